@@ -1,0 +1,28 @@
+# Every dependency of the product, one line of why for each. All come from Debian 12's packages.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+
+function(mcloud_dependency name)
+  add_library(dep_${name} INTERFACE)
+  foreach(library ${ARGN})
+    target_link_libraries(dep_${name} INTERFACE ${library})
+  endforeach()
+endfunction()
+
+mcloud_dependency(fmt fmt)                         # text formatting: libstdc++ 12 has no <format>
+mcloud_dependency(spdlog spdlog fmt)               # logging with levels and sinks, stays inside base/log.cc
+mcloud_dependency(sodium sodium)                   # Ed25519, X25519, BLAKE2b, sealed boxes, pwhash
+mcloud_dependency(crypto crypto)                   # OpenSSL's algorithms: fast bulk AEAD
+mcloud_dependency(asio Threads::Threads)           # Boost.Asio and Beast: sockets, HTTP/1.1, kept inside few .cc files
+target_include_directories(dep_asio SYSTEM INTERFACE /usr/include)
+mcloud_dependency(yaml yaml-cpp)                   # YAML with line and column marks
+mcloud_dependency(json Threads::Threads)           # nlohmann-json (header only): the API's and the CLI's JSON
+mcloud_dependency(cli11 Threads::Threads)          # CLI11 (header only): sub-commands and help
+mcloud_dependency(protobuf protobuf::libprotobuf)  # wire and ledger messages; ABCI speaks it too
+mcloud_dependency(rocksdb rocksdb)                 # the ledger's authenticated state on disk
+mcloud_dependency(archive archive)                 # tar with every dialect images come in
+mcloud_dependency(nftables nftables)               # firewall and NAT in transactions, by JSON
+mcloud_dependency(netlink nl-3 nl-route-3)         # links, addresses, routes without a shell
+target_include_directories(dep_netlink SYSTEM INTERFACE /usr/include/libnl3)
+mcloud_dependency(doctest Threads::Threads)        # unit tests; its header compiles in 0.04 s

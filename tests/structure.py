@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""The house rules that a program can check; ends with "N passed, N failed"."""
+import pathlib
+import re
+import subprocess
+import sys
+
+TREE = pathlib.Path(__file__).resolve().parent.parent
+SOURCE = TREE / "src"
+
+
+def tracked(*patterns):
+    out = subprocess.run(["git", "-C", TREE, "ls-files", "-co", "--exclude-standard", "--", *patterns],
+                         capture_output=True, text=True, check=True).stdout
+    return [TREE / line for line in out.splitlines() if (TREE / line).is_file()]
+
+
+def rooms():
+    """{room: (floor, uses)} from the one-line CMakeLists."""
+    found = {}
+    for path in SOURCE.glob("*/CMakeLists.txt"):
+        match = re.search(r"mcloud_room\((\w+)\s+FLOOR\s+(\d+)([^)]*)\)", path.read_text())
+        if match:
+            uses = re.search(r"USES((?:\s+(?!NEEDS)\w+)+)", match[3])
+            found[match[1]] = (int(match[2]), set(uses[1].split()) if uses else set())
+    return found
+
+
+def closure(room, table):
+    seen, waiting = {room}, [room]
+    while waiting:
+        for used in table.get(waiting.pop(), (0, set()))[1]:
+            if used not in seen:
+                seen.add(used)
+                waiting.append(used)
+    return seen
+
+
+def check_stairs_only_go_down():
+    """a room includes only rooms that its CMakeLists names, directly or through them"""
+    table, wrong = rooms(), []
+    for path in tracked("src/*.cc", "src/*.h"):
+        room = path.relative_to(SOURCE).parts[0]
+        allowed = closure(room, table)
+        if path.name.endswith("_test.cc"):
+            allowed |= closure("testing", table)
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = re.match(r'#include "(\w+)/', line)
+            if match and match[1] in table and match[1] not in allowed and room in table and room != "apps":
+                wrong.append(f"{path.relative_to(TREE)}:{number}: {room} includes {match[1]}")
+    return wrong
+
+
+def check_headers_keep_checks_out():
+    """no header includes base/check.h: doctest owns the word CHECK in tests"""
+    return [str(p.relative_to(TREE)) for p in tracked("src/*.h") if '#include "base/check.h"' in p.read_text()]
+
+
+def check_headers_say_what_they_are_for():
+    """every header begins with a comment and has #pragma once"""
+    wrong = []
+    for path in tracked("src/*.h"):
+        text = path.read_text()
+        if not text.startswith("//") or "#pragma once" not in text:
+            wrong.append(str(path.relative_to(TREE)))
+    return wrong
+
+
+def check_door_plates():
+    """every room has a README of at most a page, with the five headings, and its paths exist"""
+    wrong = []
+    for room in rooms():
+        plate = SOURCE / room / "README.md"
+        if not plate.exists():
+            wrong.append(f"src/{room}: no README.md")
+            continue
+        text = plate.read_text()
+        for heading in ("For", "Front door", "Life of one request", "Always true", "Where to change what"):
+            if heading.lower() not in text.lower():
+                wrong.append(f"src/{room}/README.md: no \"{heading}\"")
+        if len(text.splitlines()) > 90:
+            wrong.append(f"src/{room}/README.md: longer than a page")
+        for name in re.findall(r"`([\w./-]+\.(?:cc|h|md|proto|py|sh))`", text):
+            if not any((base / name).exists() for base in (TREE, SOURCE, SOURCE / room, TREE / "proto")):
+                wrong.append(f"src/{room}/README.md: {name} is not there")
+    return wrong
+
+
+def check_paths_in_documents():
+    """paths that the documents at the top and under docs/ name exist"""
+    wrong = []
+    for path in tracked("README.md", "CONTRIBUTING.md", "docs/*.md"):
+        for name in re.findall(r"`((?:src|docs|recipes|tests|bench|proto|cmake)/[\w./-]+)`", path.read_text()):
+            if not (TREE / name.rstrip("/")).exists():
+                wrong.append(f"{path.relative_to(TREE)}: {name} is not there")
+    return wrong
+
+
+def check_no_promises():
+    """no TODO, FIXME or XXX in what we ship"""
+    wrong = []
+    for path in tracked("src/*", "proto/*", "cmake/*", "recipes/*", "docs/*"):
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            if re.search(r"\b(TODO|FIXME|XXX)\b", line):
+                wrong.append(f"{path.relative_to(TREE)}:{number}")
+    return wrong
+
+
+def check_threads_stay_low():
+    """only base/, io/ and the HTTP files know <thread>, <mutex>, <atomic>; others carry a comment that says why"""
+    wrong = []
+    for path in tracked("src/*.cc", "src/*.h"):
+        relative = path.relative_to(SOURCE)
+        if relative.parts[0] in ("base", "io") or relative.name.endswith(("_test.cc", "_bench.cc")):
+            continue
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if re.match(r"#include <(thread|mutex|atomic|condition_variable|shared_mutex)>", line) and "//" not in line \
+                    and str(relative) not in ("wire/http_server.cc", "wire/http_client.cc"):
+                wrong.append(f"src/{relative}:{number + 1}: {line}  (say why behind the line)")
+    return wrong
+
+
+def main():
+    failed = passed = 0
+    for name, check in sorted(globals().items()):
+        if not name.startswith("check_"):
+            continue
+        wrong = check()
+        passed += not wrong
+        failed += bool(wrong)
+        print(("ok    " if not wrong else "FAILED ") + check.__doc__)
+        for line in wrong[:40]:
+            print("    " + line)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
