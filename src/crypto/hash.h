@@ -1,0 +1,31 @@
+// BLAKE2b-256 (RFC 7693, no key), the one hash of the house, and SHA-256 where others' formats ask
+// for it (OCI digests).
+#pragma once
+
+#include <initializer_list>
+
+#include "base/ids.h"
+
+namespace mcloud::crypto {
+
+Hash blake2b(BytesView bytes);
+// The hash of the parts joined; nothing marks the seams, so use fixed-size parts.
+Hash blake2b(std::initializer_list<BytesView> parts);
+
+// Incremental, for what does not fit in memory. Not thread-safe; finish() ends it.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  void update(BytesView bytes);
+  Bytes finish();  // 32 bytes
+
+ private:
+  void* context_;
+};
+
+Bytes sha256(BytesView bytes);  // 32 bytes
+
+}  // namespace mcloud::crypto
