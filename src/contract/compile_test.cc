@@ -1,0 +1,194 @@
+#include "contract/compile.h"
+
+#include <doctest/doctest.h>
+#include <google/protobuf/text_format.h>
+
+#include "contract/header.h"
+#include "contract/secrets.h"
+#include "contract/test_fixture.h"
+#include "wire/canonical.h"
+
+using namespace mcloud;
+using namespace mcloud::contract;
+using namespace mcloud::contract::fixture;
+
+namespace {
+
+// Boxes are random: the golden text shows only that there is one.
+std::string printed(const Compiled& compiled) {
+  pb::ContractHeader header = compiled.header;
+  pb::ContractBody body = compiled.body;
+  bool secrets = false;
+  for (pb::WorkloadBody& workload : *body.mutable_workloads()) {
+    if (!workload.has_container()) continue;
+    for (pb::Variable& variable : *workload.mutable_container()->mutable_environment()) {
+      if (variable.has_secret()) variable.mutable_secret()->set_box("(box)");
+      secrets = secrets || variable.has_secret();
+    }
+    for (pb::SecretFile& file : *workload.mutable_container()->mutable_secret_files()) {
+      file.mutable_secret()->set_box("(box)");
+    }
+  }
+  if (secrets) header.set_body_hash("(hash)");
+  std::string header_text, body_text;
+  google::protobuf::TextFormat::PrintToString(header, &header_text);
+  google::protobuf::TextFormat::PrintToString(body, &body_text);
+  return "# header\n" + header_text + "# body\n" + body_text;
+}
+
+constexpr std::string_view kSmall = "name: small\nworkloads: {web: {kind: container, image: \"oci:./image\"}}\n";
+
+}  // namespace
+
+TEST_CASE("every default is written out in the signed bytes") {
+  CHECK_EQ(printed(compiled(kSmall)), golden(testdata() / "good/small.textproto", printed(compiled(kSmall))));
+}
+
+TEST_CASE("every field of the language arrives in header and body") {
+  std::string now = printed(compiled(kEverything));
+  CHECK_EQ(now, golden(testdata() / "good/everything.textproto", now));
+}
+
+TEST_CASE("the bytes of a format never change by accident") {
+  Compiled small = compiled(kSmall);
+  std::string now = to_hex(small.header_bytes) + "\n" + to_hex(small.body_bytes) + "\n";
+  CHECK_EQ(now, golden(testdata() / "good/small.hex", now));
+}
+
+TEST_CASE("the recipes of this repository compile") {
+  std::filesystem::path recipes = testdata().parent_path().parent_path().parent_path() / "recipes";
+  for (const char* name : {"hello", "redis"}) {
+    CAPTURE(name);
+    Compiled recipe = compiled(read_text(recipes / name / "contract.yaml"));
+    CHECK_EQ(recipe.header.name(), name);
+    CHECK(decode_header(recipe.header_bytes).has_value());
+    CHECK(decode_body(recipe.header, recipe.body_bytes).has_value());
+  }
+}
+
+TEST_CASE("compiling twice gives the same bytes") {
+  CompileContext with = context();
+  with.secret_key = Bytes(32, 'k');
+  Compiled first = compiled(kEverything, with);
+  with.previous_body = &first.body;
+  Compiled second = compiled(kEverything, with);
+  CHECK_EQ(second.header_bytes, first.header_bytes);
+  CHECK_EQ(second.body_bytes, first.body_bytes);
+  CHECK_EQ(compiled(kSmall).header_bytes, compiled(kSmall).header_bytes);
+}
+
+TEST_CASE("a secret with a new value gets a new box and leaves the others alone") {
+  KnowsAll resolver;
+  CompileContext with = context();
+  with.secret_key = Bytes(32, 'k');
+  Compiled first = compiled(kEverything, with);
+  with.previous_body = &first.body;
+  resolver.secrets["TOKEN"] = "another";
+  CompileOutcome second = compile(parsed(kEverything), with, resolver);
+  REQUIRE(second.compiled);
+  auto box = [](const Compiled& from, std::string_view name) {
+    for (const pb::Variable& variable : find_body(from.body, "web")->container().environment()) {
+      if (variable.name() == name) return variable.secret().box();
+    }
+    return std::string();
+  };
+  CHECK_NE(box(first, "TOKEN"), box(*second.compiled, "TOKEN"));
+  CHECK_EQ(box(first, "PIN"), box(*second.compiled, "PIN"));
+}
+
+TEST_CASE("a new secret key makes every box anew") {
+  CompileContext with = context();
+  with.secret_key = Bytes(32, 'k');
+  Compiled first = compiled(kEverything, with);
+  with.previous_body = &first.body;
+  with.secret_key = Bytes(32, 'n');
+  Compiled second = compiled(kEverything, with);
+  SecretScope scope = secret_scope(with.chain_id, second.header);
+  const auto& variables = find_body(second.body, "web")->container().environment();
+  for (const pb::Variable& variable : variables) {
+    if (!variable.has_secret()) continue;
+    SecretPlace place{"web", environment_field(variable.name())};
+    CHECK(open_secret(second.secret_key, scope, place, variable.secret().box()).has_value());
+    CHECK_FALSE(open_secret(first.secret_key, scope, place, variable.secret().box()).has_value());
+  }
+}
+
+TEST_CASE("header and body decode to what was compiled") {
+  Compiled made = compiled(kEverything);
+  Result<pb::ContractHeader> header = decode_header(made.header_bytes);
+  REQUIRE_MESSAGE(header.has_value(), header.error().message);
+  CHECK_EQ(wire::encode(*header), made.header_bytes);
+  Result<pb::ContractBody> body = decode_body(*header, made.body_bytes);
+  REQUIRE_MESSAGE(body.has_value(), body.error().message);
+  CHECK_EQ(wire::encode(*body), made.body_bytes);
+}
+
+TEST_CASE("without approvals the owner alone approves") {
+  pb::Approvals approvals = compiled(kSmall).header.approvals();
+  CHECK_EQ(approvals.threshold(), 1u);
+  REQUIRE_EQ(approvals.signers_size(), 1);
+  CHECK_EQ(approvals.signers(0).key(), context().owner.bytes());
+}
+
+TEST_CASE("without a threshold everybody must approve") {
+  Compiled made = compiled("name: a\napprovals: {signers: [ida, {who: lena, weight: 3}]}\n"
+                           "workloads: {web: {kind: container, image: \"oci:./image\"}}\n");
+  CHECK_EQ(made.header.approvals().threshold(), 4u);
+}
+
+TEST_CASE("no secret, no secret key") {
+  Compiled made = compiled(kSmall);
+  CHECK_FALSE(made.header.sealed_secrets());
+  CHECK(made.secret_key.empty());
+  CHECK(compiled(kEverything).header.sealed_secrets());
+}
+
+TEST_CASE("no secret stands in clear in the signed bytes") {
+  Compiled made = compiled(kEverything);
+  for (const char* secret : {"secret of TOKEN", "secret of 1234", "secret of token.txt", "env:TOKEN", "token.txt"}) {
+    CHECK_EQ(made.body_bytes.find(secret), std::string::npos);
+    CHECK_EQ(made.header_bytes.find(secret), std::string::npos);
+  }
+}
+
+TEST_CASE("everything the resolver cannot find is named with its place") {
+  constexpr std::string_view kLost = R"(name: lost
+approvals: {signers: [ida, nobody, owner, owner2]}
+workloads:
+  web:
+    kind: container
+    image: oci:./missing
+    environment: {TOKEN: {secret: "env:UNSET"}}
+    placement: {pin: node-99}
+)";
+  KnowsAll resolver;
+  CompileOutcome outcome = compile(parsed(kLost), context(), resolver);
+  CHECK_FALSE(outcome.compiled);
+  CHECK_EQ(format_diagnostics(outcome.diagnostics),
+           "test.yaml:2:28: approvals.signers: nobody is called \"nobody\" on this ledger\n"
+           "test.yaml:6:12: workloads.web.image: there is no OCI layout in ./missing\n"
+           "test.yaml:7:35: workloads.web.environment.TOKEN: the environment has no UNSET\n"
+           "test.yaml:8:22: workloads.web.placement.pin: there is no node \"node-99\"\n");
+}
+
+TEST_CASE("one person under two names is one signer too many") {
+  std::string hex = key_named("ida").public_key().hex();
+  KnowsAll resolver;
+  Contract contract = parsed("name: a\napprovals: {signers: [ida, " + hex + "]}\n" +
+                             "workloads: {web: {kind: container, image: \"oci:./image\"}}\n");
+  CompileOutcome outcome = compile(contract, context(), resolver);
+  REQUIRE_EQ(outcome.diagnostics.size(), 1u);
+  CHECK_NE(outcome.diagnostics[0].message.find("are the same person"), std::string::npos);
+}
+
+TEST_CASE("containers that name no network share the only one, or one called default") {
+  Compiled one = compiled("name: a\nworkloads: {net: {kind: network, range: 10.9.0.0/16}, "
+                          "web: {kind: container, image: \"oci:./image\"}}\n");
+  CHECK_EQ(find_facets(one.header, "web")->spaces(0), "net");
+  CHECK_EQ(one.header.spaces_size(), 1);
+  Compiled none = compiled(kSmall);
+  CHECK_EQ(find_facets(none.header, "web")->spaces(0), "default");
+  CHECK_EQ(none.header.spaces(0).range(), "10.42.0.0/16");
+  Compiled alone = compiled("name: a\nworkloads: {web: {kind: container, image: \"oci:./image\", networks: []}}\n");
+  CHECK_EQ(alone.header.spaces_size(), 0);
+}

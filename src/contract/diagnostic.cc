@@ -1,0 +1,48 @@
+#include "contract/diagnostic.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace mcloud::contract {
+
+std::string format_diagnostic(const Diagnostic& diagnostic) {
+  std::string out = diagnostic.file + ":" + std::to_string(diagnostic.place.line) + ":" +
+                    std::to_string(diagnostic.place.column) + ": ";
+  if (!diagnostic.field.empty()) out += diagnostic.field + ": ";
+  out += diagnostic.message;
+  if (!diagnostic.allowed.empty()) out += "; allowed: " + diagnostic.allowed;
+  if (!diagnostic.suggestion.empty()) out += "; did you mean \"" + diagnostic.suggestion + "\"?";
+  return out;
+}
+
+std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics) {
+  std::string out;
+  for (const Diagnostic& diagnostic : diagnostics) out += format_diagnostic(diagnostic) + "\n";
+  return out;
+}
+
+void Report::add(Place place, std::string field, std::string message, Hint hint) {
+  diagnostics_.push_back({file_, place, std::move(field), std::move(message), std::move(hint.allowed),
+                          std::move(hint.suggestion)});
+}
+
+std::vector<Diagnostic> Report::take() {
+  std::sort(diagnostics_.begin(), diagnostics_.end(), [](const Diagnostic& a, const Diagnostic& b) {
+    return std::tie(a.place.line, a.place.column, a.field, a.message) <
+           std::tie(b.place.line, b.place.column, b.field, b.message);
+  });
+  auto is_same = [](const Diagnostic& a, const Diagnostic& b) {
+    return a.place.line == b.place.line && a.place.column == b.place.column && a.field == b.field &&
+           a.message == b.message;
+  };
+  diagnostics_.erase(std::unique(diagnostics_.begin(), diagnostics_.end(), is_same), diagnostics_.end());
+  size_t total = diagnostics_.size();
+  if (total > kDiagnosticsMax) {
+    diagnostics_.resize(kDiagnosticsMax);
+    Place last = diagnostics_.back().place;
+    diagnostics_.push_back({file_, last, "", std::to_string(total - kDiagnosticsMax) + " more errors follow", "", ""});
+  }
+  return std::move(diagnostics_);
+}
+
+}  // namespace mcloud::contract

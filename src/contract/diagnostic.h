@@ -1,0 +1,49 @@
+// What is wrong with a contract file, said so that it can be put right without asking anybody.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wire/yaml.h"
+
+namespace mcloud::contract {
+
+using Place = wire::YamlPlace;
+
+struct Diagnostic {
+  std::string file;
+  Place place;
+  std::string field;       // "workloads.web.replicas"; "" when the file as a whole is meant
+  std::string message;     // what is wrong
+  std::string allowed;     // what is allowed; may be empty
+  std::string suggestion;  // the nearest correct spelling; may be empty
+};
+
+// "contract.yaml:7:5: workloads.web.replica: unknown key; allowed: ...; did you mean \"replicas\"?"
+std::string format_diagnostic(const Diagnostic& diagnostic);
+// One per line.
+std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics);
+
+// Collects what is wrong with one file. Not thread-safe.
+class Report {
+ public:
+  explicit Report(std::string_view file_name) : file_(file_name) {}
+
+  struct Hint {
+    std::string allowed;
+    std::string suggestion;
+  };
+  void add(Place place, std::string field, std::string message, Hint hint = {});
+  bool empty() const { return diagnostics_.empty(); }
+  // In the order of the file, at most kDiagnosticsMax; the last one then says how many more there are.
+  std::vector<Diagnostic> take();
+
+  static constexpr size_t kDiagnosticsMax = 100;
+
+ private:
+  std::string file_;
+  std::vector<Diagnostic> diagnostics_;
+};
+
+}  // namespace mcloud::contract

@@ -1,0 +1,20 @@
+// `kind: publish`: a port on the uplink of every node that runs a replica of the target. Its facet is a
+// claim on the target workload; there is nothing to place.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "contract/kinds/kind.h"
+
+namespace mcloud::contract {
+
+extern const Kind kPublishKind;
+
+// The port of the target that is published, when everything it names is there.
+const Port* published_port(const Contract& contract, const Publish& publish);
+// What publications claim on the nodes of `container`: "tcp/8080", sorted.
+std::vector<std::string> claims_on(const Contract& contract, std::string_view container);
+std::vector<std::string> claims_on(const pb::ContractBody& body, std::string_view container);
+
+}  // namespace mcloud::contract

@@ -1,0 +1,154 @@
+// Tests only: a resolver that knows everybody, files of testdata/, and contracts compiled from text.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "contract/compile.h"
+#include "contract/parse.h"
+#include "crypto/hash.h"
+#include "crypto/sign.h"
+
+namespace mcloud::contract::fixture {
+
+// The same word gives the same key.
+inline crypto::SigningKey key_named(std::string_view name) {
+  return crypto::SigningKey::from_seed(crypto::blake2b(name).view()).value();
+}
+
+class KnowsAll : public Resolver {
+ public:
+  Result<PublicKey> key_of(std::string_view who) override {
+    if (who == "nobody") return make_error(Code::NotFound, "nobody is called \"nobody\" on this ledger");
+    if (who.size() == 64) return PublicKey::from_hex(who);
+    return key_named(who).public_key();
+  }
+  Result<NodeId> node_key(std::string_view name) override {
+    if (name == "node-99") return make_error(Code::NotFound, "there is no node \"node-99\"");
+    return key_named(name).public_key();
+  }
+  Result<Image> image(std::string_view source) override {
+    if (source == "oci:./missing") return make_error(Code::NotFound, "there is no OCI layout in ./missing");
+    std::string absolute(source);
+    if (size_t dot = absolute.find(":./"); dot != std::string::npos) absolute.replace(dot, 3, ":/recipes/");
+    return Image{absolute, "sha256:" + to_hex(crypto::sha256(source))};
+  }
+  Result<Bytes> secret_value(const SecretReference& reference) override {
+    if (reference.text == "UNSET") return make_error(Code::NotFound, "the environment has no UNSET");
+    auto found = secrets.find(reference.text);
+    return found != secrets.end() ? found->second : "secret of " + reference.text;
+  }
+
+  std::map<std::string, Bytes> secrets;
+};
+
+inline CompileContext context(std::string_view owner = "owner") {
+  CompileContext out;
+  out.chain_id = "test-chain";
+  out.owner = key_named(owner).public_key();
+  out.nonce = "0123456789abcdef";
+  out.now_ms = 1'700'000'000'000;
+  return out;
+}
+
+// Throws what is wrong, so that doctest shows it.
+inline Contract parsed(std::string_view yaml) {
+  ParseOutcome outcome = parse_contract(yaml, "test.yaml");
+  if (!outcome.contract) throw std::runtime_error(format_diagnostics(outcome.diagnostics));
+  return std::move(*outcome.contract);
+}
+inline Compiled compiled(std::string_view yaml, const CompileContext& with = context()) {
+  KnowsAll resolver;
+  CompileOutcome outcome = compile(parsed(yaml), with, resolver);
+  if (!outcome.compiled) throw std::runtime_error(format_diagnostics(outcome.diagnostics));
+  return std::move(*outcome.compiled);
+}
+
+inline std::filesystem::path testdata() { return std::filesystem::path(__FILE__).parent_path() / "testdata"; }
+
+inline std::string read_text(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw std::runtime_error("cannot read " + path.string());
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+// The golden text at `path`. With MCLOUD_UPDATE_GOLDEN=1 it is written first: read the difference before
+// you keep it.
+inline std::string golden(const std::filesystem::path& path, const std::string& now) {
+  if (const char* update = std::getenv("MCLOUD_UPDATE_GOLDEN"); update != nullptr && update[0] == '1') {
+    std::ofstream(path, std::ios::binary) << now;
+  }
+  return read_text(path);
+}
+
+// Uses every part of the language.
+inline constexpr std::string_view kEverything = R"(
+name: everything
+expires: 12h
+approvals:
+  threshold: 3
+  acceptance: 2
+  signers:
+    - {who: ida, role: it}
+    - {who: lena, role: legal, required: true, weight: 2}
+    - {who: owner, role: business}
+    - karl
+placement: {farms: [home, attic], countries: [NL, BE], labels: {disk: ssd}}
+workloads:
+  data: {kind: volume, size: 1GiB}
+  logs: {kind: volume, size: 64MiB}
+  backend: {kind: network, range: 10.7.0.0/16}
+  front: {kind: network, range: 192.168.7.0/24}
+  db:
+    kind: container
+    image: docker-archive:./db.tar:db:1
+    networks: [backend]
+    mounts:
+      /data: data
+      /logs: {volume: logs}
+      /tmp: {tmpfs: 16MiB}
+    secret_files:
+      /run/secrets/token: {secret: "file:token.txt", mode: 0440}
+    ports: {sql: 5432}
+    health: {exec: [pg_isready, -h, localhost], interval: 1s, timeout: 500ms, retries: 5, start_period: 1m}
+    user: postgres:postgres
+    working_folder: /data
+    read_only: true
+    stop_grace: 30s
+    on_node_loss: start-empty
+    on_isolation: stop
+    on_mass_loss: move
+    restart: {when: on-failure, backoff: 1s, backoff_max: 1m, tries: 3}
+  web:
+    kind: container
+    image: oci:./web
+    replicas: 4
+    resources: {cpu: "0.5", memory: 64MiB, disk: 256MiB, pids: 64, files: 1024}
+    entrypoint: [/bin/web]
+    command: [--verbose, "two words"]
+    environment: {GREETING: hello, EMPTY: "", TOKEN: {secret: "env:TOKEN"}, PIN: {secret: "value:1234"}}
+    networks: [front, backend]
+    ports: {http: 80, dns: 53/udp, metrics: 9100}
+    health: {http: {port: http, path: /healthy}}
+    restart: never
+    placement: {farms: [home], spread: require, together: [cache], apart: [db], pin: home/node-1}
+    update: {max_unavailable: 2, healthy_after: 3s}
+  cache:
+    kind: container
+    image: docker://docker.io/library/redis:7
+    networks: [backend]
+    ports: {redis: 6379}
+    health: {tcp: {port: 6379}}
+  names: {kind: publish, port: 53, to: "web:dns"}
+  site: {kind: publish, port: 8080, to: "web:http"}
+  site-too: {kind: publish, port: 8081, to: "web:80"}
+)";
+
+}  // namespace mcloud::contract::fixture

@@ -1,0 +1,29 @@
+// Inside this room only: the words of the language for each enum, in the file and in diffs.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "mcloud/contract.pb.h"
+
+namespace mcloud::contract {
+
+template <typename E>
+struct Word {
+  std::string_view word;
+  E value;
+};
+
+inline constexpr std::array<Word<pb::Spread>, 3> kSpreadWords = {
+    {{"prefer", pb::SPREAD_PREFER}, {"require", pb::SPREAD_REQUIRE}, {"pack", pb::SPREAD_PACK}}};
+inline constexpr std::array<Word<pb::NodeLoss>, 3> kNodeLossWords = {
+    {{"move", pb::NODE_LOSS_MOVE}, {"wait", pb::NODE_LOSS_WAIT}, {"start-empty", pb::NODE_LOSS_START_EMPTY}}};
+inline constexpr std::array<Word<pb::Isolation>, 2> kIsolationWords = {
+    {{"run", pb::ISOLATION_RUN}, {"stop", pb::ISOLATION_STOP}}};
+inline constexpr std::array<Word<pb::MassLoss>, 2> kMassLossWords = {
+    {{"hold", pb::MASS_LOSS_HOLD}, {"move", pb::MASS_LOSS_MOVE}}};
+inline constexpr std::array<Word<pb::RestartWhen>, 3> kRestartWords = {
+    {{"always", pb::RESTART_ALWAYS}, {"on-failure", pb::RESTART_ON_FAILURE}, {"never", pb::RESTART_NEVER}}};
+
+}  // namespace mcloud::contract
