@@ -15,7 +15,7 @@ run_packages=(
 test_packages=(
   libclang-rt-19-dev busybox-static skopeo redis-tools  # sanitizers, a tiny image, a second judge of images, a real client
   etcd-server podman wrk jq                             # peers in bench/
-  qemu-system-x86 linux-image-cloud-amd64 cpio xz-utils # a guest with cgroup v2
+  qemu-system-x86 cpio kmod e2fsprogs                  # a guest with cgroup v2 (its kernel is unpacked, not installed)
 )
 
 say() { printf '\033[2m%(%H:%M:%S)T\033[0m %s\n' -1 "$*" >&2; }

@@ -1,0 +1,223 @@
+#!/usr/bin/python3
+"""Boots Debian's cloud kernel (cgroup v2) in QEMU and runs the deploy smoke inside: this host may have
+cgroup v1, users have v2. Software emulation; a boot that hangs is tried once more.
+
+    guest.py --mcloud BINARY [--shell-log FILE]
+Ends with "N passed, N failed".
+"""
+import argparse
+import gzip
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+TREE = HERE.parent.parent
+CACHE = TREE / "build/guest"
+
+PROGRAMS = ["/usr/bin/crun", "/usr/bin/conmon", "/usr/sbin/nft", "/bin/ip", "/usr/sbin/bird", "/usr/sbin/bridge",
+            "/usr/bin/kmod", "/usr/bin/unshare", "/usr/bin/nsenter", "/bin/mount", "/bin/umount", "/usr/sbin/birdc"]
+FILES = ["/usr/share/containers/seccomp.json", "/etc/protocols", "/etc/services", "/etc/nsswitch.conf"]
+FIRST_MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk"]
+KERNEL_PARTS = ["kernel/net", "kernel/fs/overlayfs", "kernel/fs/fuse", "kernel/drivers/net", "kernel/drivers/virtio",
+                "kernel/drivers/block", "kernel/lib", "kernel/crypto", "kernel/arch"]
+
+
+def sh(*command, **options):
+    return subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True, **options).stdout
+
+
+def kernel():
+    """(vmlinuz, modules folder) of Debian's cloud kernel, unpacked below build/, not installed."""
+    depends = sh("apt-cache", "depends", "linux-image-cloud-amd64")
+    package = re.search(r"Depends: (linux-image-\S+-cloud-amd64)", depends)[1]
+    folder = CACHE / package
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package], cwd=folder, check=True,
+                       stdout=subprocess.DEVNULL)
+        sh("dpkg-deb", "-x", next(folder.glob("*.deb")), folder)
+        version = package.removeprefix("linux-image-")
+        sh("depmod", "-b", folder, version)
+        (folder / "ready").touch()
+    version = package.removeprefix("linux-image-")
+    return folder / f"boot/vmlinuz-{version}", folder / f"lib/modules/{version}"
+
+
+def copy_into(stage, path):
+    target = stage / str(path).lstrip("/")
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+
+
+def copy_program(stage, path, target=None):
+    if target:
+        (stage / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, stage / target)
+    else:
+        copy_into(stage, path)
+    for library in re.findall(r"(/\S+) \(0x", sh("ldd", path)):
+        copy_into(stage, library)
+
+
+def busybox_image(layout):
+    """A 1 MB OCI image whose entrypoint is busybox httpd: nginx would take minutes to unpack under emulation."""
+    from tiny_image import write_layout
+    write_layout(layout, command=["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"],
+                 files={"www/index.html": b"served from a guest with cgroup v2\n"})
+
+
+CONTRACT = """name: smoke
+workloads:
+  web:
+    kind: container
+    image: oci:/smoke/image
+    replicas: 1
+    resources: {cpu: 500m, memory: 32MiB, disk: 16MiB, pids: 16}
+    ports: {http: 80}
+    health: {http: {port: http, path: /}, interval: 2s, timeout: 2s, retries: 10, start_period: 60s}
+  site: {kind: publish, port: 8080, to: "web:http"}
+"""
+
+# Runs as the guest's init. Every wait is bounded by the host's time-out around QEMU.
+INIT = """#!/bin/busybox sh
+export PATH=/usr/bin:/usr/sbin:/bin:/sbin HOME=/root NO_COLOR=1 MCLOUD_CLUSTER=/smoke/cluster
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mkdir -p /dev/pts /dev/shm
+mount -t devpts -o gid=5 devpts /dev/pts; mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /tmp
+mount -t mqueue mqueue /dev/mqueue 2>/dev/null || true
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+ip link set lo up; ulimit -n 20000
+check() { if [ "$2" = 0 ]; then echo "RESULT ok $1"; else echo "RESULT failed $1"; fi; }
+[ -f /sys/fs/cgroup/cgroup.controllers ]; check "the guest has cgroup v2 alone" $?
+mcloud cluster up --dir /smoke/cluster --nodes 2 > /smoke/up.log 2>&1 &
+up=$!
+nodes_online() { mcloud cluster status --json 2>/dev/null | grep -o '"state": *"online"' | wc -l; }
+i=0; while [ $i -lt 120 ] && [ "$(nodes_online)" -lt 2 ]; do sleep 1; i=$((i+1)); done
+[ "$(nodes_online)" = 2 ]; online=$?; check "two nodes are online" $online
+[ $online = 0 ] || { tail -n 30 /smoke/up.log; echo "RESULT end"; poweroff -f; }
+mcloud apply /smoke/contract.yaml --approve-as operator --no-wait; check "the contract is signed and admitted" $?
+url=; i=0; while [ $i -lt 120 ]; do
+  url=$(mcloud status smoke --json 2>/dev/null | grep -o 'http://127.0.0.1:[0-9]*' | head -n 1)
+  [ -n "$url" ] && wget -q -T 2 -O /tmp/page "$url/" 2>/dev/null && break; sleep 1; i=$((i+1)); done
+grep -q 'cgroup v2' /tmp/page; served=$?; check "the service answers from outside the cluster" $served
+[ $served = 0 ] || { mcloud status smoke; mcloud cluster status; tail -n 30 /smoke/up.log; tail -n 20 /smoke/cluster/logs/* /smoke/cluster/nodes/*/*.log 2>/dev/null; }
+limits=$(find /sys/fs/cgroup -path '*mcloud*' -name memory.max -exec cat {} + 2>/dev/null); echo "$limits" | grep -q 33554432
+check "the memory limit of 32 MiB stands in the container's cgroup" $?
+node=$(mcloud status smoke --json | tr -d ' \\n' | grep -o '"node":"[^"]*"' | head -n 1 | cut -d '"' -f 4)
+mcloud cluster kill "$node"; rm -f /tmp/page; i=0
+while [ $i -lt 120 ]; do wget -q -T 2 -O /tmp/page "$url/" 2>/dev/null && [ "$(mcloud status smoke --json | tr -d ' \\n' | grep -o '"node":"[^"]*"' | head -n 1 | cut -d '"' -f 4)" != "$node" ] && break; sleep 1; i=$((i+1)); done
+grep -q 'cgroup v2' /tmp/page; check "it answers again after its node was killed" $?
+kill -INT $up; i=0; while [ $i -lt 30 ] && kill -0 $up 2>/dev/null; do sleep 1; i=$((i+1)); done
+left=$(find /sys/fs/cgroup -type d -name 'mcloud*' | wc -l); [ "$left" = 0 ]; check "no cgroup is left after Ctrl-C" $?
+echo "RESULT end"; sync; poweroff -f
+"""
+
+
+def disk(mcloud, modules, work):
+    stage = work / "root"
+    for folder in ("proc", "sys", "dev", "run", "tmp", "root", "smoke", "etc", "bin", "sbin", "var/lib"):
+        (stage / folder).mkdir(parents=True, exist_ok=True)
+    copy_program(stage, mcloud, "usr/bin/mcloud")
+    for program in PROGRAMS:
+        if pathlib.Path(program).exists():
+            copy_program(stage, program)
+    for path in FILES:
+        copy_into(stage, path)
+    shutil.copy2("/bin/busybox", stage / "bin/busybox")
+    for applet in sh("/bin/busybox", "--list").split():
+        for place in ("bin", "usr/bin", "usr/sbin"):
+            if (stage / place / applet).exists():
+                break
+        else:
+            (stage / "bin" / applet).symlink_to("/bin/busybox")
+    (stage / "sbin/modprobe").symlink_to("/usr/bin/kmod")
+    (stage / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nbird:x:101:101::/:/bin/false\n")
+    (stage / "etc/group").write_text("root:x:0:\ntty:x:5:\nbird:x:101:\n")
+    target = stage / "lib/modules" / modules.name
+    for part in KERNEL_PARTS:
+        if (modules / part).exists():
+            shutil.copytree(modules / part, target / part)
+    for index in modules.glob("modules.*"):
+        shutil.copy2(index, target)
+    busybox_image(stage / "smoke/image")
+    (stage / "smoke/contract.yaml").write_text(CONTRACT)
+    (stage / "init").write_text(INIT)
+    (stage / "init").chmod(0o755)
+    image = work / "disk.img"
+    sh("truncate", "-s", "2G", image)
+    sh("mkfs.ext4", "-q", "-F", "-d", stage, image)
+    return image
+
+
+def initramfs(modules, work):
+    stage = work / "initramfs"
+    (stage / "bin").mkdir(parents=True)
+    (stage / "new").mkdir()
+    (stage / "proc").mkdir()
+    (stage / "dev").mkdir()
+    shutil.copy2("/bin/busybox", stage / "bin/busybox")
+    lines = ["#!/bin/busybox sh", "/bin/busybox mount -t devtmpfs dev /dev"]
+    for name in FIRST_MODULES:
+        for path in modules.rglob(f"{name}.ko"):
+            shutil.copy2(path, stage / path.name)
+            lines.append(f"/bin/busybox insmod /{path.name}")
+    lines += ["i=0; while [ ! -b /dev/vda ] && [ $i -lt 100 ]; do /bin/busybox sleep 0.1; i=$((i+1)); done",
+              "/bin/busybox mount -t ext4 /dev/vda /new", "exec /bin/busybox switch_root /new /init"]
+    (stage / "init").write_text("\n".join(lines) + "\n")
+    (stage / "init").chmod(0o755)
+    names = sh("find", ".", cwd=stage)
+    archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=stage, input=names.encode(), capture_output=True,
+                             check=True).stdout
+    path = work / "initramfs.gz"
+    path.write_bytes(gzip.compress(archive, 1))
+    return path
+
+
+def boot(vmlinuz, ramdisk, image, seconds):
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", "2048",
+               "-nographic", "-no-reboot", "-kernel", vmlinuz, "-initrd", ramdisk, "-append", "console=ttyS0 panic=-1 quiet",
+               "-drive", f"file={image},format=raw,if=virtio,snapshot=on", "-nic", "none"]
+    try:
+        return subprocess.run([str(c) for c in command], capture_output=True, timeout=seconds,
+                              stdin=subprocess.DEVNULL).stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as late:
+        return (late.stdout or b"").decode(errors="replace")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mcloud", required=True, type=pathlib.Path)
+    parser.add_argument("--shell-log", type=pathlib.Path)
+    options = parser.parse_args()
+    sys.path.insert(0, str(HERE))
+    CACHE.mkdir(parents=True, exist_ok=True)
+    vmlinuz, modules = kernel()
+    with tempfile.TemporaryDirectory(prefix="mcloud-guest-") as folder:
+        work = pathlib.Path(folder)
+        image, ramdisk = disk(options.mcloud, modules, work), initramfs(modules, work)
+        for attempt in (1, 2):
+            log = boot(vmlinuz, ramdisk, image, 420)
+            if "RESULT" in log:
+                break
+            print(f"the guest did not come up (try {attempt} of 2)")
+    if options.shell_log:
+        options.shell_log.write_text(log)
+    results = re.findall(r"^RESULT (ok|failed) (.*?)\r?$", log, re.M)
+    for verdict, sentence in results:
+        print(f"{verdict:7} guest: {sentence}")
+    passed = sum(1 for verdict, _ in results if verdict == "ok")
+    failed = len(results) - passed + ("RESULT end" not in log)
+    if failed:
+        print(log[-6000:])
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+#!/usr/bin/python3
+"""Runs the end-to-end tests: real processes in network namespaces, judged from outside.
+
+    run.py --mcloud BINARY [--only WORD]
+Ends with "N passed, N failed, N skipped".
+"""
+import argparse
+import importlib
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from harness import Cluster, run_tests  # noqa: E402
+
+
+def tests_of(module):
+    return [value for name, value in vars(module).items() if name.startswith("test_")]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mcloud", required=True)
+    parser.add_argument("--only")
+    options = parser.parse_args()
+    totals = [0, 0, 0]
+
+    def add(counts):
+        for i, count in enumerate(counts):
+            totals[i] += count
+
+    with tempfile.TemporaryDirectory(prefix="mcloud-e2e-") as folder:
+        # Modules that share one cluster of five; each cleans up the contracts it made.
+        shared = ["deploy", "agent", "secrets", "workloads", "healing"]
+        modules = {name: importlib.import_module(f"test_{name}") for name in shared}
+        wanted = [m for m in modules.values()
+                  if not options.only or any(options.only in t.__name__ for t in tests_of(m))]
+        if wanted:
+            with Cluster(options.mcloud, pathlib.Path(folder) / "shared") as cluster:
+                for module in wanted:
+                    add(run_tests(module.__name__, tests_of(module), cluster, only=options.only))
+        for name in ["lifecycle", "tour"]:
+            module = importlib.import_module(f"test_{name}")
+            add(run_tests(module.__name__, tests_of(module), options.mcloud, pathlib.Path(folder) / name, only=options.only))
+    print("{} passed, {} failed, {} skipped".format(*totals))
+    return 1 if totals[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

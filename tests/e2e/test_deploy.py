@@ -1,0 +1,120 @@
+"""hello: approvals gate, two replicas and a twin, update, drain, cancel."""
+import pathlib
+import subprocess
+
+from harness import TREE, Load, expect, fetch, wait_for
+
+HELLO = TREE / "recipes/hello/contract.yaml"
+TOKEN = "e2e-token-that-must-stay-secret-7391"
+ENV = {"HELLO_TOKEN": TOKEN}
+
+
+def published(cluster, port):
+    """True when any node answers on that uplink port."""
+    return any(fetch(f"http://{n['address']}:{port}/", 0.2)[0] for n in cluster.cluster_nodes().values())
+
+
+def test_nothing_runs_before_its_approvals(cluster):
+    """a contract with one of two approvals is pending and no node runs anything"""
+    cluster.run("apply", HELLO, "--no-wait", env=ENV)
+    cluster.run("approve", "hello", "--as", "ida")
+    status = cluster.json("status", "hello")
+    expect(status["state"] == "pending", f"state is {status['state']}")
+    expect(not any(r.get("node") for w in status["workloads"] for r in w["replicas"]), "a replica was placed")
+
+
+def test_a_stranger_cannot_approve(cluster):
+    """an approval by somebody who is not a signer is refused and changes nothing"""
+    done = cluster.run("approve", "hello", "--as", "operator", check=False)
+    expect(done.returncode == 4, f"exit code {done.returncode}: {done.stderr}")
+    expect(cluster.json("status", "hello")["state"] == "pending", "the state moved")
+
+
+def test_two_of_three_approvals_make_it_serve(cluster):
+    """after the second approval both publications answer with nginx's page from outside"""
+    cluster.run("approve", "hello", "--as", "lena")
+    for workload in ("web", "twin"):
+        url = cluster.url("hello", workload)
+        wait_for(f"200 from {url}", 60, lambda: fetch(url)[0] == 200)
+        expect(b"nginx" in fetch(url)[1], "not nginx's page")
+    cluster.wait_ready("hello", "web", 2)
+
+
+def test_replicas_stand_on_different_nodes(cluster):
+    """two replicas that must be spread are on two nodes"""
+    nodes = {r["node"] for r in cluster.replicas("hello", "web")}
+    expect(len(nodes) == 2, f"on {nodes}")
+
+
+def test_it_is_accepted_after_success(cluster):
+    """the acceptance sign-off is recorded and audited"""
+    cluster.run("accept", "hello", "--as", "ida")
+    text = cluster.run("audit", "hello").stdout
+    for word in ("submit", "approve", "accept", "ida", "lena"):
+        expect(word in text, f"{word} is not in the audit: {text}")
+
+
+def test_applying_the_same_file_changes_nothing(cluster):
+    """apply twice is one version"""
+    before = cluster.json("status", "hello")
+    cluster.run("apply", HELLO, env=ENV)
+    after = cluster.json("status", "hello")
+    expect(before["version"] == after["version"], "a new version was made")
+
+
+def test_an_update_rolls_without_a_failed_request(cluster):
+    """a changed environment replaces replica after replica; requests go on"""
+    changed = pathlib.Path(cluster.folder) / "changed.yaml"
+    text = HELLO.read_text().replace("oci:./image", f"oci:{TREE}/recipes/hello/image")
+    changed.write_text(text.replace("GREETING: hello", "GREETING: moin"))
+    expect("moin" in changed.read_text(), "the recipe has no GREETING any more")
+    load = Load(cluster.url("hello", "web"), 50)
+    try:
+        cluster.run("apply", changed, "--no-wait", env=ENV)
+        for name in ("ida", "lena"):
+            cluster.run("approve", "hello", "--as", name)
+
+        def rolled():
+            replicas = cluster.replicas("hello", "web")
+            return all(r["version"] == 2 and r["state"] == "healthy" for r in replicas)
+        wait_for("both replicas at version 2", 60, rolled, 0.2)
+    finally:
+        sent, failed = load.end()
+    expect(sent > 20, f"only {sent} requests were sent")
+    expect(failed == 0, f"{failed} of {sent} requests failed: {load.failures[:3]}")
+
+
+def test_a_drained_node_is_left(cluster):
+    """drain moves what may move and nothing comes back until resume"""
+    node = cluster.node_of("hello", "twin")
+    cluster.run("drain", node)
+    url = cluster.url("hello", "twin")
+    wait_for("the twin elsewhere", 30, lambda: cluster.node_of("hello", "twin") not in ("", None, node), 0.2)
+    wait_for("200 again", 30, lambda: fetch(url)[0] == 200)
+    cluster.run("resume", node)
+
+
+def test_cancel_leaves_nothing_running(cluster):
+    """a cancelled contract's containers are gone from every node"""
+    url = cluster.url("hello", "web")
+    cluster.run("cancel", "hello", "--yes")
+    wait_for("no answer any more", 20, lambda: fetch(url, 0.5)[0] == 0, 0.1)
+
+    def containers():
+        out = subprocess.run(["pgrep", "-fa", f"nginx: master"], capture_output=True, text=True).stdout
+        return [line for line in out.splitlines() if "nginx" in line and in_cluster(cluster, int(line.split()[0]))]
+    wait_for("no nginx of the cluster left", 20, lambda: not containers(), 0.2)
+
+
+def in_cluster(cluster, pid):
+    """Is the process a descendant of one of the cluster's nodes?"""
+    roots = {n["pid1"] for n in cluster.cluster_nodes().values()}
+    while pid > 1:
+        if pid in roots:
+            return True
+        try:
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return False
+        pid = int(stat.rsplit(")", 1)[1].split()[1])
+    return False

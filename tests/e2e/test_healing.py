@@ -1,0 +1,75 @@
+"""Nodes that die, links that are cut, a ledger that is away."""
+import os
+import signal
+import time
+
+from harness import TREE, Load, expect, fetch, now_ms, wait_for
+from test_agent import deploy, nginx_masters
+
+
+def placements(cluster):
+    return {(w, r["index"]): r["node"] for w in ("web", "twin") for r in cluster.replicas("hello", w)}
+
+
+def restore(cluster, node):
+    cluster.run("cluster", "restore", node)
+    wait_for(f"{node} online", 30, lambda: cluster.cluster_nodes()[node]["state"] == "online", 0.2)
+
+
+def test_a_killed_nodes_workload_serves_again_within_ten_seconds(cluster):
+    """SIGKILL of the node's pid 1: the 1-replica twin answers again through the same URL"""
+    deploy(cluster)
+    node, url = cluster.node_of("hello", "twin"), cluster.url("hello", "twin")
+    healed = cluster.wait_outage_then_200(url, cluster.kill_node(node))
+    expect(healed <= 10_000, f"healed in {healed:.0f} ms")
+    print(f"        healed in {healed:.0f} ms")
+    restore(cluster, node)
+
+
+def test_two_replicas_ride_out_a_killed_node(cluster):
+    """with 2 replicas under 200 requests/s a killed node costs few requests, and 2/2 come back"""
+    deploy(cluster)
+    node, url = cluster.node_of("hello", "web"), cluster.url("hello", "web")
+    load = Load(url, 200)
+    time.sleep(1)
+    killed = cluster.kill_node(node)
+    time.sleep(0.5)
+    cluster.wait_ready("hello", "web", 2, 30)
+    full = now_ms() - killed
+    sent, failed = load.end()
+    print(f"        {failed} of {sent} requests failed, 2/2 after {full:.0f} ms")
+    expect(failed < sent // 20, f"{failed} of {sent} failed: {load.failures[:3]}")
+    restore(cluster, node)
+
+
+def test_a_ledger_outage_moves_and_stops_nothing(cluster):
+    """the ledger is away for longer than fence_after: every workload stays where it is and serves"""
+    deploy(cluster)
+    before, url = placements(cluster), cluster.url("hello", "twin")
+    masters = {n: nginx_masters(v["pid1"]) for n, v in cluster.cluster_nodes().items()}
+    cluster.run("cluster", "kill", "ledger")
+    until = time.monotonic() + 12
+    while time.monotonic() < until:
+        expect(fetch(url)[0] == 200, "the twin stopped serving during the outage")
+        time.sleep(0.2)
+    cluster.run("cluster", "restore", "ledger")
+    wait_for("the ledger", 20, lambda: cluster.try_json("nodes"), 0.2)
+    until = time.monotonic() + 8  # past fence_after again: timers must have started afresh
+    while time.monotonic() < until:
+        expect(fetch(url)[0] == 200, "the twin stopped serving after the outage")
+        time.sleep(0.2)
+    expect(placements(cluster) == before, "something moved")
+    expect({n: nginx_masters(v["pid1"]) for n, v in cluster.cluster_nodes().items()} == masters, "something restarted")
+
+
+def test_a_cut_ring_link_is_routed_around(cluster):
+    """a silent cut of one ring link: no node is lost and the service goes on"""
+    deploy(cluster)
+    before = placements(cluster)
+    load = Load(cluster.url("hello", "web"), 50)
+    cluster.run("cluster", "cut", "node-1", "node-2")
+    time.sleep(8)
+    cluster.run("cluster", "restore", "node-1", "node-2")
+    sent, failed = load.end()
+    expect(failed == 0, f"{failed} of {sent} failed: {load.failures[:3]}")
+    expect(placements(cluster) == before, "something moved")
