@@ -83,8 +83,8 @@ class Load:
 class Cluster:
     """A local cluster owned by this process: it dies with it."""
 
-    def __init__(self, mcloud, folder, nodes=5, farms=1, quiet=True):
-        self.mcloud, self.folder, self.nodes, self.farms = str(mcloud), pathlib.Path(folder), nodes, farms
+    def __init__(self, mcloud, folder, nodes=5, quiet=True):
+        self.mcloud, self.folder, self.nodes = str(mcloud), pathlib.Path(folder), nodes
         self.quiet = quiet
         self.process = None
 
@@ -96,8 +96,7 @@ class Cluster:
         self.down()
 
     def up(self, seconds=60):
-        command = [self.mcloud, "cluster", "up", "--dir", str(self.folder), "--nodes", str(self.nodes),
-                   "--farms", str(self.farms)]
+        command = [self.mcloud, "cluster", "up", "--dir", str(self.folder), "--nodes", str(self.nodes)]
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "up.log"
         with open(log, "wb") as out:
@@ -110,7 +109,7 @@ class Cluster:
                 raise Failure(f"mcloud cluster up ended with {self.process.returncode}: {(lines or ['no output'])[-1]}")
             status = self.try_json("cluster", "status")
             nodes = (status or {}).get("nodes", [])
-            return len(nodes) == self.nodes and all(n["state"] == "online" for n in nodes)
+            return len(nodes) == self.nodes and all(n["ledger_state"] == "online" for n in nodes)
 
         wait_for(f"{self.nodes} nodes online", seconds, ready, every=0.05)
 
@@ -151,23 +150,35 @@ class Cluster:
     # ---- what is where
 
     def cluster_nodes(self):
+        """By name; `pid1` is the host's number of the node's pid 1."""
         return {n["name"]: n for n in self.json("cluster", "status")["nodes"]}
 
+    def service_pid(self, name):
+        for service in self.json("cluster", "status")["services"]:
+            if service["name"] == name and service["state"] == "up":
+                return service["pid"]
+        return None
+
+    def ledger_status(self):
+        port = next(f["port"] for f in self.json("cluster", "status")["forwards"] if f["name"] == "ledger")
+        status, body = fetch(f"http://127.0.0.1:{port}/v1/status", 5)
+        if status != 200:
+            raise Failure(f"the ledger answers {status}")
+        return json.loads(body)
+
     def replicas(self, contract, workload):
-        status = self.json("status", contract)
-        for found in status["workloads"]:
-            if found["name"] == workload:
-                return found["replicas"]
-        raise Failure(f"{contract} has no workload {workload}")
+        return [r for r in self.json("status", contract)["replicas"] if r["workload"] == workload]
 
     def node_of(self, contract, workload, index=0):
         return self.replicas(contract, workload)[index]["node"]
 
-    def url(self, contract, workload):
-        for published in self.json("status", contract)["published"]:
-            if published["target"] == workload:
-                return published["url"]
-        raise Failure(f"{contract} does not publish {workload}")
+    def url(self, contract, workload, seconds=30):
+        """The URL on this host of what `contract` publishes of `workload`, once there is one."""
+        def found():
+            for published in self.json("status", contract)["published"]:
+                if published["workload"] == workload and published["urls"]:
+                    return published["urls"][0] + "/"
+        return wait_for(f"a URL of {contract}/{workload}", seconds, found, 0.02)
 
     # ---- faults, from outside
 
@@ -177,6 +188,13 @@ class Cluster:
         moment = now_ms()
         os.kill(pid, signal.SIGKILL)
         return moment
+
+    def restore_node(self, name, seconds=30):
+        def is_down():
+            return self.cluster_nodes()[name]["state"] == "down"
+        wait_for(f"{name} down", 10, is_down, 0.05)
+        self.run("cluster", "restore", name)
+        wait_for(f"{name} online", seconds, lambda: self.cluster_nodes()[name]["ledger_state"] == "online", 0.1)
 
     # ---- judging
 
@@ -193,6 +211,14 @@ class Cluster:
 
     def wait_ready(self, contract, workload, count, seconds=30):
         def ready():
-            good = [r for r in self.replicas(contract, workload) if r["state"] in ("healthy", "running")]
+            good = [r for r in self.replicas(contract, workload) if r["ready"]]
             return len(good) >= count and good
         return wait_for(f"{count} replicas of {contract}/{workload} ready", seconds, ready, 0.05)
+
+    def deploy_hello(self, recipe, token="a-token-that-only-the-containers-see"):
+        """Applies and approves recipes/hello; returns the moment (ms) the last approval was sent."""
+        self.run("apply", recipe / "contract.yaml", "--no-approve", "--no-wait", env={"HELLO_TOKEN": token})
+        self.run("approve", "hello", "--as", "ida")
+        moment = now_ms()
+        self.run("approve", "hello", "--as", "lena")
+        return moment

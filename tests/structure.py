@@ -42,7 +42,7 @@ def check_stairs_only_go_down():
     for path in tracked("src/*.cc", "src/*.h"):
         room = path.relative_to(SOURCE).parts[0]
         allowed = closure(room, table)
-        if path.name.endswith("_test.cc"):
+        if path.name.endswith("_test.cc") or path.name.startswith("test_"):
             allowed |= closure("testing", table)
         for number, line in enumerate(path.read_text().splitlines(), 1):
             match = re.match(r'#include "(\w+)/', line)
@@ -75,7 +75,7 @@ def check_door_plates():
             wrong.append(f"src/{room}: no README.md")
             continue
         text = plate.read_text()
-        for heading in ("For", "Front door", "Life of one request", "Always true", "Where to change what"):
+        for heading in ("For", "Front door", "Life of ", "Always true", "Where to change what"):
             if heading.lower() not in text.lower():
                 wrong.append(f"src/{room}/README.md: no \"{heading}\"")
         if len(text.splitlines()) > 90:
@@ -90,6 +90,8 @@ def check_paths_in_documents():
     """paths that the documents at the top and under docs/ name exist"""
     wrong = []
     for path in tracked("README.md", "CONTRIBUTING.md", "docs/*.md"):
+        if path.name == "style.md":  # it speaks of other projects' files
+            continue
         for name in re.findall(r"`((?:src|docs|recipes|tests|bench|proto|cmake)/[\w./-]+)`", path.read_text()):
             if not (TREE / name.rstrip("/")).exists():
                 wrong.append(f"{path.relative_to(TREE)}: {name} is not there")
@@ -100,6 +102,8 @@ def check_no_promises():
     """no TODO, FIXME or XXX in what we ship"""
     wrong = []
     for path in tracked("src/*", "proto/*", "cmake/*", "recipes/*", "docs/*"):
+        if path.name == "style.md":
+            continue
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
             if re.search(r"\b(TODO|FIXME|XXX)\b", line):
                 wrong.append(f"{path.relative_to(TREE)}:{number}")
@@ -107,16 +111,15 @@ def check_no_promises():
 
 
 def check_threads_stay_low():
-    """only base/, io/ and the HTTP files know <thread>, <mutex>, <atomic>; others carry a comment that says why"""
+    """only base/, io/ and wire/ (which holds Asio) know <thread>, <mutex>, <atomic>; others carry a comment that says why"""
     wrong = []
     for path in tracked("src/*.cc", "src/*.h"):
         relative = path.relative_to(SOURCE)
-        if relative.parts[0] in ("base", "io") or relative.name.endswith(("_test.cc", "_bench.cc")):
+        if relative.parts[0] in ("base", "io", "wire") or relative.name.endswith(("_test.cc", "_bench.cc")):
             continue
         lines = path.read_text().splitlines()
         for number, line in enumerate(lines):
-            if re.match(r"#include <(thread|mutex|atomic|condition_variable|shared_mutex)>", line) and "//" not in line \
-                    and str(relative) not in ("wire/http_server.cc", "wire/http_client.cc"):
+            if re.match(r"#include <(thread|mutex|atomic|condition_variable|shared_mutex)>", line) and "//" not in line:
                 wrong.append(f"src/{relative}:{number + 1}: {line}  (say why behind the line)")
     return wrong
 

@@ -33,13 +33,13 @@ def deploy_once(cluster, folder, image, i):
     name, port = f"deploy-{i}", 9100 + i
     path = folder / f"{name}.yaml"
     path.write_text(CONTRACT.format(name=name, image=image, port=port))
-    cluster.run("apply", path, "--no-wait")
+    cluster.run("apply", path, "--no-approve", "--no-wait")
     started = now_ms()
     approve = subprocess.Popen([cluster.mcloud, "approve", name], env=cluster.environment(), stdout=subprocess.DEVNULL)
     wait_for(f"200 from {name}", 30, lambda: fetch(f"http://127.0.0.1:{port}/", 0.5)[0] == 200, 0.002)
     took = now_ms() - started
     approve.wait()
-    cluster.run("cancel", name, "--yes")
+    cluster.run("cancel", name)
     return took
 
 

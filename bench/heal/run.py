@@ -13,12 +13,7 @@ import time
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TREE / "recipes")]
-from trial import Cluster, Load, now_ms, wait_for  # noqa: E402
-
-
-def restore(cluster, node):
-    cluster.run("cluster", "restore", node)
-    wait_for(f"{node} online", 30, lambda: cluster.cluster_nodes()[node]["state"] == "online", 0.2)
+from trial import Cluster, Load, now_ms  # noqa: E402
 
 
 def main():
@@ -29,15 +24,13 @@ def main():
     healed, failed, full = [], [], []
     with tempfile.TemporaryDirectory(prefix="mcloud-bench-") as folder, \
             Cluster(options.mcloud, pathlib.Path(folder) / "cluster") as cluster:
-        cluster.run("apply", TREE / "recipes/hello/contract.yaml", "--no-wait", env={"HELLO_TOKEN": "x"})
-        for name in ("ida", "lena"):
-            cluster.run("approve", "hello", "--as", name)
+        cluster.deploy_hello(TREE / "recipes/hello")
         cluster.wait_ready("hello", "web", 2, 60)
         cluster.wait_ready("hello", "twin", 1, 60)
         for _ in range(options.count):
             node = cluster.node_of("hello", "twin")
             healed.append(cluster.wait_outage_then_200(cluster.url("hello", "twin"), cluster.kill_node(node)))
-            restore(cluster, node)
+            cluster.restore_node(node)
             cluster.wait_ready("hello", "web", 2, 60)
         for _ in range(options.count):
             node = cluster.node_of("hello", "web")
@@ -48,7 +41,7 @@ def main():
             cluster.wait_ready("hello", "web", 2, 30)
             full.append(now_ms() - killed)
             failed.append(load.end()[1])
-            restore(cluster, node)
+            cluster.restore_node(node)
     none = "peer=none peer_name=none ratio=none"
     print(f"metric=heal_ms ours={statistics.median(healed):.0f} {none} unit=ms max={max(healed):.0f} runs={len(healed)}")
     print(f"metric=failover_failed_requests ours={statistics.median(failed):.0f} {none} unit=requests max={max(failed)} rate=200/s")

@@ -58,7 +58,7 @@ def main():
         path.write_text("name: one\nworkloads:\n  web:\n    kind: container\n"
                         f"    image: oci:{TREE}/recipes/hello/image\n    ports: {{http: 80}}\n"
                         "    health: {http: {port: http, path: /}}\n")
-        cluster.run("apply", path, "--approve-as", "operator")
+        cluster.run("apply", path)
         cluster.wait_ready("one", "web", 1, 60)
         time.sleep(5)
         found = processes(cluster.folder)

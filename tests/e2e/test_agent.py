@@ -8,15 +8,10 @@ import subprocess
 
 from harness import TREE, expect, fetch, wait_for
 
-HELLO = TREE / "recipes/hello/contract.yaml"
-ENV = {"HELLO_TOKEN": "x"}
-
-
 def deploy(cluster):
-    if cluster.try_json("status", "hello") is None or cluster.json("status", "hello")["state"] != "active":
-        cluster.run("apply", HELLO, "--no-wait", env=ENV)
-        for name in ("ida", "lena"):
-            cluster.run("approve", "hello", "--as", name)
+    known = cluster.try_json("status", "hello")
+    if known is None or known["state"] != "active":
+        cluster.deploy_hello(TREE / "recipes/hello")
     cluster.wait_ready("hello", "web", 2, 60)
     cluster.wait_ready("hello", "twin", 1, 60)
 
@@ -67,7 +62,7 @@ def test_workloads_survive_the_agents_death(cluster):
     expect(fetch(cluster.url("hello", "twin"))[0] == 200, "the twin stopped serving")
     expect(nginx_masters(pid1) == before, "containers were restarted")
     # It converges: what is asked of it now is done.
-    cluster.run("cancel", "hello", "--yes")
+    cluster.run("cancel", "hello")
     wait_for("nginx gone", 20, lambda: not nginx_masters(pid1), 0.1)
     deploy(cluster)
 
@@ -107,7 +102,7 @@ def test_a_port_scan_of_a_node_finds_only_publications(cluster):
             f"    if s.connect_ex(('{node['uplink']}', port)) == 0: print(port)\n"
             "    s.close()\n")
     # From the cluster's "internet": where the ledger lives.
-    root = cluster.json("cluster", "status")["root_pid"]
+    root = cluster.service_pid("ledger")
     out = subprocess.run(["nsenter", "-t", str(root), "-n", "/usr/bin/python3", "-c", scan], capture_output=True, text=True,
                          timeout=300)
     expect(out.returncode == 0, out.stderr)

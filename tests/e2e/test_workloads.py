@@ -11,12 +11,12 @@ POSTGRES = TREE / "tests/e2e/postgres/contract.yaml"
 
 
 def gone(cluster, name):
-    cluster.run("cancel", name, "--yes", check=False)
+    cluster.run("cancel", name, check=False)
 
 
 def test_redis_is_reached_from_another_container(cluster):
     """redis-cli in a second container reaches redis-server by its name, wherever both run"""
-    cluster.run("apply", REDIS, "--approve-as", "operator", seconds=120)
+    cluster.run("apply", REDIS, seconds=120)
     wait_for("PONG in the client's log", 60, lambda: "PONG" in cluster.run("logs", "redis/client", check=False).stdout, 0.3)
     gone(cluster, "redis")
 
@@ -69,7 +69,7 @@ def ask(address, text):
 def test_a_database_waits_for_its_node_and_keeps_its_row(cluster):
     """PostgreSQL's node is killed and restored: the row is there, and never was it served empty in between"""
     subprocess.run([str(TREE / "recipes/build-image"), str(TREE / "tests/e2e/postgres")], check=True)
-    cluster.run("apply", POSTGRES, "--approve-as", "operator", seconds=180)
+    cluster.run("apply", POSTGRES, seconds=180)
     cluster.wait_ready("bank", "db", 1, 120)
     host, port = cluster.url("bank", "db").split("//")[1].split(":")
     address = (host, int(port.strip("/")))
@@ -88,6 +88,6 @@ def test_a_database_waits_for_its_node_and_keeps_its_row(cluster):
     expect(all(answer in (None, ["ida"]) for answer in seen), f"served something else: {[a for a in seen if a]}")
     text = cluster.run("status", "bank").stdout
     expect("wait" in text, f"status does not say that it waits: {text}")
-    cluster.run("cluster", "restore", node)
+    cluster.restore_node(node)
     wait_for("the row again", 90, lambda: ask(address, "select owner from account") == ["ida"], 0.3)
     gone(cluster, "bank")

@@ -1,0 +1,89 @@
+// Knows what must be true and watches ledger and nodes for the moment it is not. It keeps its own books,
+// from accepted transactions and from what really runs, and never asks the code under test.
+#pragma once
+
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+#include "base/ids.h"
+#include "ledger/state/machine.h"
+#include "mcloud/ledger.pb.h"
+#include "node/plan.h"
+#include "sim/clockwork.h"
+#include "sim/scenario.h"
+
+namespace mcloud::sim {
+
+struct Violation : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Judge {
+ public:
+  Judge(const Clockwork& clock, const Scenario& scenario) : clock_(clock), scenario_(scenario) {}
+
+  // ---- the ledger ----------------------------------------------------------------------------
+  void accepted(const pb::Transaction& transaction);  // executed without refusal
+  void block(const ledger::Overlay::Changes& changes);
+
+  // ---- nodes ---------------------------------------------------------------------------------
+  struct Start {
+    NodeId node;
+    node::ReplicaKey replica;
+    uint64_t epoch = 0;
+    uint64_t version = 0;
+  };
+  void started(const Start& start);
+  void stopped(const NodeId& node, const node::ReplicaKey& replica);
+  // Nothing more of it is needed anywhere by now: what it kept is allowed to go.
+  void erased(const node::ReplicaKey& volume);
+  // The volume was there, so the process sees its own data.
+  void mounted(const NodeId& node, const node::ReplicaKey& volume);
+  // Crashed, cut or deaf from now until the call with false.
+  void disturbed(const NodeId& node, bool is_disturbed);
+  // How long the node has not heard of the ledger, where it has to stop what asks for it.
+  void check_isolation(const NodeId& node, const node::ReplicaKey& replica, uint64_t silent_ms) const;
+
+  // ---- at the end ----------------------------------------------------------------------------
+  void settled(const ledger::StateReader& state) const;  // everything placeable is placed and ready
+
+  const pb::ContractHeader* header(const ContractId& contract, uint64_t version) const;
+  uint64_t fencings() const { return fencings_; }
+  uint64_t moves() const { return moves_; }
+  uint64_t starts() const { return starts_; }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const;
+  void judge_workload(const ledger::Overlay::Changes::value_type& change);
+  void judge_node(const pb::Node& node);
+  void judge_contract(const pb::Contract& contract) const;
+  void judge_books() const;
+  bool is_approved(const ContractId& contract, uint64_t version) const;
+
+  struct Holder {
+    Bytes node;
+    uint64_t epoch = 0;
+    uint64_t epoch_max = 0;
+    uint64_t version = 0;
+  };
+
+  const Clockwork& clock_;
+  const Scenario& scenario_;
+  std::map<std::pair<ContractId, uint64_t>, pb::ContractHeader> headers_;
+  std::map<std::pair<ContractId, uint64_t>, std::set<Bytes>> approvals_;
+  std::set<ContractId> erasable_;
+  std::map<node::ReplicaKey, Holder> holders_;          // as the ledger says
+  std::map<Bytes, pb::Node> nodes_;
+  std::set<Bytes> touched_nodes_;
+  std::map<node::ReplicaKey, std::map<NodeId, uint64_t>> live_;  // what really runs, by epoch
+  std::set<std::tuple<node::ReplicaKey, NodeId, uint64_t>> ran_;
+  std::map<node::ReplicaKey, NodeId> data_at_;          // where a volume that must not move was made
+  std::map<NodeId, uint64_t> disturbed_until_;          // UINT64_MAX = still
+  uint64_t fencings_ = 0;
+  uint64_t moves_ = 0;
+  uint64_t starts_ = 0;
+};
+
+}  // namespace mcloud::sim

@@ -1,0 +1,50 @@
+// What one seed stands for: how large the cluster is and what goes wrong in it.
+#pragma once
+
+#include "sim/network.h"
+
+namespace mcloud::sim {
+
+struct Scenario {
+  uint64_t seed = 0;
+  int nodes = 5;
+  int validators = 1;
+  uint64_t fence_after_ms = 2000;
+  uint64_t chaos_ms = 40'000;   // people work and things fail
+  uint64_t quiet_ms = 40'000;   // then everything is repaired and must settle
+  NetworkOptions network;
+  // Between two of a kind pass twice this many ms at most, and once on average; 0 = never.
+  uint64_t crash_every_ms = 0;        // a machine, for a while
+  uint64_t agent_crash_every_ms = 0;  // only the agent, for a moment
+  uint64_t cut_every_ms = 0;          // a node from ledger and validators
+  uint64_t deaf_every_ms = 0;         // a node from validators only: it reads the ledger but its heart is not heard
+  uint64_t outage_every_ms = 0;       // the ledger and all validators
+  uint64_t refusal_every_ms = 0;      // a node cannot run anything new for a while
+
+  // Nothing but outages: then nothing at all may be fenced or moved.
+  bool only_outages() const {
+    return crash_every_ms == 0 && cut_every_ms == 0 && deaf_every_ms == 0 && network.loss_percent == 0;
+  }
+};
+
+inline Scenario make_scenario(uint64_t seed) {
+  testing::SimulatedRandom random(seed);
+  Scenario scenario;
+  scenario.seed = seed;
+  scenario.nodes = static_cast<int>(3 + random.below(4));
+  scenario.validators = random.chance(70) ? 1 : 4;
+  auto sometimes = [&](uint64_t percent, uint64_t every_ms) { return random.chance(percent) ? every_ms : 0; };
+  scenario.outage_every_ms = sometimes(50, 15'000);
+  scenario.agent_crash_every_ms = sometimes(60, 3000);
+  scenario.network.duplicate_percent = random.below(3) * 10;
+  scenario.network.delay_ms_max = random.chance(50) ? 20 : 300;
+  if (random.chance(20)) return scenario;
+  scenario.network.loss_percent = sometimes(30, 5);
+  scenario.crash_every_ms = sometimes(70, 6000);
+  scenario.cut_every_ms = sometimes(60, 8000);
+  scenario.deaf_every_ms = sometimes(30, 10'000);
+  scenario.refusal_every_ms = sometimes(40, 6000);
+  return scenario;
+}
+
+}  // namespace mcloud::sim
