@@ -114,7 +114,7 @@ pb::Secret CompileScope::seal(const Workload& workload, std::string field, const
   std::string path = "workloads." + workload.name.value + "." + field;
   Result<Bytes> value = resolver_.secret_value(secret.value);
   if (!value) {
-    report_.add(secret.place, std::move(path), value.error().message);
+    report_.add(secret.place, path, value.error().message);
     return out;
   }
   if (secret_key_.empty()) secret_key_ = context_.secret_key.value_or(crypto::random_bytes(crypto::kSymmetricKeySize));
@@ -128,7 +128,7 @@ pb::Secret CompileScope::seal(const Workload& workload, std::string field, const
   if (out.box().empty()) {
     Result<Bytes> box = encrypt_secret(secret_key_, scope, place, *value);
     if (box) out.set_box(std::move(*box));
-    if (!box) report_.add(secret.place, std::move(path), box.error().message);
+    if (!box) report_.add(secret.place, path, box.error().message);
   }
   crypto::wipe(*value);
   return out;

@@ -66,6 +66,20 @@ TEST_CASE("the recipes of this repository compile") {
   }
 }
 
+TEST_CASE("the reference's examples compile, and its spelled-out defaults are the defaults") {
+  std::filesystem::path tree = testdata().parent_path().parent_path().parent_path();
+  std::string page = read_text(tree / "docs/reference/contract.md");
+  std::vector<Compiled> examples;
+  for (size_t at = page.find("```yaml\n"); at != std::string::npos; at = page.find("```yaml\n", at)) {
+    at += 8;
+    size_t end = page.find("```", at);
+    examples.push_back(compiled(page.substr(at, end - at)));
+    at = end + 3;
+  }
+  REQUIRE_EQ(examples.size(), 3u);
+  CHECK_EQ(printed(examples[0]), printed(examples[1]));
+}
+
 TEST_CASE("compiling twice gives the same bytes") {
   CompileContext with = context();
   with.secret_key = Bytes(32, 'k');

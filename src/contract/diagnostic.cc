@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "contract/syntax.h"
+
 namespace mcloud::contract {
 
 std::string format_diagnostic(const Diagnostic& diagnostic) {
@@ -21,9 +23,10 @@ std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics) {
   return out;
 }
 
-void Report::add(Place place, std::string field, std::string message, Hint hint) {
-  diagnostics_.push_back({file_, place, std::move(field), std::move(message), std::move(hint.allowed),
-                          std::move(hint.suggestion)});
+void Report::add(Place place, std::string_view field, std::string_view message, const Hint& hint) {
+  // Parts of the file may stand in any of them.
+  diagnostics_.push_back({file_, place, shortened(field, 200), shortened(message, 400), shortened(hint.allowed, 800),
+                          shortened(hint.suggestion, 200)});
 }
 
 std::vector<Diagnostic> Report::take() {

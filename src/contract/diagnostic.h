@@ -28,18 +28,20 @@ std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics);
 // Collects what is wrong with one file. Not thread-safe.
 class Report {
  public:
+  static constexpr size_t kDiagnosticsMax = 100;
+
   explicit Report(std::string_view file_name) : file_(file_name) {}
 
   struct Hint {
     std::string allowed;
     std::string suggestion;
   };
-  void add(Place place, std::string field, std::string message, Hint hint = {});
+  // Cuts what is too long for one line of output.
+  void add(Place place, std::string_view field, std::string_view message, const Hint& hint = {});
   bool empty() const { return diagnostics_.empty(); }
+  bool is_full() const { return diagnostics_.size() > kDiagnosticsMax; }
   // In the order of the file, at most kDiagnosticsMax; the last one then says how many more there are.
   std::vector<Diagnostic> take();
-
-  static constexpr size_t kDiagnosticsMax = 100;
 
  private:
   std::string file_;

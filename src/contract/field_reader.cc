@@ -20,12 +20,7 @@ std::string_view kind_word(const wire::YamlNode& node) {
   return "";
 }
 
-// Texts of strangers in messages: short, on one line.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text.substr(0, 60)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return out + (text.size() > 60 ? "...\"" : "\"");
-}
+std::string quoted(std::string_view text) { return "\"" + shortened(text) + "\""; }
 
 std::string joined(const std::vector<std::string_view>& words) {
   std::string out;
@@ -36,7 +31,7 @@ std::string joined(const std::vector<std::string_view>& words) {
 // "nginx -g daemon" -> "[nginx, -g, daemon]".
 std::string as_list(std::string_view text) {
   std::string out;
-  for (char c : text.substr(0, 60)) out += c == ' ' ? std::string(", ") : std::string(1, c);
+  for (char c : shortened(text)) out += c == ' ' ? std::string(", ") : std::string(1, c);
   return "[" + out + "]";
 }
 
@@ -60,11 +55,11 @@ std::optional<uint64_t> whole_number(std::string_view text) {
 }  // namespace
 
 std::string child_path(std::string_view path, std::string_view key) {
-  return path.empty() ? std::string(key) : std::string(path) + "." + std::string(key.substr(0, 100));
+  return path.empty() ? shortened(key, 100) : std::string(path) + "." + shortened(key, 100);
 }
 
-void Cursor::complain(std::string message, Report::Hint hint) const {
-  report_->add(place(), path_, std::move(message), std::move(hint));
+void Cursor::complain(std::string_view message, const Report::Hint& hint) const {
+  report_->add(place(), path_, message, hint);
 }
 
 Cursor::Cursor(const wire::YamlNode& key, const wire::YamlNode& value, std::string path, Report& report)
@@ -237,8 +232,10 @@ void MapReader::finish() {
   std::sort(known.begin(), known.end());
   for (const auto& [name, value] : map_.node().entries) {
     if (std::find(known.begin(), known.end(), name.scalar) != known.end()) continue;
-    report().add(name.place, child_path(map_.path(), name.scalar), "unknown key",
-                 {joined(known), nearest_spelling(name.scalar, known)});
+    // Nobody sees the hints of what does not fit into the report, and spelling costs.
+    Report::Hint hint;
+    if (!report().is_full()) hint = {joined(known), nearest_spelling(name.scalar, known)};
+    report().add(name.place, child_path(map_.path(), name.scalar), "unknown key", hint);
   }
 }
 

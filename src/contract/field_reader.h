@@ -34,7 +34,7 @@ class Cursor {
   const std::string& path() const { return path_; }
   Place place() const { return place_; }
   Report& report() const { return *report_; }
-  void complain(std::string message, Report::Hint hint = {}) const;
+  void complain(std::string_view message, const Report::Hint& hint = {}) const;
   // "is a list, not `wanted`".
   void complain_kind(std::string_view wanted) const;
 

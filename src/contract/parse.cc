@@ -95,7 +95,7 @@ void read_workload(const Text& name, const Cursor& cursor, Contract& contract) {
       kind->parse(fields, workload);
       fields.finish();
     } else {
-      word->complain("there is no kind \"" + text->value.substr(0, 60) + "\"",
+      word->complain("there is no kind \"" + shortened(text->value) + "\"",
                      {joined_names(names), nearest_spelling(text->value, names)});
     }
   }

@@ -56,6 +56,25 @@ TEST_CASE("a thousand mistakes are told as a hundred and a number") {
   CHECK_EQ(outcome.diagnostics.back().message, "900 more errors follow");
 }
 
+TEST_CASE("whatever a file says, every line about it is short and UTF-8") {
+  std::string wide;
+  for (int i = 0; i < 5000; ++i) wide += "ü";
+  for (const std::string& yaml : {"name: " + wide, wide + ": 1", "name: x\nworkloads: {" + wide + ": {kind: " + wide + "}}",
+                                  "name: x\nworkloads: {p: {kind: publish, port: 1, to: \"" + wide + ":" + wide + "\"}}",
+                                  "name: x\nworkloads: {w: {kind: container, image: \"oci:./i\", command: " + wide + "}}"}) {
+    ParseOutcome outcome = parse_contract(yaml, "x.yaml");
+    CHECK_FALSE(outcome.diagnostics.empty());
+    for (const Diagnostic& diagnostic : outcome.diagnostics) {
+      std::string line = format_diagnostic(diagnostic);
+      CHECK_LT(line.size(), 2000u);
+      // A character cut in two would leave a lead byte before something else.
+      for (size_t at = line.find('\xc3'); at != std::string::npos; at = line.find('\xc3', at + 1)) {
+        REQUIRE_EQ(static_cast<unsigned char>(line[at + 1]) & 0xc0, 0x80);
+      }
+    }
+  }
+}
+
 TEST_CASE("a secret in the wrong form is not repeated in the message") {
   ParseOutcome outcome = parse_contract(
       "name: x\nworkloads: {web: {kind: container, image: \"oci:./i\", environment: {A: {secret: hunter2}}}}\n", "x.yaml");

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/units.h"
+#include "contract/syntax.h"
 #include "mcloud/contract.pb.h"
 #include "wire/canonical.h"
 
@@ -39,13 +40,6 @@ std::string number_text(const std::string& field, uint64_t number) {
   return std::to_string(number);
 }
 
-// One line, bounded.
-std::string readable(std::string_view text) {
-  std::string out;
-  for (char c : text.substr(0, kTextBytesMax)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return text.size() > kTextBytesMax ? out + "..." : out;
-}
-
 // Value `index` of a repeated field, or the only one when it is -1. Not for messages.
 std::string value_text(const protobuf::Message& message, const Type& field, int index) {
   const protobuf::Reflection& reflection = *message.GetReflection();
@@ -66,7 +60,7 @@ std::string value_text(const protobuf::Message& message, const Type& field, int 
     case Type::CPPTYPE_STRING: {
       std::string text = one ? reflection.GetString(message, &field)
                              : reflection.GetRepeatedString(message, &field, index);
-      return field.type() == Type::TYPE_BYTES ? to_hex(BytesView(text).substr(0, 4)) : readable(text);
+      return field.type() == Type::TYPE_BYTES ? to_hex(BytesView(text).substr(0, 4)) : shortened(text, kTextBytesMax);
     }
     default:
       return "?";

@@ -23,14 +23,14 @@ std::string joined_names(const std::vector<std::string>& names);
 
 // The spec of the named workload; reports and returns nullptr when there is none or it is of another kind.
 template <typename T>
-const T* refer(const Contract& contract, const Text& name, std::string field, std::string_view kind, Report& report) {
+const T* refer(const Contract& contract, const Text& name, std::string_view field, std::string_view kind, Report& report) {
   if (const T* found = contract.find_as<T>(name.value)) return found;
   const Workload* other = contract.find(name.value);
   if (other != nullptr && std::holds_alternative<Unreadable>(other->spec)) return nullptr;
   std::vector<std::string> names = names_of<T>(contract);
   std::string what = other == nullptr ? "there is no " + std::string(kind) + " \"" + name.value + "\""
                                       : "\"" + name.value + "\" is a " + other->kind + ", not a " + std::string(kind);
-  report.add(name.place, std::move(field), std::move(what),
+  report.add(name.place, field, what,
              {names.empty() ? "" : joined_names(names), nearest_spelling(name.value, names)});
   return nullptr;
 }

@@ -207,6 +207,15 @@ Result<AddressRange> parse_range(std::string_view text) {
 
 uint64_t replicas_that_fit(const AddressRange& range) { return range.size() - 3; }
 
+std::string shortened(std::string_view text, size_t bytes_max) {
+  size_t end = std::min(text.size(), bytes_max);
+  auto is_inside_character = [&](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  while (end < text.size() && end > 0 && is_inside_character(end)) --end;
+  std::string out;
+  for (char c : text.substr(0, end)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  return end < text.size() ? out + "..." : out;
+}
+
 std::optional<uint32_t> parse_port(std::string_view text) {
   if (text.empty() || text.size() > 5 || text[0] == '0' || !all(text, is_digit)) return std::nullopt;
   uint32_t port = 0;

@@ -50,6 +50,10 @@ Result<AddressRange> parse_range(std::string_view text);
 // Addresses for replicas: without the network's own, the gateway (.1) and the broadcast address.
 uint64_t replicas_that_fit(const AddressRange& range);
 
+// Text of strangers as it may stand in a message: one line, at most `bytes_max` bytes and "...", no character
+// cut in two. `text` is UTF-8.
+std::string shortened(std::string_view text, size_t bytes_max = 60);
+
 // 1 to 65535, decimal, no leading zero.
 std::optional<uint32_t> parse_port(std::string_view text);
 // "tcp/8080".

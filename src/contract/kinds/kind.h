@@ -55,7 +55,7 @@ struct Kind {
   void (*compile)(CompileScope& scope, const Workload& workload, pb::Facets& facets, pb::WorkloadBody& body);
   // Untrusted: bounds of the body, references, and that the facets say what the body says.
   Status (*validate)(const SignedScope& scope, const pb::Facets& facets, const pb::WorkloadBody& body);
-  // The workload in a few words, for plans: "1GiB on the node of web".
+  // The workload in a few words, for plans: "2 volumes of 1GiB".
   std::string (*summary)(const pb::Facets& facets, const pb::WorkloadBody& body);
   // Whether its facets are its own: those of the other kinds follow from somebody else's.
   bool own_facets;

@@ -18,7 +18,7 @@ void parse_network(MapReader& fields, Workload& workload) {
     network.range = found->text();
     if (network.range) {
       if (Result<AddressRange> range = parse_range(network.range->value); !range) {
-        found->complain("\"" + network.range->value.substr(0, 60) + "\": " + range.error().message,
+        found->complain("\"" + shortened(network.range->value) + "\": " + range.error().message,
                         {"an IPv4 range, /8 to /28, such as 10.7.0.0/16", ""});
       }
     }

@@ -71,7 +71,8 @@ Status validate_volume(const SignedScope& scope, const pb::Facets& facets, const
 }
 
 std::string summarize(const pb::Facets& facets, const pb::WorkloadBody& body) {
-  return format_size(body.volume().size_bytes()) + " for each of " + std::to_string(facets.replicas()) + " replicas";
+  return std::to_string(facets.replicas()) + (facets.replicas() == 1 ? " volume of " : " volumes of ") +
+         format_size(body.volume().size_bytes());
 }
 
 }  // namespace
