@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -23,7 +24,8 @@ std::optional<std::string> from_environment() {
   return std::string(value);
 }
 
-// Echo off while it lives. Ctrl-C and Ctrl-Z wait until the echo is back, so that no shell is left mute.
+// Echo off while it lives. Ctrl-C and Ctrl-Z wait until the echo is back, so that no shell is left mute; signals() becomes
+// readable when one waits, and it takes effect after the end.
 class Mute {
  public:
   explicit Mute(int terminal) : terminal_(terminal) {
@@ -31,9 +33,10 @@ class Mute {
     sigemptyset(&held);
     for (int number : {SIGINT, SIGTERM, SIGTSTP, SIGHUP}) sigaddset(&held, number);
     pthread_sigmask(SIG_BLOCK, &held, &before_mask_);
+    signals_ = io::Fd(signalfd(-1, &held, SFD_CLOEXEC));
     if (tcgetattr(terminal_, &before_) != 0) return;
     termios quiet = before_;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     quiet.c_lflag |= ECHONL;
     muted_ = tcsetattr(terminal_, TCSAFLUSH, &quiet) == 0;
   }
@@ -43,24 +46,26 @@ class Mute {
   }
   Mute(const Mute&) = delete;
   Mute& operator=(const Mute&) = delete;
-  bool is_muted() const { return muted_; }
+  bool is_muted() const { return muted_ && signals_.is_open(); }
+  int signals() const { return signals_.get(); }
 
  private:
   int terminal_;
   bool muted_ = false;
+  io::Fd signals_;
   termios before_{};
   sigset_t before_mask_{};
 };
 
-Result<std::string> read_line(int terminal) {
+Result<std::string> read_line(int terminal, const Mute& mute) {
   std::string line;
   for (;;) {
-    pollfd waited{terminal, POLLIN, 0};
-    if (poll(&waited, 1, kAnswerTimeoutMs) <= 0) return make_error(Code::TimedOut, "no passphrase was typed for two minutes");
+    pollfd waited[] = {{terminal, POLLIN, 0}, {mute.signals(), POLLIN, 0}};
+    if (poll(waited, 2, kAnswerTimeoutMs) <= 0) return make_error(Code::TimedOut, "no passphrase was typed for two minutes");
+    if (waited[1].revents != 0) return make_error(Code::Cancelled, "interrupted");
     char letter = 0;
     if (read(terminal, &letter, 1) != 1) return make_error(Code::Cancelled, "the terminal was closed");
     if (letter == '\n' || letter == '\r') return line;
-    if (letter == 3) return make_error(Code::Cancelled, "interrupted");  // Ctrl-C: ISIG is off
     if (line.size() == kPassphraseBytesMax) return make_error(Code::Invalid, "a passphrase has at most 1024 bytes");
     line += letter;
   }
@@ -75,7 +80,7 @@ Result<std::string> ask(const std::string& question) {
   if (!mute.is_muted()) return make_error(Code::Denied, "cannot switch off the terminal's echo: set MCLOUD_PASSPHRASE");
   std::string prompt = question + ": ";
   if (write(terminal.get(), prompt.data(), prompt.size()) < 0) return errno_error(errno, "write to /dev/tty");
-  return read_line(terminal.get());
+  return read_line(terminal.get(), mute);
 }
 
 Error empty_passphrase() {

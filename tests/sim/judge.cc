@@ -167,15 +167,17 @@ void Judge::started(const Start& start) {
   ran_.insert({start.replica, start.node, start.epoch});
 }
 
-void Judge::mounted(const NodeId& node, const ReplicaKey& volume) {
-  auto holder = holders_.find(volume);
-  if (holder == holders_.end()) return;  // removed meanwhile
-  ran_.insert({volume, node, holder->second.epoch});
-  const pb::ContractHeader* known = header(volume.contract, holder->second.version);
-  const pb::Facets* facets = known == nullptr ? nullptr : contract::find_facets(*known, volume.workload);
-  if (facets == nullptr || facets->on_node_loss() != pb::NODE_LOSS_WAIT || holder->second.node != node.view()) return;
-  auto [at, is_new] = data_at_.try_emplace(volume, node);
-  if (!is_new && at->second != node) fail(node::describe(volume) + " is served empty on another node");
+void Judge::has_volume(const Start& start) {
+  ran_.insert({start.replica, start.node, start.epoch});
+  const pb::ContractHeader* known = header(start.replica.contract, start.version);
+  const pb::Facets* facets = known == nullptr ? nullptr : contract::find_facets(*known, start.replica.workload);
+  auto holder = holders_.find(start.replica);
+  // A node with old news may hold one that was given up for good and begun anew elsewhere.
+  if (facets == nullptr || holder == holders_.end() || holder->second.node != start.node.view()) return;
+  auto [at, is_new] = data_at_.try_emplace(start.replica, start.node);
+  if (is_new || at->second == start.node) return;
+  if (facets->on_node_loss() == pb::NODE_LOSS_WAIT) fail(node::describe(start.replica) + " is served empty on another node");
+  at->second = start.node;
 }
 
 void Judge::stopped(const NodeId& node, const ReplicaKey& replica) { live_[replica].erase(node); }

@@ -39,11 +39,11 @@ class Judge {
   void stopped(const NodeId& node, const node::ReplicaKey& replica);
   // Nothing more of it is needed anywhere by now: what it kept is allowed to go.
   void erased(const node::ReplicaKey& volume);
-  // The volume was there, so the process sees its own data.
-  void mounted(const NodeId& node, const node::ReplicaKey& volume);
+  // A volume is there, made or found, for what the node was told.
+  void has_volume(const Start& start);
   // Crashed, cut or deaf from now until the call with false.
   void disturbed(const NodeId& node, bool is_disturbed);
-  // How long the node has not heard of the ledger, where it has to stop what asks for it.
+  // What asks to be stopped on isolation runs on a node that has not heard of the ledger for so long.
   void check_isolation(const NodeId& node, const node::ReplicaKey& replica, uint64_t silent_ms) const;
 
   // ---- at the end ----------------------------------------------------------------------------

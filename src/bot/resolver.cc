@@ -1,0 +1,56 @@
+#include "bot/resolver.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "contract/secrets.h"
+#include "image/image.h"
+#include "io/file.h"
+
+namespace mcloud::bot {
+namespace {
+
+std::string absolute_path(std::string_view path, const std::string& folder) {
+  std::filesystem::path whole(path);
+  if (whole.is_relative()) whole = std::filesystem::path(folder) / whole;
+  return whole.lexically_normal().string();
+}
+
+}  // namespace
+
+std::string absolute_source(std::string_view source, const std::string& folder) {
+  for (std::string_view scheme : {"oci:", "docker-archive:"}) {
+    if (source.starts_with(scheme)) return std::string(scheme) + absolute_path(source.substr(scheme.size()), folder);
+  }
+  return std::string(source);
+}
+
+Result<PublicKey> FileResolver::key_of(std::string_view who) { return view_.key_of(who); }
+
+Result<NodeId> FileResolver::node_key(std::string_view name) {
+  pb::Node node = TRY(view_.get_node(name));
+  return NodeId::from_bytes(node.key());
+}
+
+Result<contract::Resolver::Image> FileResolver::image(std::string_view source) {
+  Image image;
+  image.source = absolute_source(source, folder_);
+  image.digest = TRY(image::resolve_digest(image.source));
+  return image;
+}
+
+Result<Bytes> FileResolver::secret_value(const contract::SecretReference& reference) {
+  switch (reference.from) {
+    case contract::SecretReference::From::Value: return reference.text;
+    case contract::SecretReference::From::File:
+      return io::read_file(absolute_path(reference.text, folder_), contract::kSecretBytesMax);
+    case contract::SecretReference::From::Environment: break;
+  }
+  const char* value = std::getenv(reference.text.c_str());
+  if (value == nullptr) {
+    return make_error(Code::NotFound, "the environment has no " + reference.text + "; set it: " + reference.text + "=... mcloud apply ...");
+  }
+  return Bytes(value);
+}
+
+}  // namespace mcloud::bot

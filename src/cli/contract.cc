@@ -1,0 +1,34 @@
+// mcloud contract check
+#include <nlohmann/json.hpp>
+
+#include "bot/draft.h"
+#include "cli/commands.h"
+#include "cli/show.h"
+
+namespace mcloud::cli {
+namespace {
+
+Command contract_check() {
+  auto file = std::make_shared<std::string>();
+  Command command("contract check", "is a contract file well-formed?");
+  command.example("mcloud contract check recipes/hello/contract.yaml")
+      .describe("Needs no cluster. Says all that is wrong, each with its line and column.")
+      .argument("FILE", "a contract file", *file)
+      .run([file](Desk& desk) -> Status {
+        bot::FileOutcome outcome = TRY(bot::read_contract(*file));
+        if (!outcome.contract) return report(desk, *file, outcome.diagnostics);
+        nlohmann::ordered_json json = {{"ok", true}, {"name", outcome.contract->name.value}, {"workloads", nlohmann::json::array()}};
+        for (const auto& workload : outcome.contract->workloads) json["workloads"].push_back(workload.name.value);
+        desk.out().document(json);
+        desk.out().line(*file + ": contract " + outcome.contract->name.value + ", " +
+                        std::to_string(outcome.contract->workloads.size()) + " workloads, no errors");
+        return {};
+      });
+  return command;
+}
+
+}  // namespace
+
+Commands contract_commands() { return {contract_check()}; }
+
+}  // namespace mcloud::cli

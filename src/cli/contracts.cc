@@ -1,0 +1,111 @@
+// mcloud contracts | status
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/show.h"
+
+namespace mcloud::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Result<std::vector<bot::ContractStatus>> load_all(bot::LedgerView& view, bool ended) {
+  std::vector<pb::Node> nodes = TRY(view.nodes());
+  std::vector<bot::ContractStatus> all;
+  for (const pb::Contract& contract : TRY(view.contracts())) {
+    if (!ended && !bot::is_live(contract)) continue;
+    ContractId id = TRY(ContractId::from_bytes(contract.id()));
+    std::vector<pb::Workload> workloads = TRY(view.workloads(id));
+    all.push_back(TRY(bot::summarize(contract, workloads, nodes)));
+  }
+  return all;
+}
+
+Table table_of(const std::vector<bot::ContractStatus>& all, bot::LedgerView& view) {
+  Table table{{"CONTRACT", "ID", "OWNER", "VERSION", "CONDITION", "READY", ""}, {}};
+  for (const bot::ContractStatus& status : all) {
+    std::string owner = view.name_of(PublicKey::from_bytes(status.record.owner()).value_or(PublicKey()));
+    std::string version = std::to_string(status.version);
+    if (status.has_proposal && status.record.has_current()) version += " (" + std::to_string(status.record.proposed().version()) + " waits)";
+    table.rows.push_back({{status.record.name(), Tone::Strong}, status.id.short_hex(), owner, version,
+                          {std::string(bot::condition_name(status.condition)), tone_of(status.condition)},
+                          std::to_string(status.ready) + "/" + std::to_string(status.wanted), status.why});
+  }
+  return table;
+}
+
+Command contracts_command() {
+  auto ended = std::make_shared<bool>(false);
+  Command command("contracts", "all contracts on the ledger");
+  command.example("mcloud contracts --all")
+      .flag("-a,--all", "those that have ended too", *ended)
+      .run([ended](Desk& desk) -> Status {
+        bot::LedgerView* view = TRY(desk.ledger());
+        const Context* context = TRY(desk.context());
+        std::vector<bot::ContractStatus> all = TRY(load_all(*view, *ended));
+        Json list = Json::array();
+        for (const bot::ContractStatus& status : all) list.push_back(json_of(status, *view, *context));
+        desk.out().document({{"contracts", list}});
+        if (all.empty()) desk.out().line("no contracts; deploy one: mcloud apply FILE");
+        else desk.out().table(table_of(all, *view));
+        return {};
+      });
+  return command;
+}
+
+Status overview(Desk& desk) {
+  bot::LedgerView* view = TRY(desk.ledger());
+  const Context* context = TRY(desk.context());
+  std::vector<pb::Node> nodes = TRY(view->nodes());
+  std::vector<bot::ContractStatus> all = TRY(load_all(*view, false));
+  ledger::Head head = view->client().head();
+  auto count = [&](auto&& wanted) { return static_cast<uint64_t>(std::ranges::count_if(nodes, wanted)); };
+  uint64_t online = count([](const pb::Node& node) { return node.state() == pb::NODE_ONLINE; });
+  uint64_t held = count([](const pb::Node& node) { return node.held(); });
+  Json json;
+  json["cluster"] = context->name;
+  json["chain_id"] = view->chain_id();
+  json["height"] = head.height;
+  json["time_ms"] = head.time_ms;
+  json["state_hash"] = head.state_hash.hex();
+  json["nodes"] = {{"online", online}, {"fenced", nodes.size() - online}, {"held", held}, {"draining", count([](const pb::Node& node) { return node.draining(); })}};
+  json["contracts"] = Json::array();
+  for (const bot::ContractStatus& status : all) json["contracts"].push_back(json_of(status, *view, *context));
+  desk.out().document(json);
+  desk.out().line("cluster " + context->name + ": block " + std::to_string(head.height) + ", " + std::to_string(online) + " of " +
+                  std::to_string(nodes.size()) + " nodes online");
+  if (held > 0) {
+    desk.out().line(paint("mass loss: ", Tone::Bad, desk.out().colour()) + std::to_string(held) +
+                    " nodes were lost at once; what they ran is held, not moved. When one will not come back: mcloud drain NODE");
+  }
+  desk.out().line("");
+  if (all.empty()) desk.out().line("no contracts; deploy one: mcloud apply FILE");
+  else desk.out().table(table_of(all, *view));
+  return {};
+}
+
+Command status_command() {
+  auto contract = std::make_shared<std::string>();
+  Command command("status", "what runs where, and what is wrong");
+  command.example("mcloud status hello")
+      .example("mcloud status --json")
+      .optional_argument("CONTRACT", "name, or the beginning of its id; none: an overview", *contract)
+      .run([contract](Desk& desk) -> Status {
+        if (contract->empty()) return overview(desk);
+        bot::LedgerView* view = TRY(desk.ledger());
+        const Context* context = TRY(desk.context());
+        pb::Contract record = TRY(view->get_contract(*contract, desk.own_key()));
+        bot::ContractStatus status = TRY(bot::contract_status(*view, record));
+        desk.out().document(json_of(status, *view, *context));
+        print_contract(desk, *view, status, *context);
+        return {};
+      });
+  return command;
+}
+
+}  // namespace
+
+Commands contracts_commands() { return {contracts_command(), status_command()}; }
+
+}  // namespace mcloud::cli

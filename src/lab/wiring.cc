@@ -1,0 +1,148 @@
+#include "lab/wiring.h"
+
+#include "network/links.h"
+#include "network/netns.h"
+#include "network/nft.h"
+
+namespace mcloud::lab {
+namespace {
+
+using network::Ipv4;
+using network::Links;
+using network::NetnsScope;
+using network::VethEnd;
+
+constexpr const char* kBridge = "uplink";
+
+std::string root_end(size_t index) { return "up-" + std::to_string(index); }
+
+// Set before links exist: new ones inherit. No IPv6 in the lab; both ways of the ring may carry one flow's replies.
+Status set_defaults() {
+  TRY(network::set_net_sysctl("ipv6/conf/default/disable_ipv6", "1"));
+  for (const char* scope : {"all", "default"}) {
+    std::string conf = std::string("ipv4/conf/") + scope;
+    TRY(network::set_net_sysctl(conf + "/rp_filter", "0"));
+    TRY(network::set_net_sysctl(conf + "/send_redirects", "0"));
+    TRY(network::set_net_sysctl(conf + "/accept_redirects", "0"));
+  }
+  return {};
+}
+
+Status add_address_to(Links& links, const std::string& name, const std::string& address, int prefix) {
+  network::Link link = TRY(links.get(name));
+  Ipv4 parsed = TRY(Ipv4::parse(address));
+  TRY(links.add_address(link.index, parsed, prefix));
+  return links.set_up(link.index);
+}
+
+Status address_in(const io::Fd& node, const std::string& name, const std::string& address, int prefix) {
+  NetnsScope scope = TRY(NetnsScope::enter(node));
+  Links links = TRY(Links::open());
+  return add_address_to(links, name, address, prefix);
+}
+
+constexpr const char* kNodeRules = R"(
+table inet mcloud_lab {
+  chain input {
+    type filter hook input priority -10; policy accept;
+    tcp dport 179 iifname != { "lo", "ring-next", "ring-prev" } drop
+    udp dport { 3784, 3785 } iifname != { "lo", "ring-next", "ring-prev" } drop
+  }
+  chain arrival {
+    type filter hook prerouting priority -310; policy accept;
+    iifname "uplink" ip saddr 10.251.0.0/16 drop
+    iifname "uplink" ip daddr 10.251.0.0/16 drop
+  }
+  chain forward {
+    type filter hook forward priority -10; policy accept;
+    iifname "uplink" oifname { "ring-next", "ring-prev" } drop
+    iifname { "ring-next", "ring-prev" } oifname "uplink" drop
+  }
+}
+)";
+
+Status drop_arrivals(const std::string& interface, Traffic traffic) {
+  std::string name = "mcloud_cut_" + interface;
+  for (char& c : name) c = c == '-' ? '_' : c;
+  std::string rules = network::nft_remove_table("netdev", name);
+  if (traffic == Traffic::Cut) {
+    rules += "table netdev " + name + " {\n chain arrival {\n  type filter hook ingress device \"" + interface +
+             "\" priority -500; policy drop;\n }\n}\n";
+  }
+  return network::run_nft(rules);
+}
+
+}  // namespace
+
+Status wire_root() {
+  TRY(set_defaults());
+  Links links = TRY(Links::open());
+  TRY(add_address_to(links, "lo", "127.0.0.1", 8));
+  TRY(links.add_bridge(kBridge, "", 1500));
+  return add_address_to(links, kBridge, kHubAddress, 24);
+}
+
+Status wire_node(const io::Fd& node, size_t index) {
+  NetnsScope scope = TRY(NetnsScope::enter(node));
+  TRY(set_defaults());
+  TRY(network::set_net_sysctl("ipv4/ip_forward", "1"));
+  TRY(network::set_net_sysctl("ipv4/fib_multipath_hash_policy", "1"));
+  Links links = TRY(Links::open());
+  TRY(add_address_to(links, "lo", "127.0.0.1", 8));
+  TRY(add_address_to(links, "lo", backplane_address(index), 32));
+  return network::run_nft(kNodeRules);
+}
+
+Status connect_uplink(const io::Fd& node, size_t index) {
+  TRY(disconnect_uplink(index));
+  Links links = TRY(Links::open());
+  TRY(links.add_veth({.name = root_end(index)}, {.name = kUplinkInterface, .netns = node.get()}));
+  network::Link port = TRY(links.get(root_end(index)));
+  network::Link bridge = TRY(links.get(kBridge));
+  TRY(links.set_master(port.index, bridge.index));
+  TRY(links.set_up(port.index));
+  TRY(address_in(node, kUplinkInterface, uplink_address(index), 24));
+  NetnsScope scope = TRY(NetnsScope::enter(node));
+  Links inside = TRY(Links::open());
+  // While the ring converges, backplane packets must not try their luck on the uplink.
+  network::Range backplane = TRY(network::Range::parse(kBackplaneRange));
+  TRY(inside.add_unreachable(backplane));
+  TRY(inside.wait_operational(kUplinkInterface));
+  return inside.add_default_route(TRY(Ipv4::parse(kHubAddress)));
+}
+
+Status disconnect_uplink(size_t index) {
+  Links links = TRY(Links::open());
+  return links.remove(root_end(index));
+}
+
+Status connect_ring(const RingLink& link, const io::Fd& from, const io::Fd& to) {
+  TRY(disconnect_ring(from));
+  {
+    // A cable whose other end's namespace is being torn down still holds its name here.
+    NetnsScope scope = TRY(NetnsScope::enter(to));
+    Links links = TRY(Links::open());
+    TRY(links.remove(kRingPrevious));
+  }
+  Links links = TRY(Links::open());
+  TRY(links.add_veth({.name = kRingNext, .mtu = kRingMtu, .netns = from.get()},
+                     {.name = kRingPrevious, .mtu = kRingMtu, .netns = to.get()}));
+  TRY(address_in(from, kRingNext, ring_address(link.from, false), 31));
+  return address_in(to, kRingPrevious, ring_address(link.from, true), 31);
+}
+
+Status disconnect_ring(const io::Fd& from) {
+  NetnsScope scope = TRY(NetnsScope::enter(from));
+  return TRY(Links::open()).remove(kRingNext);
+}
+
+Status set_traffic(const io::Fd& node, const std::string& interface, Traffic traffic) {
+  NetnsScope scope = TRY(NetnsScope::enter(node));
+  return drop_arrivals(interface, traffic).with_context("cut or mend " + interface);
+}
+
+Status set_uplink_traffic(size_t index, Traffic traffic) {
+  return drop_arrivals(root_end(index), traffic).with_context("cut or mend the uplink of node " + std::to_string(index));
+}
+
+}  // namespace mcloud::lab

@@ -1,0 +1,21 @@
+// The life of a proposed version: decisions are recorded until they are enough (it becomes current),
+// can no longer be enough (rejected), or come too late (expired).
+#pragma once
+
+#include "base/ids.h"
+#include "ledger/state/state.h"
+#include "mcloud/ledger.pb.h"
+
+namespace mcloud::ledger {
+
+// To be called when decisions of the proposed version may have become enough, or too few; also right after
+// its submission, as a header may ask for no approval. Changes `contract`, which is not stored.
+void conclude_proposal(StateWriter& state, pb::Contract& contract, uint64_t time_ms);
+
+// A proposed version whose time is over expires.
+void expire_proposal(StateWriter& state, const ContractId& contract, uint64_t time_ms);
+
+// A contract nothing of which was ever approved gives its name free when its proposal ends.
+void free_name(StateWriter& state, const pb::Contract& contract);
+
+}  // namespace mcloud::ledger

@@ -1,0 +1,297 @@
+#include "ledger/state/reconcile.h"
+
+#include <algorithm>
+
+#include "ledger/state/agenda.h"
+#include "ledger/state/mover.h"
+#include "ledger/state/records.h"
+
+namespace mcloud::ledger {
+namespace {
+
+class Reconciler {
+ public:
+  Reconciler(StateWriter& state, Ground& ground, const Moment& moment, Dossier& dossier)
+      : state_(state), ground_(ground), moment_(moment), dossier_(dossier), mover_(state, ground, moment, dossier) {}
+
+  bool run(bool is_revised) {
+    if (is_revised) mover_.set_changed();
+    if (dossier_.contract().current().state() == pb::CONTRACT_ACTIVE) {
+      tend();
+    } else {
+      release_everything();
+    }
+    write_back();
+    return mover_.freed();
+  }
+
+ private:
+  // ---- what is over and what is new ----------------------------------------------------------
+
+  void release_everything() {
+    for (auto& [name, workload] : dossier_.workloads()) {
+      for (pb::Replica& replica : *workload.mutable_replicas()) mover_.unplace(name, replica);
+    }
+    dossier_.workloads().clear();
+    mover_.drop_all_spaces();
+    mover_.set_changed();  // a later cancellation may add that volumes are to be erased
+  }
+
+  // Highest index first; workloads that the current version does not place go as a whole.
+  void remove_surplus() {
+    auto& workloads = dossier_.workloads();
+    for (auto at = workloads.begin(); at != workloads.end();) {
+      const pb::Facets* facets = dossier_.facets(at->first);
+      uint32_t wanted = facets == nullptr ? 0 : facets->replicas();
+      auto& replicas = *at->second.mutable_replicas();
+      while (replicas.size() > static_cast<int>(wanted)) {
+        pb::Replica& last = replicas[replicas.size() - 1];
+        mover_.unplace(at->first, last);
+        mover_.release_addresses(at->first, last.index());
+        replicas.RemoveLast();
+      }
+      at = wanted == 0 ? workloads.erase(at) : std::next(at);
+    }
+  }
+
+  void make_replicas() {
+    for (const pb::Facets& facets : dossier_.header().workloads()) {
+      if (facets.replicas() == 0) continue;
+      pb::Workload& workload = dossier_.workloads()[facets.name()];
+      workload.set_contract(dossier_.id().bytes());
+      workload.set_name(facets.name());
+      while (workload.replicas_size() < static_cast<int>(facets.replicas())) {
+        pb::Replica* replica = workload.add_replicas();
+        replica->set_index(static_cast<uint32_t>(workload.replicas_size() - 1));
+        mover_.set_state(*replica, pb::REPLICA_WAITING, "");
+      }
+    }
+  }
+
+  // ---- looking at a bundle -------------------------------------------------------------------
+
+  bool is_online(BytesView node) {
+    const pb::Node* record = ground_.find(node);
+    return record != nullptr && record->state() == pb::NODE_ONLINE;
+  }
+
+  std::string node_name(BytesView node) { return ground_.find(node)->name(); }
+
+  bool is_current(const Bundle& bundle) const {
+    return std::all_of(bundle.members.begin(), bundle.members.end(), [&](const Member& member) {
+      return member.replica->version() == dossier_.version() && member.replica->node() == bundle.home();
+    });
+  }
+
+  bool is_leader_ready(const Bundle& bundle) {
+    const pb::Replica& leader = bundle.leader();
+    return bundle.is_placed() && is_online(bundle.home()) && !leader.node().empty() &&
+           is_ready(leader, dossier_.facets_of(bundle.policy().name(), leader));
+  }
+
+  // The moment until which it may not be tried again where it stands; 0 when it may.
+  uint64_t excluded_until(const Bundle& bundle) const {
+    uint64_t until = 0;
+    for (const Member& member : bundle.members) {
+      for (const pb::Exclusion& exclusion : member.replica->exclusions()) {
+        if (exclusion.node() == bundle.home()) until = std::max(until, exclusion.until_ms());
+      }
+    }
+    return until > moment_.time_ms ? until : 0;
+  }
+
+  void look_again_at(uint64_t time_ms) {
+    agenda::add_due(state_, time_ms, keys::Due::Contract, dossier_.id().view());
+  }
+
+  void wait(Bundle& bundle, const std::string& why) {
+    for (Member& member : bundle.members) {
+      if (member.replica->state() != pb::REPLICA_STUCK) mover_.set_state(*member.replica, pb::REPLICA_WAITING, why);
+    }
+  }
+
+  // Something that runs is not as wished: said in the contract, as the node owns the replica's message.
+  void note(const Bundle& bundle, const std::string& text) {
+    if (note_.empty()) note_ = bundle.name() + ": " + text;
+  }
+
+  // ---- what happened since -------------------------------------------------------------------
+
+  // Of an unplaced replica: the next place is for the current version, whatever failed before.
+  void take_version(pb::Replica& replica) {
+    if (replica.version() == dossier_.version()) return;
+    replica.set_version(dossier_.version());
+    forget_failures(replica);
+    if (replica.state() == pb::REPLICA_STUCK) mover_.set_state(replica, pb::REPLICA_WAITING, "");
+  }
+
+  // Takes in a new version, a node that is back, a node that gave up.
+  void refresh(Bundle& bundle) {
+    for (Member& member : bundle.members) {
+      if (member.replica->node().empty()) take_version(*member.replica);
+    }
+    if (!bundle.is_placed()) return;
+    bool gave_up = bundle.has_state(pb::REPLICA_CANNOT_RUN) || bundle.has_state(pb::REPLICA_STUCK);
+    if (gave_up && !bundle.leaves_data()) return give_up_place(bundle);
+    if (!is_online(bundle.home())) return;
+    if (bundle.has_state(pb::REPLICA_CANNOT_RUN) && is_current(bundle)) return try_again(bundle);
+    for (Member& member : bundle.members) {
+      if (member.replica->state() != pb::REPLICA_WAITING || member.replica->node().empty()) continue;
+      mover_.set_state(*member.replica, pb::REPLICA_ASSIGNED, "");
+      mover_.set_changed();  // the node is back: it looks again
+    }
+  }
+
+  void give_up_place(Bundle& bundle) {
+    for (Member& member : bundle.members) {
+      mover_.unplace(member.facets->name(), *member.replica);
+      take_version(*member.replica);
+    }
+    wait(bundle, bundle.leader().message());
+  }
+
+  // Bound to its node: the only place where it can be tried again.
+  void try_again(Bundle& bundle) {
+    uint64_t until = excluded_until(bundle);
+    if (until != 0) return look_again_at(until);
+    mover_.start_anew(bundle);
+  }
+
+  // ---- what has no place, or lost it ---------------------------------------------------------
+
+  void place(Bundle& bundle, const std::string& prefix) {
+    std::string lacking;
+    if (bundle.has_state(pb::REPLICA_STUCK) || mover_.place(bundle, lacking)) return;
+    blocked_ = true;
+    wait(bundle, prefix + lacking);
+  }
+
+  void face_loss(Bundle& bundle) {
+    const pb::Node& node = *ground_.find(bundle.home());
+    if (exists(state_, keys::unsettled(node_id_of(node)))) return;
+    if (bundle.leader().state() == pb::REPLICA_COMPLETED) return;
+    if (bundle.policy().on_node_loss() == pb::NODE_LOSS_WAIT) {
+      return wait(bundle, "node " + node.name() + " is lost; waits for it, as its data is there");
+    }
+    if (node.held() && bundle.policy().on_mass_loss() != pb::MASS_LOSS_MOVE) {
+      return wait(bundle, "held: node " + node.name() + " was lost together with more than a third of farm " +
+                              node.farm() + "; waits for it or for a drain");
+    }
+    place(bundle, "node " + node.name() + " is lost; ");
+  }
+
+  // ---- renewing what runs --------------------------------------------------------------------
+
+  // Its node drains, or came back with less than it gave away. What has done its work stays.
+  bool is_to_leave(const Bundle& bundle) {
+    const pb::Node& node = *ground_.find(bundle.home());
+    return (node.draining() || !fits(node, pb::Demand())) && bundle.leader().state() != pb::REPLICA_COMPLETED;
+  }
+
+  bool needs_renewal(const Bundle& bundle) {
+    if (!bundle.is_placed() || !is_online(bundle.home())) return false;
+    if (!is_current(bundle)) return true;
+    if (!is_to_leave(bundle)) return false;
+    if (!bundle.leaves_data()) return true;
+    note(bundle, "stays on node " + node_name(bundle.home()) + ", which drains or is overfull, as its data is there");
+    return false;
+  }
+
+  // Ready, and if it was renewed just now, for as long as the update policy asks.
+  bool is_available(const Bundle& bundle) {
+    if (!is_leader_ready(bundle)) return false;
+    if (!is_current(bundle)) return true;
+    uint64_t proven_ms = bundle.leader().since_ms() + bundle.policy().update().healthy_after_ms();
+    if (proven_ms <= moment_.time_ms) return true;
+    look_again_at(proven_ms);
+    return false;
+  }
+
+  void renew(Group& group) {
+    bool any = std::any_of(group.begin(), group.end(), [&](const Bundle& bundle) { return needs_renewal(bundle); });
+    if (!any) return;
+    uint32_t allowed = std::max(1u, group.front().policy().update().max_unavailable());
+    uint32_t missing = 0;
+    for (const Bundle& bundle : group) missing += is_available(bundle) ? 0 : 1;
+    for (Bundle& bundle : group) {
+      if (!needs_renewal(bundle)) continue;
+      bool was_available = is_available(bundle);
+      if (was_available && missing >= allowed) {
+        note(bundle, std::to_string(missing) + " of " + std::to_string(group.size()) + " replicas are not ready, " +
+                         std::to_string(allowed) + " may be: waits for them");
+        continue;
+      }
+      if (renew(bundle) && was_available) ++missing;
+    }
+  }
+
+  bool renew(Bundle& bundle) {
+    const Bytes home = bundle.home();
+    bool is_scattered = std::any_of(bundle.members.begin() + 1, bundle.members.end(), [&](const Member& member) {
+      return !member.replica->node().empty() && member.replica->node() != home;
+    });
+    if (is_scattered) {
+      note(bundle, "cannot stand together: the data of what it leads is on several nodes");
+      return false;
+    }
+    std::string lacking;
+    bool leaves = is_to_leave(bundle) && !bundle.leaves_data();
+    std::string what = is_current(bundle) ? "cannot leave node " : "update waits on node ";
+    if (mover_.renew(bundle, leaves, lacking)) return true;
+    blocked_ = true;
+    note(bundle, what + node_name(home) + ": " + lacking);
+    return false;
+  }
+
+  // ---- all of it -----------------------------------------------------------------------------
+
+  void tend() {
+    remove_surplus();
+    make_replicas();
+    mover_.grant_spaces();
+    std::vector<Group> groups = make_groups(dossier_);
+    for (Group& group : groups) {
+      for (Bundle& bundle : group) refresh(bundle);
+    }
+    for (Group& group : groups) {
+      for (Bundle& bundle : group) {
+        if (!bundle.is_placed()) {
+          place(bundle, "");
+        } else if (!is_online(bundle.home())) {
+          face_loss(bundle);
+        }
+      }
+    }
+    for (Group& group : groups) renew(group);
+    bool all_current = std::all_of(groups.begin(), groups.end(), [&](const Group& group) {
+      return std::all_of(group.begin(), group.end(), [&](const Bundle& bundle) { return is_current(bundle); });
+    });
+    if (all_current) mover_.drop_old_spaces();
+  }
+
+  void write_back() {
+    mover_.finish();
+    dossier_.contract().mutable_current()->set_reason(note_);
+    dossier_.store(state_);
+    agenda::set_waiting(state_, dossier_.id(), blocked_);
+    if (blocked_ && mover_.retry_ms() != UINT64_MAX) look_again_at(mover_.retry_ms());
+  }
+
+  StateWriter& state_;
+  Ground& ground_;
+  const Moment& moment_;
+  Dossier& dossier_;
+  Mover mover_;
+  bool blocked_ = false;  // something waits until others free something
+  std::string note_;
+};
+
+}  // namespace
+
+bool reconcile(StateWriter& state, Ground& ground, const Moment& moment, const agenda::DirtyItem& item) {
+  std::optional<Dossier> dossier = Dossier::load(state, item.contract);
+  if (!dossier) return false;
+  return Reconciler(state, ground, moment, *dossier).run(item.is_revised);
+}
+
+}  // namespace mcloud::ledger

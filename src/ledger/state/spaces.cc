@@ -1,0 +1,123 @@
+#include "ledger/state/spaces.h"
+
+#include <algorithm>
+
+#include "ledger/state/records.h"
+
+namespace mcloud::ledger {
+namespace {
+
+constexpr uint32_t kVniFirst = 4096;  // below: room for numbers given by hand
+constexpr uint32_t kVniLast = (1u << 24) - 1;
+
+bool has_space(const pb::ContractHeader& header, const std::string& name) {
+  return std::any_of(header.spaces().begin(), header.spaces().end(),
+                     [&](const pb::AddressSpace& space) { return space.name() == name; });
+}
+
+// Upwards from the last one, so that a freed number rests long before another network gets it.
+uint32_t take_vni(StateWriter& state, const ContractId& contract) {
+  uint64_t number = load_number(state, keys::next_vni()).value_or(kVniFirst);
+  auto next = [](uint64_t current) { return current >= kVniLast ? kVniFirst : current + 1; };
+  while (exists(state, keys::vni(static_cast<uint32_t>(number)))) number = next(number);
+  store_number(state, keys::next_vni(), next(number));
+  state.put(keys::vni(static_cast<uint32_t>(number)), contract.bytes());
+  return static_cast<uint32_t>(number);
+}
+
+}  // namespace
+
+AddressBook::AddressBook(StateWriter& state, const pb::Contract& contract)
+    : state_(state), contract_(contract_id_of(contract.id())) {
+  for (const pb::SpaceGrant& grant : contract.spaces()) {
+    Space& space = spaces_[grant.name()];
+    space.vni = grant.vni();
+    space.range = grant.range();
+    for (const pb::SpaceLease& lease : grant.leases()) {
+      uint32_t address = parse_ipv4(lease.address()).value_or(0);
+      space.leases[{lease.workload(), lease.index()}] = address;
+      space.taken.insert(address);
+    }
+  }
+}
+
+void AddressBook::grant(const pb::ContractHeader& header) {
+  for (const pb::AddressSpace& wanted : header.spaces()) {
+    auto [space, is_new] = spaces_.try_emplace(wanted.name());
+    if (!is_new) continue;
+    space->second.vni = take_vni(state_, contract_);
+    space->second.range = wanted.range();
+  }
+}
+
+void AddressBook::drop(const pb::ContractHeader* header) {
+  for (auto at = spaces_.begin(); at != spaces_.end();) {
+    if (header != nullptr && has_space(*header, at->first)) {
+      ++at;
+      continue;
+    }
+    state_.erase(keys::vni(at->second.vni));
+    at = spaces_.erase(at);
+  }
+}
+
+Status AddressBook::add_lease(const std::string& name, Space& space, const Who& who) {
+  if (space.leases.contains(who)) return {};
+  const Ipv4Range range = parse_ipv4_range(space.range).value_or(Ipv4Range());
+  space.next = std::max(space.next, range.first_lease());
+  while (space.taken.contains(space.next)) ++space.next;
+  if (space.next > range.last_lease()) {
+    return make_error(Code::Exhausted, "network " + name + ": range " + space.range + " has no free address, " +
+                                           std::to_string(space.leases.size()) + " are given away");
+  }
+  space.leases[who] = space.next;
+  space.taken.insert(space.next);
+  return {};
+}
+
+void AddressBook::remove_lease(Space& space, const Who& who) {
+  auto found = space.leases.find(who);
+  if (found == space.leases.end()) return;
+  space.taken.erase(found->second);
+  space.next = std::min(space.next, found->second);
+  space.leases.erase(found);
+}
+
+Status AddressBook::lease(const pb::Facets& facets, pb::Replica& replica) {
+  const Who who{facets.name(), replica.index()};
+  for (const std::string& name : facets.spaces()) TRY(add_lease(name, spaces_.at(name), who));
+  replica.clear_addresses();
+  for (auto& [name, space] : spaces_) {
+    bool wanted = std::find(facets.spaces().begin(), facets.spaces().end(), name) != facets.spaces().end();
+    if (!wanted) {
+      remove_lease(space, who);
+      continue;
+    }
+    pb::LeasedAddress* address = replica.add_addresses();
+    address->set_space(name);
+    address->set_address(format_ipv4(space.leases.at(who)));
+  }
+  return {};
+}
+
+void AddressBook::release(const std::string& workload, uint32_t index) {
+  for (auto& [name, space] : spaces_) remove_lease(space, {workload, index});
+}
+
+void AddressBook::write(pb::Contract& contract) const {
+  contract.clear_spaces();
+  for (const auto& [name, space] : spaces_) {
+    pb::SpaceGrant* grant = contract.add_spaces();
+    grant->set_name(name);
+    grant->set_vni(space.vni);
+    grant->set_range(space.range);
+    for (const auto& [who, address] : space.leases) {
+      pb::SpaceLease* lease = grant->add_leases();
+      lease->set_workload(who.first);
+      lease->set_index(who.second);
+      lease->set_address(format_ipv4(address));
+    }
+  }
+}
+
+}  // namespace mcloud::ledger

@@ -1,0 +1,51 @@
+// Network numbers and replica addresses of a contract: granted once, stable until the network or the
+// replica ends, wherever the replica runs.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/ids.h"
+#include "ledger/state/addresses.h"
+#include "ledger/state/state.h"
+#include "mcloud/ledger.pb.h"
+
+namespace mcloud::ledger {
+
+// The grants of one contract, read from its record and written back when the work on it is done.
+class AddressBook {
+ public:
+  AddressBook(StateWriter& state, const pb::Contract& contract);
+
+  // Grants each space of the header that has no grant yet: a network number nobody else has, its range.
+  void grant(const pb::ContractHeader& header);
+  // Takes back the grants of spaces that `header` does not name; all of them for nullptr.
+  void drop(const pb::ContractHeader* header);
+
+  // Gives the replica an address in each of `facets`' spaces and takes back those in others. Exhausted
+  // names the space that has none left; what it had it keeps then.
+  Status lease(const pb::Facets& facets, pb::Replica& replica);
+  void release(const std::string& workload, uint32_t index);
+
+  void write(pb::Contract& contract) const;
+
+ private:
+  using Who = std::pair<std::string, uint32_t>;  // workload, index
+  struct Space {
+    uint32_t vni = 0;
+    std::string range;
+    std::map<Who, uint32_t> leases;
+    std::set<uint32_t> taken;  // the values of `leases`
+    uint32_t next = 0;         // nothing below is free
+  };
+  static Status add_lease(const std::string& name, Space& space, const Who& who);
+  static void remove_lease(Space& space, const Who& who);
+
+  StateWriter& state_;
+  const ContractId contract_;
+  std::map<std::string, Space> spaces_;
+};
+
+}  // namespace mcloud::ledger

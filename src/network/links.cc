@@ -1,0 +1,310 @@
+#include "network/links.h"
+
+#include <arpa/inet.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+
+#include <ctime>
+
+#include "io/clock.h"
+
+namespace mcloud::network {
+namespace {
+
+constexpr uint16_t kAck = NLM_F_ACK;
+constexpr uint16_t kCreate = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+constexpr uint16_t kReplace = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+constexpr uint16_t kAppend = NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND;
+constexpr uint32_t kLastResort = 4'000'000'000;  // metric
+
+// "02:6d:..." as six bytes; all our MACs are made by mac_of() or constants.
+std::string mac_bytes(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i + 1 < text.size(); i += 3) {
+    auto byte = from_hex(std::string_view(text).substr(i, 2));
+    if (byte.has_value()) out += byte.value();
+  }
+  return out;
+}
+
+std::string mac_text(std::string_view bytes) {
+  std::string out;
+  for (char byte : bytes) {
+    if (!out.empty()) out += ':';
+    out += to_hex(std::string_view(&byte, 1));
+  }
+  return out;
+}
+
+Error named(const Error& error, const std::string& doing) { return error.with_context(doing); }
+
+ifinfomsg link_of(int index, unsigned char family = AF_UNSPEC) {
+  ifinfomsg info{};
+  info.ifi_family = family;
+  info.ifi_index = index;
+  return info;
+}
+
+void put_end(NetlinkMessage& message, const VethEnd& end) {
+  message.put_text(IFLA_IFNAME, end.name);
+  message.put_u32(IFLA_MTU, static_cast<uint32_t>(end.mtu));
+  if (!end.mac.empty()) message.put(IFLA_ADDRESS, mac_bytes(end.mac));
+  if (end.netns >= 0) message.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(end.netns));
+}
+
+Link parse_link(const NetlinkReply& reply) {
+  Link link;
+  const auto* info = reply.fixed<ifinfomsg>();
+  if (info == nullptr) return link;
+  NetlinkAttributes attributes = reply.attributes<ifinfomsg>();
+  link.index = info->ifi_index;
+  link.is_up = (info->ifi_flags & IFF_UP) != 0;
+  std::string_view state = attributes.find(IFLA_OPERSTATE);
+  link.is_operational = link.is_up && state.size() == 1 && state[0] == IF_OPER_UP;
+  link.name = attributes.text(IFLA_IFNAME);
+  link.alias = attributes.text(IFLA_IFALIAS);
+  link.mtu = static_cast<int>(attributes.u32(IFLA_MTU));
+  link.master = static_cast<int>(attributes.u32(IFLA_MASTER));
+  link.kind = attributes.nested(IFLA_LINKINFO).text(IFLA_INFO_KIND);
+  return link;
+}
+
+NetlinkMessage neighbour_message(uint16_t type, uint16_t flags, const ForwardingEntry& entry) {
+  NetlinkMessage message(type, flags);
+  ndmsg neighbour{};
+  neighbour.ndm_family = AF_BRIDGE;
+  neighbour.ndm_ifindex = entry.link;
+  neighbour.ndm_flags = entry.is_bridge ? NTF_MASTER : NTF_SELF;
+  // A permanent entry of a bridge would mean the bridge itself: static is NOARP there.
+  neighbour.ndm_state = entry.is_bridge ? NUD_NOARP : NUD_NOARP | NUD_PERMANENT;
+  message.append(neighbour);
+  message.put(NDA_LLADDR, mac_bytes(entry.mac));
+  if (!entry.node.is_none()) message.put_u32_be(NDA_DST, entry.node.value);
+  return message;
+}
+
+rtmsg route_of(unsigned char type, int prefix) {
+  rtmsg route{};
+  route.rtm_family = AF_INET;
+  route.rtm_dst_len = static_cast<unsigned char>(prefix);
+  route.rtm_table = RT_TABLE_MAIN;
+  route.rtm_protocol = RTPROT_STATIC;
+  route.rtm_scope = RT_SCOPE_UNIVERSE;
+  route.rtm_type = type;
+  return route;
+}
+
+std::string text_of(const ForwardingEntry& entry) {
+  return entry.mac + (entry.node.is_none() ? "" : " behind " + entry.node.text());
+}
+
+}  // namespace
+
+Result<Links> Links::open() { return Links(TRY(NetlinkSocket::open(NETLINK_ROUTE))); }
+
+Status Links::change(NetlinkMessage message, const std::string& doing) {
+  auto done = socket_.request(std::move(message));
+  if (!done.has_value()) return named(done.error(), doing);
+  return {};
+}
+
+Result<std::vector<Link>> Links::list() {
+  NetlinkMessage message(RTM_GETLINK, NLM_F_DUMP);
+  message.append(link_of(0));
+  std::vector<Link> links;
+  for (const NetlinkReply& reply : TRY(socket_.ask(std::move(message)))) {
+    if (reply.type == RTM_NEWLINK) links.push_back(parse_link(reply));
+  }
+  return links;
+}
+
+Result<std::optional<Link>> Links::find(const std::string& name) {
+  NetlinkMessage message(RTM_GETLINK, kAck);
+  message.append(link_of(0));
+  message.put_text(IFLA_IFNAME, name);
+  auto replies = socket_.ask(std::move(message));
+  if (!replies.has_value()) {
+    if (replies.error().code == Code::NotFound) return std::optional<Link>();
+    return named(replies.error(), "find link " + name);
+  }
+  for (const NetlinkReply& reply : replies.value()) {
+    if (reply.type == RTM_NEWLINK) return std::optional<Link>(parse_link(reply));
+  }
+  return std::optional<Link>();
+}
+
+Result<Link> Links::get(const std::string& name) {
+  auto link = TRY(find(name));
+  if (!link.has_value()) return make_error(Code::NotFound, "there is no link " + name);
+  return *link;
+}
+
+Status Links::remove(const std::string& name) {
+  auto link = TRY(find(name));
+  if (!link.has_value()) return {};
+  NetlinkMessage message(RTM_DELLINK, kAck);
+  message.append(link_of(link->index));
+  Status removed = change(std::move(message), "remove link " + name);
+  // Its other end may have gone together with its namespace meanwhile.
+  if (!removed.has_value() && !TRY(find(name)).has_value()) return {};
+  return removed;
+}
+
+Status Links::add_bridge(const std::string& name, const std::string& mac, int mtu) {
+  NetlinkMessage message(RTM_NEWLINK, kCreate);
+  message.append(link_of(0));
+  message.put_text(IFLA_IFNAME, name);
+  message.put_u32(IFLA_MTU, static_cast<uint32_t>(mtu));
+  if (!mac.empty()) message.put(IFLA_ADDRESS, mac_bytes(mac));
+  message.nest(IFLA_LINKINFO, [&] { message.put_text(IFLA_INFO_KIND, "bridge"); });
+  return change(std::move(message), "add bridge " + name);
+}
+
+Status Links::add_veth(const VethEnd& one, const VethEnd& other) {
+  NetlinkMessage message(RTM_NEWLINK, kCreate);
+  message.append(link_of(0));
+  put_end(message, one);
+  message.nest(IFLA_LINKINFO, [&] {
+    message.put_text(IFLA_INFO_KIND, "veth");
+    message.nest(IFLA_INFO_DATA, [&] {
+      message.nest(VETH_INFO_PEER, [&] {
+        message.append(link_of(0));
+        put_end(message, other);
+      });
+    });
+  });
+  return change(std::move(message), "add link " + one.name + " to " + other.name);
+}
+
+Status Links::add_vxlan(const Vxlan& vxlan) {
+  NetlinkMessage message(RTM_NEWLINK, kCreate);
+  message.append(link_of(0));
+  message.put_text(IFLA_IFNAME, vxlan.name);
+  message.put_u32(IFLA_MTU, static_cast<uint32_t>(vxlan.mtu));
+  if (vxlan.netns >= 0) message.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(vxlan.netns));
+  message.nest(IFLA_LINKINFO, [&] {
+    message.put_text(IFLA_INFO_KIND, "vxlan");
+    message.nest(IFLA_INFO_DATA, [&] {
+      message.put_u32(IFLA_VXLAN_ID, vxlan.vni);
+      message.put_u32_be(IFLA_VXLAN_LOCAL, vxlan.local.value);
+      message.put_u16_be(IFLA_VXLAN_PORT, vxlan.port);
+      message.put_u8(IFLA_VXLAN_LEARNING, 0);
+    });
+  });
+  return change(std::move(message), "add VXLAN " + std::to_string(vxlan.vni) + " on " + vxlan.local.text());
+}
+
+Status Links::set_up(int link) {
+  NetlinkMessage message(RTM_NEWLINK, kAck);
+  ifinfomsg info = link_of(link);
+  info.ifi_flags = IFF_UP;
+  info.ifi_change = IFF_UP;
+  message.append(info);
+  return change(std::move(message), "set link " + std::to_string(link) + " up");
+}
+
+Status Links::wait_operational(const std::string& name) {
+  uint64_t deadline = io::SystemClock().monotonic_ms() + 5'000;
+  while (true) {
+    Link link = TRY(get(name));
+    if (link.is_operational) return {};
+    if (io::SystemClock().monotonic_ms() >= deadline) return make_error(Code::TimedOut, "link " + name + " gets no carrier");
+    timespec pause{0, 200'000};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
+Status Links::set_alias(int link, const std::string& alias) {
+  NetlinkMessage message(RTM_NEWLINK, kAck);
+  message.append(link_of(link));
+  message.put(IFLA_IFALIAS, alias);
+  return change(std::move(message), "set the alias of link " + std::to_string(link));
+}
+
+Status Links::set_master(int link, int bridge) {
+  NetlinkMessage message(RTM_NEWLINK, kAck);
+  message.append(link_of(link));
+  message.put_u32(IFLA_MASTER, static_cast<uint32_t>(bridge));
+  return change(std::move(message), "put link " + std::to_string(link) + " into its bridge");
+}
+
+Status Links::set_port(int link, const BridgePort& port) {
+  NetlinkMessage message(RTM_SETLINK, kAck);
+  message.append(link_of(link, AF_BRIDGE));
+  message.nest(IFLA_PROTINFO, [&] {
+    message.put_u8(IFLA_BRPORT_LEARNING, port.learning ? 1 : 0);
+    message.put_u8(IFLA_BRPORT_UNICAST_FLOOD, port.unicast_flood ? 1 : 0);
+  });
+  return change(std::move(message), "configure bridge port " + std::to_string(link));
+}
+
+Status Links::add_address(int link, Ipv4 address, int prefix) {
+  NetlinkMessage message(RTM_NEWADDR, kReplace);
+  ifaddrmsg info{};
+  info.ifa_family = AF_INET;
+  info.ifa_prefixlen = static_cast<unsigned char>(prefix);
+  info.ifa_index = static_cast<unsigned>(link);
+  message.append(info);
+  message.put_u32_be(IFA_LOCAL, address.value);
+  message.put_u32_be(IFA_ADDRESS, address.value);
+  return change(std::move(message), "add address " + address.text());
+}
+
+Status Links::add_default_route(Ipv4 gateway) {
+  NetlinkMessage message(RTM_NEWROUTE, kReplace);
+  message.append(route_of(RTN_UNICAST, 0));
+  message.put_u32_be(RTA_GATEWAY, gateway.value);
+  return change(std::move(message), "route by default through " + gateway.text());
+}
+
+Status Links::add_unreachable(const Range& range) {
+  NetlinkMessage message(RTM_NEWROUTE, kReplace);
+  message.append(route_of(RTN_UNREACHABLE, range.prefix));
+  message.put_u32_be(RTA_DST, range.first.value);
+  message.put_u32(RTA_PRIORITY, kLastResort);
+  return change(std::move(message), "make " + range.text() + " unreachable");
+}
+
+Status Links::add_forwarding(const ForwardingEntry& entry) {
+  uint16_t flags = entry.mac == kEveryMac ? kAppend : kReplace;
+  auto added = socket_.request(neighbour_message(RTM_NEWNEIGH, flags, entry));
+  if (!added.has_value() && added.error().code != Code::AlreadyExists) {
+    return named(added.error(), "add forwarding for " + text_of(entry));
+  }
+  return {};
+}
+
+Status Links::remove_forwarding(const ForwardingEntry& entry) {
+  auto removed = socket_.request(neighbour_message(RTM_DELNEIGH, kAck, entry));
+  if (!removed.has_value() && removed.error().code != Code::NotFound) {
+    return named(removed.error(), "remove forwarding for " + text_of(entry));
+  }
+  return {};
+}
+
+Result<std::vector<ForwardingEntry>> Links::forwarding(int link) {
+  NetlinkMessage message(RTM_GETNEIGH, NLM_F_DUMP);
+  ndmsg all{};
+  all.ndm_family = AF_BRIDGE;
+  message.append(all);
+  std::vector<ForwardingEntry> entries;
+  for (const NetlinkReply& reply : TRY(socket_.ask(std::move(message)))) {
+    const auto* neighbour = reply.fixed<ndmsg>();
+    if (reply.type != RTM_NEWNEIGH || neighbour == nullptr || neighbour->ndm_ifindex != link) continue;
+    NetlinkAttributes attributes = reply.attributes<ndmsg>();
+    ForwardingEntry entry;
+    entry.link = link;
+    entry.mac = mac_text(attributes.find(NDA_LLADDR));
+    entry.node.value = attributes.u32_be(NDA_DST);
+    entry.is_bridge = attributes.has(NDA_MASTER);
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+}  // namespace mcloud::network

@@ -1,0 +1,94 @@
+// Links, addresses, routes and forwarding entries of one network namespace, by rtnetlink.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "network/address.h"
+#include "network/netlink.h"
+
+namespace mcloud::network {
+
+struct Link {
+  int index = 0;
+  std::string name;
+  std::string alias;
+  std::string kind;  // "veth", "bridge", "vxlan", ...
+  int mtu = 0;
+  int master = 0;    // index of its bridge, 0 = none
+  bool is_up = false;
+  bool is_operational = false;  // up, with carrier, and the kernel has begun to send through it
+};
+
+// One end of a veth pair.
+struct VethEnd {
+  std::string name;
+  std::string mac;          // "" = any
+  int mtu = 1500;
+  int netns = -1;           // descriptor of the namespace it goes to; -1 = this one
+};
+
+struct Vxlan {
+  std::string name;
+  uint32_t vni = 0;
+  Ipv4 local;
+  uint16_t port = 4789;
+  int mtu = 1450;
+  int netns = -1;  // where the device goes; its UDP socket stays in this one
+};
+
+// How a bridge treats a port. All forwarding entries are static unless `learning`.
+struct BridgePort {
+  bool learning = false;
+  bool unicast_flood = false;
+};
+
+// Where frames for a MAC go. For a VXLAN device also the node behind it.
+struct ForwardingEntry {
+  std::string mac;
+  int link = 0;
+  Ipv4 node;              // none = no VXLAN
+  bool is_bridge = false;  // the entry of the bridge (true) or the VXLAN device's own (false)
+};
+
+// Bound to the namespace it was opened in. Not thread-safe. Errors name the thing.
+class Links {
+ public:
+  static Result<Links> open();
+
+  Result<std::vector<Link>> list();
+  Result<std::optional<Link>> find(const std::string& name);
+  Result<Link> get(const std::string& name);  // NotFound
+  Status remove(const std::string& name);     // absent is fine
+
+  Status add_bridge(const std::string& name, const std::string& mac, int mtu);
+  Status add_veth(const VethEnd& one, const VethEnd& other);
+  Status add_vxlan(const Vxlan& vxlan);
+
+  Status set_up(int link);
+  // A link gets its carrier some time after its other end came up; what is sent before is lost, and a lost ARP
+  // request is repeated only after a second. TimedOut after 5 s.
+  Status wait_operational(const std::string& name);
+  Status set_alias(int link, const std::string& alias);
+  Status set_master(int link, int bridge);  // 0 = none
+  Status set_port(int link, const BridgePort& port);
+
+  Status add_address(int link, Ipv4 address, int prefix);  // there already: fine
+  Status add_default_route(Ipv4 gateway);                  // replaces
+  Status add_unreachable(const Range& range);              // where no better route leads; replaces
+
+  // Replaces; a zero MAC ("00:00:00:00:00:00") is where broadcasts go and may have several nodes.
+  Status add_forwarding(const ForwardingEntry& entry);
+  Status remove_forwarding(const ForwardingEntry& entry);  // absent is fine
+  Result<std::vector<ForwardingEntry>> forwarding(int link);
+
+ private:
+  explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}
+  Status change(NetlinkMessage message, const std::string& doing);
+  NetlinkSocket socket_;
+};
+
+inline constexpr const char* kEveryMac = "00:00:00:00:00:00";
+
+}  // namespace mcloud::network

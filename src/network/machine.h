@@ -1,0 +1,43 @@
+// The networks of this machine: reads what is there, executes steps of network/plan.h by netlink and nft
+// transactions. Needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN). Spawns no process.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "io/file.h"
+#include "network/plan.h"
+
+namespace mcloud::network {
+
+class Machine {
+ public:
+  struct Options {
+    // Where network namespaces are mounted; made when absent. Only names that begin with "mcloud-" are touched.
+    std::string netns_folder = "/run/netns";
+  };
+  static Result<std::unique_ptr<Machine>> open(const Options& options);
+  ~Machine();
+
+  // All functions work in the network namespace of the calling thread, always the same one (the node's), and
+  // enter others for a moment: for one thread at a time, which must not run coroutines of others meanwhile.
+  Result<ActualNetworks> read();
+  Status execute(const NetworkStep& step);
+  // read, plan, execute. Goes on past a step that fails and returns the first error at the end, so that one
+  // broken network delays no other; the next apply() tries again. The number of steps done otherwise.
+  Result<size_t> apply(const DesiredNetworks& desired);
+
+  // Path of a container's network namespace, for the runtime: "/run/netns/mcloud-NAME".
+  std::string netns_path(const std::string& netns) const;
+
+ private:
+  struct Inside;
+  explicit Machine(std::unique_ptr<Inside> inside);
+  std::unique_ptr<Inside> inside_;
+};
+
+// A socket (socket(2) arguments) inside the network namespace mounted at `netns_path`, usable from anywhere
+// afterwards: how the agent probes containers' ports, whose addresses it cannot reach. Close-on-exec.
+Result<io::Fd> open_socket_in(const std::string& netns_path, int domain, int type, int protocol = 0);
+
+}  // namespace mcloud::network

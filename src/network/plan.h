@@ -1,0 +1,142 @@
+// Which steps turn the networks found on this machine into those wanted. Pure.
+//
+// How a network looks on a node. Ranges of different contracts may overlap, so each network has a
+// network namespace of its own:
+//
+//   container netns          netns mcloud-net-VNI                      the node's netns
+//   eth0 10.42.0.7 ---- m0a2a0007 \                                    (uplink, backplane)
+//                                  br0 10.42.0.1   up0 198.19.x.1 ---- mcloud-VNI 198.19.x.0
+//   eth0 10.42.0.8 ---- m0a2a0008 /  |             (masquerade out,
+//                                   vx0             DNAT of publications in)
+//
+// vx0 is the VXLAN device; its UDP socket lives in the node's netns. Who sits where is known from the ledger,
+// so nothing is learned: every MAC follows from its address (address.h) and every forwarding entry is static.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "network/address.h"
+
+namespace mcloud::network {
+
+// ---- what is wanted ------------------------------------------------------------------------------
+
+// A container's place in one network of this node.
+struct Member {
+  std::string netns;               // NAME, to be found at Machine::netns_path(NAME); one per container,
+                                   // [a-z0-9-]{1,64}; the same name in several networks joins them all
+  std::string interface = "eth0";  // in the container; the default route goes through eth0
+  Ipv4 address;
+  auto operator<=>(const Member&) const = default;
+};
+
+// A replica on another node.
+struct RemoteMember {
+  Ipv4 address;
+  Ipv4 node;  // backplane address of its node
+  auto operator<=>(const RemoteMember&) const = default;
+};
+
+struct Network {
+  ContractId contract;
+  std::string name;
+  uint32_t vni = 0;  // unique on the ledger, 1..2^24-1
+  Range range;
+  std::vector<Member> members;
+  std::vector<RemoteMember> remotes;
+};
+
+// A port of the uplink that leads to local members of one network, in turn. Without targets it is not there.
+struct Publication {
+  enum class Protocol { Tcp, Udp };
+  struct Target {
+    Ipv4 address;
+    uint16_t port = 0;
+    auto operator<=>(const Target&) const = default;
+  };
+  Protocol protocol = Protocol::Tcp;
+  uint16_t port = 0;
+  uint32_t vni = 0;
+  std::vector<Target> targets;
+};
+
+struct DesiredNetworks {
+  Ipv4 backplane;                 // this node's address: the source of VXLAN packets
+  std::string uplink;             // interface where publications appear and containers leave; "" = none
+  int underlay_mtu = 1500;        // of the way between nodes; containers get 50 less
+  std::vector<Range> forbidden;   // what containers must not reach through the uplink (backplane, ledger)
+  std::vector<Network> networks;
+  std::vector<Publication> publications;
+};
+
+// ---- what is there -------------------------------------------------------------------------------
+
+// All that is fixed when a network is created; another value in any field means remove and create.
+struct NetworkShape {
+  ContractId contract;
+  std::string name;
+  uint32_t vni = 0;
+  Range range;
+  Ipv4 backplane;
+  int mtu = 0;           // of the containers
+  uint32_t transit = 0;  // number of its /31 in 198.19.0.0/16, lowest free one of this node
+  auto operator<=>(const NetworkShape&) const = default;
+};
+
+struct ActualNetwork {
+  std::optional<NetworkShape> shape;  // nullopt: half made or not understood
+  std::string firewall;               // revision of its rules, "" = none
+  std::set<Member> members;           // completely attached ones
+  std::set<Ipv4> leftovers;           // addresses of half attached ones
+  std::map<Ipv4, Ipv4> remotes;       // address -> node
+  std::set<Ipv4> peers;               // nodes that broadcasts go to
+};
+
+struct ActualNetworks {
+  bool forwarding = false;                     // the node forwards IPv4
+  std::string firewall;                        // revision of the node's rules, "" = none
+  std::map<uint32_t, ActualNetwork> networks;  // by VNI
+  std::set<std::string> netns;                 // of containers; complete ones
+  std::set<std::string> netns_leftovers;       // half made ones
+};
+
+// ---- steps ---------------------------------------------------------------------------------------
+
+struct EnableForwarding {};
+struct SetNodeFirewall { std::string rules, revision; };
+struct RemoveNodeFirewall {};
+struct CreateNetwork { NetworkShape shape; };
+struct RemoveNetwork { uint32_t vni = 0; };
+struct SetNetworkFirewall { uint32_t vni = 0; std::string rules, revision; };
+struct SetPeer { uint32_t vni = 0; Ipv4 node; };
+struct RemovePeer { uint32_t vni = 0; Ipv4 node; };
+struct SetRemote { uint32_t vni = 0; RemoteMember remote; };
+struct RemoveRemote { uint32_t vni = 0; Ipv4 address; };
+struct CreateNetns { std::string netns; };
+struct RemoveNetns { std::string netns; };
+struct AttachMember { uint32_t vni = 0; Member member; Range range; int mtu = 0; };
+struct DetachMember { uint32_t vni = 0; Ipv4 address; };
+
+using NetworkStep = std::variant<EnableForwarding, SetNodeFirewall, RemoveNodeFirewall, CreateNetwork, RemoveNetwork,
+                                 SetNetworkFirewall, SetPeer, RemovePeer, SetRemote, RemoveRemote, CreateNetns,
+                                 RemoveNetns, AttachMember, DetachMember>;
+
+// In the order in which they are to be done. Each is idempotent; after a crash between any two (or inside
+// one) reading and planning again leads to the same end. No steps: all is as wanted. An empty `desired`
+// removes everything of ours but IPv4 forwarding. Entries that contradict each other or themselves (a member
+// outside its range, two owners of one VNI or port) are left out, first one wins: see complaints().
+std::vector<NetworkStep> plan(const DesiredNetworks& desired, const ActualNetworks& actual);
+
+// What plan() leaves out and why; empty for what the ledger grants.
+std::vector<std::string> complaints(const DesiredNetworks& desired);
+
+// "attach 10.42.0.7 to network 1001": for logs.
+std::string describe(const NetworkStep& step);
+
+}  // namespace mcloud::network

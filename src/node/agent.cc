@@ -1,0 +1,382 @@
+#include "node/agent.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "io/file.h"
+#include "io/loop.h"
+#include "node/identity.h"
+#include "node/ledger_reader.h"
+#include "node/liveness.h"
+#include "node/report_book.h"
+#include "node/user_ranges.h"
+#include "node/work.h"
+
+namespace mcloud::node {
+namespace {
+
+constexpr uint64_t kExitWaitMs = 500;
+constexpr uint64_t kLookEveryMs = 5'000;
+constexpr uint64_t kRetryMs = 500;
+constexpr uint64_t kRetryMaxMs = 5'000;
+constexpr uint64_t kRejoinMaxMs = 60'000;
+
+std::string job_name(JobKind kind) {
+  switch (kind) {
+    case JobKind::Adopt: return "adopt epoch";
+    case JobKind::Stop: return "stop";
+    case JobKind::ChangeNetworks: return "change networks";
+    case JobKind::EraseVolume: return "erase volume";
+    case JobKind::EnsureVolume: return "ensure volume";
+    case JobKind::PrepareImage: return "prepare image";
+    case JobKind::Start: return "start";
+    case JobKind::Probe: return "probe";
+    case JobKind::DropDisk: return "drop disk";
+  }
+  return "job";
+}
+
+class RealAgent final : public Agent {
+ public:
+  RealAgent(const AgentPorts& ports, const crypto::SigningKey& key, Options options, UserRanges ranges)
+      : ports_(ports), key_(key), options_(std::move(options)), ranges_(std::move(ranges)), reconciler_(options_.limits),
+        reader_(ports.read, key, {.evidence_folder = options_.data_folder + "/evidence"}),
+        sender_(ports.submit, key), liveness_(options_.liveness_file),
+        jobs_(jobs_max(options_.limits), jobs_max(options_.limits)), follow_(1, 2), read_(1, 2), submit_(1, 2), exits_(1, 2),
+        telemetry_(1, 2) {}
+
+  Status look() {
+    Reconciler::Found found;
+    found.containers = TRY(ports_.containers.list().with_context("look at containers"));
+    found.volumes = TRY(ports_.volumes.list().with_context("look at volumes"));
+    found.networks = TRY(ports_.networks.list().with_context("look at networks"));
+    found.disks = TRY(ports_.containers.disks().with_context("look at disks"));
+    log::info("node", "agent begins", {{"node", key_.public_key().hex()},
+                                       {"containers", std::to_string(found.containers.size())},
+                                       {"volumes", std::to_string(found.volumes.size())}});
+    reconciler_.found(found, ports_.read.trust().chain_id);
+    pb::LocalLiveness last = liveness_.read();
+    fence_after_ms_ = last.fence_after_ms();
+    reconciler_.set_contact(last.last_contact_ms(), last.fence_after_ms());
+    return {};
+  }
+
+  void run() override {
+    loop_.post([this] {
+      follow();
+      read();
+      wait_for_exits();
+      push_telemetry();
+      pump();
+    });
+    loop_.run();
+  }
+  void stop() override { loop_.stop(); }
+  void stop_on_signals() override { loop_.stop_on_signals(); }
+
+ private:
+  static size_t jobs_max(const Reconciler::Limits& limits) {
+    return limits.start_jobs + limits.stop_jobs + limits.image_jobs + limits.probes + 1;
+  }
+  uint64_t now() const { return ports_.clock.monotonic_ms(); }
+
+  // ---- the ledger --------------------------------------------------------------------------------
+
+  void follow() {
+    uint64_t wait_ms = std::clamp<uint64_t>(fence_after_ms_ / 10, 50, 1'000);
+    follow_.submit([this, wait_ms, above = height_] {
+      auto head = ports_.follow.wait_for_head(above, wait_ms);
+      uint64_t contact = ports_.follow.last_contact_ms();
+      loop_.post([this, head = std::move(head), contact] { on_head(head, contact); });
+    });
+  }
+
+  void on_head(const Result<std::optional<ledger::Head>>& head, uint64_t contact) {
+    if (contact > 0) on_contact(contact);
+    if (!head.has_value()) {
+      if (follow_failures_++ == 0) log::warning("node", "the ledger does not answer", {{"reason", head.error().message}});
+      follow_timer_ = loop_.after(std::min(kRetryMs, std::max<uint64_t>(fence_after_ms_ / 20, 20)), [this] { follow(); });
+      pump();
+      return;
+    }
+    if (std::exchange(follow_failures_, 0) > 0) log::info("node", "the ledger answers again");
+    if (*head) {
+      height_ = (*head)->height;
+      read();
+    }
+    follow();
+    pump();
+  }
+
+  void on_contact(uint64_t contact) {
+    reconciler_.set_contact(contact, fence_after_ms_);
+    liveness_.contact(contact);
+  }
+
+  void read() {
+    if (is_reading_) {
+      read_again_ = true;
+      return;
+    }
+    is_reading_ = true;
+    read_again_ = false;
+    read_.submit([this] {
+      auto reading = reader_.read();
+      loop_.post([this, reading = std::move(reading)]() mutable { on_reading(std::move(reading)); });
+    });
+  }
+
+  void on_reading(Result<std::optional<LedgerReader::Reading>> reading) {
+    is_reading_ = false;
+    bool is_complete = reading.has_value() && (!*reading || (*reading)->is_complete);
+    if (!reading.has_value()) on_unread(reading.error());
+    if (reading.has_value() && *reading) take_over(**reading);
+    if (read_again_) {
+      read();
+    } else if (!is_complete) {
+      read_pause_ms_ = std::clamp(read_pause_ms_ * 2, kRetryMs, kRetryMaxMs);
+      read_timer_ = loop_.after(read_pause_ms_, [this] { read(); });
+    } else {
+      read_pause_ms_ = 0;
+    }
+    pump();
+  }
+
+  void on_unread(const Error& error) {
+    log::warning("node", "reading the ledger failed", {{"reason", error.message}});
+    if (error.code != Code::NotFound || !options_.join || is_sending_) return;
+    is_sending_ = true;
+    submit_.submit([this] {
+      Status joined = options_.join();
+      loop_.post([this, joined = std::move(joined)] {
+        is_sending_ = false;
+        if (joined.has_value()) {
+          log::info("node", "this node is on the ledger");
+          read_pause_ms_ = 0;
+          read();
+        } else {
+          log::error("node", "joining failed", {{"reason", joined.error().message}});
+        }
+      });
+    });
+  }
+
+  void take_over(const LedgerReader::Reading& reading) {
+    Orders orders = build_orders(reading.view);
+    std::set<ContractId> contracts;
+    for (const auto& [replica, assigned] : orders.assigned) contracts.insert(replica.contract);
+    for (const auto& running : reconciler_.running()) contracts.insert(running.replica.contract);
+    for (auto& [replica, task] : orders.containers) {
+      auto base = ranges_.base_uid(replica.contract);
+      if (base.has_value()) {
+        task.base_uid = *base;
+      } else {
+        log::error("node", "no user ids for a contract", {{"reason", base.error().message}});
+        orders.refusals[replica] = base.error();
+        orders.desired.unverified.insert(replica);
+        orders.desired.containers.erase(replica);
+      }
+    }
+    std::erase_if(orders.containers, [](const auto& entry) { return entry.second.base_uid == 0; });
+    if (Status kept = ranges_.keep_only(contracts); !kept.has_value()) {
+      log::error("node", "user ranges are not saved", {{"reason", kept.error().message}});
+    }
+    for (const ContractId& contract : reading.fresh) note_recorded(reading.view.contracts.at(contract), contract);
+    fence_after_ms_ = orders.fence_after_ms;
+    if (orders.fenced != is_fenced_) {
+      is_fenced_ = orders.fenced;
+      log::warning("node", is_fenced_ ? "this node is fenced" : "this node is online", {{"epoch", std::to_string(orders.node_epoch)}});
+    }
+    liveness_.node(orders.node_epoch, orders.fence_after_ms);
+    reconciler_.set_orders(std::move(orders), now());
+  }
+
+  void note_recorded(const ContractView& view, const ContractId& contract) {
+    for (const auto& [name, workload] : view.workloads) {
+      for (const pb::Replica& replica : workload.replicas()) {
+        if (replica.node() == key_.public_key().view()) book_.recorded({contract, name, replica.index()}, replica);
+      }
+    }
+  }
+
+  // ---- jobs ----------------------------------------------------------------------------------------
+
+  // Everything that can be done now is begun; called after anything that may have changed something.
+  void pump() {
+    for (const Job& job : reconciler_.take_jobs(now())) begin(job);
+    book_.set(reconciler_.reports(), now());
+    report();
+    rejoin();
+    uint64_t next = std::min(reconciler_.next_ms(now()), is_fenced_ ? UINT64_MAX : book_.next_ms());
+    if (next == UINT64_MAX) {
+      pump_timer_.cancel();
+      return;
+    }
+    uint64_t at = now();
+    pump_timer_ = loop_.after(next > at ? std::min<uint64_t>(next - at, 60'000) : 1, [this] { pump(); });
+  }
+
+  void begin(const Job& job) {
+    if (job.kind != JobKind::Probe) {
+      log::info("node", job_name(job.kind), {{"replica", describe(job.replica)}, {"epoch", std::to_string(job.epoch)}});
+    }
+    bool is_taken = jobs_.submit([this, job] {
+      JobOutcome outcome = execute(ports_, job);
+      loop_.post([this, job, outcome = std::move(outcome)] { on_done(job, outcome); });
+    });
+    // The pool is as large as all limits together.
+    if (is_taken) return;
+    loop_.post([this, job] { on_done(job, {.status = make_error(Code::Unavailable, "no thread is free"), .networks = {}}); });
+  }
+
+  void on_done(const Job& job, const JobOutcome& outcome) {
+    if (!outcome.status.has_value() && job.kind != JobKind::Probe) {
+      log::warning("node", job_name(job.kind) + " failed", {{"replica", describe(job.replica)}, {"reason", outcome.status.error().message}});
+    }
+    for (const auto& [contract, status] : outcome.networks) {
+      if (!status.has_value()) {
+        log::warning("node", "network failed", {{"contract", contract.short_hex()}, {"reason", status.error().message}});
+      }
+    }
+    reconciler_.job_done(job.id, outcome, now());
+    pump();
+  }
+
+  void wait_for_exits() {
+    std::vector<std::string> look_at;
+    if (now() >= next_look_ms_) {
+      for (const auto& running : reconciler_.running()) look_at.push_back(running.container);
+      next_look_ms_ = now() + kLookEveryMs;
+    }
+    exits_.submit([this, look_at = std::move(look_at)]() mutable {
+      auto ended = ports_.containers.wait_for_exits(kExitWaitMs);
+      if (ended.has_value()) look_at.insert(look_at.end(), ended->begin(), ended->end());
+      std::vector<std::pair<std::string, runtime::ContainerStatus>> seen;
+      for (const std::string& id : look_at) {
+        auto status = ports_.containers.status(id);
+        if (status.has_value()) seen.emplace_back(id, *status);
+      }
+      bool has_failed = !ended.has_value();
+      loop_.post([this, seen = std::move(seen), has_failed] { on_seen(seen, has_failed); });
+    });
+  }
+
+  void on_seen(const std::vector<std::pair<std::string, runtime::ContainerStatus>>& seen, bool has_failed) {
+    for (const auto& [id, status] : seen) reconciler_.observed(id, status, now());
+    if (!seen.empty()) pump();
+    if (has_failed) {
+      exits_timer_ = loop_.after(kExitWaitMs, [this] { wait_for_exits(); });
+    } else {
+      wait_for_exits();
+    }
+  }
+
+  // ---- what the ledger is told -----------------------------------------------------------------------
+
+  void report() {
+    if (is_fenced_ || is_sending_) return;
+    auto batch = book_.take(now());
+    if (!batch) return;
+    pb::Transaction transaction;
+    for (pb::Result& result : *batch) *transaction.mutable_report_results()->add_results() = std::move(result);
+    send(std::move(transaction), [this](const Status& sent) {
+      if (sent.has_value()) return book_.delivered(now());
+      log::warning("node", "the report was not taken", {{"reason", sent.error().message}});
+      book_.failed(now(), sent.error().code == Code::Conflict);
+    });
+  }
+
+  // What moved is stopped first: whoever has it now must be alone when we count as alive again.
+  void rejoin() {
+    if (!is_fenced_ || is_sending_ || now() < next_rejoin_ms_ || !reconciler_.has_left_what_moved()) return;
+    bool was_recent = last_rejoin_ms_ != 0 && now() - last_rejoin_ms_ < 2 * kRejoinMaxMs;
+    rejoin_pause_ms_ = was_recent ? std::min(rejoin_pause_ms_ * 2, kRejoinMaxMs) : 1'000;
+    last_rejoin_ms_ = now();
+    next_rejoin_ms_ = now() + rejoin_pause_ms_;
+    pb::Transaction transaction;
+    pb::RejoinNode& rejoin = *transaction.mutable_rejoin_node();
+    rejoin.set_node_epoch(reconciler_.orders()->node_epoch);
+    *rejoin.mutable_capacity() = options_.capacity;
+    *rejoin.mutable_addresses() = options_.addresses;
+    log::info("node", "rejoins", {{"epoch", std::to_string(rejoin.node_epoch())}});
+    send(std::move(transaction), [this](const Status& sent) {
+      if (!sent.has_value()) log::warning("node", "the rejoin was not taken", {{"reason", sent.error().message}});
+      rejoin_timer_ = loop_.after(rejoin_pause_ms_, [this] { pump(); });
+    });
+  }
+
+  void send(pb::Transaction transaction, std::function<void(const Status&)> done) {
+    is_sending_ = true;
+    submit_.submit([this, transaction = std::move(transaction), done = std::move(done)]() mutable {
+      Status sent = sender_.send(std::move(transaction));
+      loop_.post([this, sent = std::move(sent), done = std::move(done)] {
+        is_sending_ = false;
+        done(sent);
+        pump();
+      });
+    });
+  }
+
+  // ---- logs and metrics ------------------------------------------------------------------------------
+
+  void push_telemetry() {
+    if (ports_.telemetry == nullptr) return;
+    std::vector<Telemetry::Target> targets;
+    if (reconciler_.orders()) {
+      for (const auto& [replica, task] : reconciler_.orders()->containers) {
+        targets.push_back({.container = task.container_id(), .replica = replica, .owner = task.contract->owner()});
+      }
+    }
+    for (const auto& running : reconciler_.running()) {
+      for (Telemetry::Target& target : targets) target.is_running = target.is_running || target.container == running.container;
+    }
+    Telemetry::Numbers numbers;
+    numbers.node = {{"node_containers_running", static_cast<double>(reconciler_.running().size())},
+                    {"node_ledger_height", static_cast<double>(height_)},
+                    {"node_is_fenced", is_fenced_ ? 1.0 : 0.0}};
+    telemetry_.submit([this, targets = std::move(targets), numbers = std::move(numbers)] {
+      ports_.telemetry->round(targets, numbers);
+      loop_.post([this] { telemetry_timer_ = loop_.after(options_.telemetry_ms, [this] { push_telemetry(); }); });
+    });
+  }
+
+  AgentPorts ports_;
+  const crypto::SigningKey& key_;
+  const Options options_;
+  UserRanges ranges_;
+  Reconciler reconciler_;
+  ReportBook book_;
+  LedgerReader reader_;
+  Sender sender_;
+  Liveness liveness_;
+
+  uint64_t height_ = 0;
+  uint64_t fence_after_ms_ = 5'000;
+  uint64_t follow_failures_ = 0;
+  uint64_t read_pause_ms_ = 0;
+  bool is_reading_ = false;
+  bool read_again_ = false;
+  bool is_sending_ = false;
+  bool is_fenced_ = false;
+  uint64_t next_look_ms_ = 0;
+  uint64_t next_rejoin_ms_ = 0;
+  uint64_t last_rejoin_ms_ = 0;
+  uint64_t rejoin_pause_ms_ = 1'000;
+
+  io::Loop loop_;
+  io::Timer follow_timer_, read_timer_, pump_timer_, exits_timer_, rejoin_timer_, telemetry_timer_;
+  // Last, so that their threads end first.
+  io::Pool jobs_, follow_, read_, submit_, exits_, telemetry_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::open(const AgentPorts& ports, const crypto::SigningKey& key, Options options) {
+  TRY(io::make_folders(options.data_folder + "/evidence", 0700));
+  UserRanges ranges = TRY(UserRanges::open(options.data_folder + "/user-ranges"));
+  auto agent = std::make_unique<RealAgent>(ports, key, std::move(options), std::move(ranges));
+  TRY(agent->look());
+  return agent;
+}
+
+}  // namespace mcloud::node

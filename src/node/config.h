@@ -1,0 +1,48 @@
+// A node's config file: JSON, written by whoever sets the node up (docs/reference/node-config.md).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ledger/client/client.h"
+#include "mcloud/ledger.pb.h"
+
+namespace mcloud::node {
+
+struct ServiceConfig {
+  std::string name;
+  std::vector<std::string> command;  // [0] is found through PATH
+};
+
+struct Config {
+  std::string name;
+  std::string data_folder;                    // absolute; survives reboots: key, images, volumes, containers' disks
+  std::string runtime_folder = "/run/mcloud"; // absolute, on tmpfs: secrets, sockets, records
+  std::string cgroup;                         // "mcloud-x/n1"; host/ and containers/ are made below it
+  std::vector<std::string> ledger;            // endpoints, tried in turn
+  ledger::Trust trust;
+  std::string sink;                           // endpoint; "" = logs and metrics stay here
+  Bytes token;                                // a SignedJoinToken for the first start; "" = admitted already
+  std::string uplink_interface;               // "" = no uplink
+  pb::NodeAddresses addresses;
+  int underlay_mtu = 1500;
+  std::vector<std::string> forbidden;         // ranges that containers must not reach through the uplink
+  pb::Demand capacity;                        // 0 in a field: what the machine has, less a share for the node itself
+  std::map<std::string, std::string> labels;
+  std::vector<ServiceConfig> services;        // beside agent and heartbeat
+
+  std::string key_file() const { return data_folder + "/node.key"; }
+  std::string agent_folder() const { return data_folder + "/agent"; }
+  std::string liveness_file() const { return runtime_folder + "/liveness"; }
+};
+
+// Unknown keys are errors. Invalid names the key and what is allowed.
+Result<Config> parse_config(std::string_view json);
+Result<Config> read_config(const std::string& path);
+
+// What this machine can give: capacity with its zeros filled in from /proc and the data folder's disk.
+Result<pb::Demand> offered_capacity(const Config& config);
+
+}  // namespace mcloud::node

@@ -1,0 +1,156 @@
+#include "node/container_adapter.h"
+
+#include "base/log.h"
+#include "io/file.h"
+#include "node/container_spec.h"
+#include "runtime/probe.h"
+#include "wire/canonical.h"
+
+namespace mcloud::node {
+namespace {
+
+constexpr size_t kRecordBytesMax = 1 << 20;
+
+runtime::Probe probe_of(const ContainerTask& task) {
+  const pb::Health& health = task.container->health();
+  // As its network sees it: what listens on the loopback only serves nobody.
+  std::string address = task.addresses.empty() ? "127.0.0.1" : task.addresses[0].address();
+  if (health.has_http()) {
+    return runtime::HttpProbe{.address = address, .port = static_cast<uint16_t>(health.http().port()), .path = health.http().path()};
+  }
+  if (health.has_tcp()) return runtime::TcpProbe{.address = address, .port = static_cast<uint16_t>(health.tcp().port())};
+  return runtime::ExecProbe{.arguments = {health.exec().command().begin(), health.exec().command().end()}};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ContainerAdapter>> ContainerAdapter::open(runtime::Runtime& runtime, image::Images& images,
+                                                                 Options options) {
+  TRY(io::make_folders(options.disk_folder, 0700));
+  TRY(io::make_folders(options.record_folder, 0700));
+  return std::unique_ptr<ContainerAdapter>(new ContainerAdapter(runtime, images, std::move(options)));
+}
+
+Result<pb::LocalContainer> ContainerAdapter::read_record(const std::string& id) const {
+  Bytes bytes = TRY(io::read_file(record_file(id), kRecordBytesMax));
+  return wire::decode<pb::LocalContainer>(bytes, "record of " + id, kRecordBytesMax);
+}
+
+Result<std::vector<FoundContainer>> ContainerAdapter::list() {
+  std::vector<FoundContainer> found;
+  std::set<std::string> present;
+  for (const std::string& id : TRY(runtime_.list())) {
+    present.insert(id);
+    FoundContainer& container = found.emplace_back();
+    container.id = id;
+    if (auto record = read_record(id); record.has_value()) container.record = *record;
+    auto status = runtime_.status(id);
+    if (status.has_value()) container.status = *status;
+  }
+  // Records whose container was never started, or is gone with a reboot of the machine below us.
+  for (const std::string& name : TRY(io::list_folder(options_.record_folder))) {
+    if (!present.contains(name)) TRY(io::remove_tree(record_file(name)));
+  }
+  return found;
+}
+
+Status ContainerAdapter::prepare_image(const ContainerTask& task) {
+  const pb::Image& image = task.container->image();
+  auto prepared = images_.prepare(image.source(), image.digest());
+  if (!prepared.has_value()) return prepared.error();
+  return {};
+}
+
+Status ContainerAdapter::write_record(const ContainerTask& task, uint32_t restarts) const {
+  pb::LocalContainer record;
+  record.set_chain_id(options_.chain_id);
+  record.set_contract(task.replica.contract.bytes());
+  record.set_workload(task.replica.workload);
+  record.set_index(task.replica.index);
+  record.set_epoch(task.epoch);
+  record.set_version(task.version);
+  record.set_spec(task.spec.bytes());
+  record.set_stop_on_isolation(task.facets->on_isolation() == pb::ISOLATION_STOP);
+  for (const auto& [path, volume] : task.volumes) {
+    pb::LocalVolume& local = *record.add_volumes();
+    local.set_workload(volume.workload);
+    local.set_index(volume.index);
+  }
+  record.set_restarts(restarts);
+  record.set_stop_grace_ms(task.container->stop_grace_ms());
+  return io::write_file(record_file(task.container_id()), wire::encode(record), io::Durability::None, 0600);
+}
+
+// What another spec left must not be seen by this one; what this one wrote before is its own.
+Status ContainerAdapter::make_disk(const ContainerTask& task) const {
+  std::string disk = disk_of(task.container_id());
+  auto marked = io::read_file(disk + "/spec", Hash::kSize);
+  if (!marked.has_value() || *marked != task.spec.view()) {
+    TRY(io::remove_tree(disk));
+    TRY(io::make_folders(disk, 0700));
+    TRY(io::write_file(disk + "/spec", task.spec.view(), io::Durability::None, 0600));
+  }
+  return {};
+}
+
+Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
+  std::string id = task.container_id();
+  if (auto left = runtime_.status(id); left.has_value() || left.error().code != Code::NotFound) {
+    if (left.has_value() && left->state == runtime::ContainerState::Running) {
+      return make_error(Code::Conflict, "a container of this replica runs already");
+    }
+    TRY(runtime_.remove(id).with_context("remove what was left"));
+  }
+  image::PreparedImage image = TRY(images_.find(task.container->image().digest()));
+  ContainerSurroundings surroundings{.chain_id = options_.chain_id, .disk_folder = disk_of(id), .volume_folder = options_.volume_folder};
+  if (!task.addresses.empty()) surroundings.network_namespace = options_.netns_folder + "/mcloud-" + id;
+  if (auto resolver = io::read_file(options_.resolver_file, 64 << 10); resolver.has_value()) surroundings.resolver = *resolver;
+  runtime::ContainerSpec spec = TRY(container_spec(task, image, surroundings));
+  TRY(make_disk(task));
+  TRY(write_record(task, restarts));
+  Status started = runtime_.start(spec);
+  if (started.has_value()) return {};
+  // Should anything be left after all, its record lets the next look name it.
+  if (auto left = runtime_.status(id); !left.has_value() && left.error().code == Code::NotFound) {
+    Status removed = io::remove_tree(record_file(id));
+    if (!removed.has_value()) log::warning("node", "record stays", {{"container", id}, {"reason", removed.error().message}});
+  }
+  return started;
+}
+
+Status ContainerAdapter::stop(const std::string& id, uint64_t grace_ms) {
+  Status stopped = runtime_.stop(id, grace_ms);
+  if (!stopped.has_value() && stopped.error().code != Code::NotFound) {
+    log::warning("node", "container does not stop, it is killed", {{"container", id}, {"reason", stopped.error().message}});
+  }
+  TRY(runtime_.remove(id));
+  return io::remove_tree(record_file(id));
+}
+
+Status ContainerAdapter::adopt(const std::string& id, uint64_t epoch, uint64_t version) {
+  pb::LocalContainer record = TRY(read_record(id));
+  record.set_epoch(epoch);
+  record.set_version(version);
+  return io::write_file(record_file(id), wire::encode(record), io::Durability::None, 0600);
+}
+
+Result<runtime::ContainerStatus> ContainerAdapter::status(const std::string& id) { return runtime_.status(id); }
+
+Status ContainerAdapter::probe(const ContainerTask& task) {
+  return runtime::run_probe(runtime_, task.container_id(), probe_of(task), task.container->health().timeout_ms());
+}
+
+Result<runtime::ContainerUsage> ContainerAdapter::usage(const std::string& id) { return runtime_.usage(id); }
+
+Result<std::vector<std::string>> ContainerAdapter::wait_for_exits(uint64_t timeout_ms) {
+  return runtime_.wait_for_exits(timeout_ms);
+}
+
+Result<std::set<std::string>> ContainerAdapter::disks() {
+  auto names = TRY(io::list_folder(options_.disk_folder));
+  return std::set<std::string>(names.begin(), names.end());
+}
+
+Status ContainerAdapter::drop_disk(const std::string& id) { return io::remove_tree(disk_of(id)); }
+
+}  // namespace mcloud::node

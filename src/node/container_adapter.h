@@ -1,0 +1,56 @@
+// Containers as the rooms image and runtime make them.
+//
+//   DATA/containers/ID/{spec,upper/,work/,log}   survive a reboot; gone on with when the spec is the same
+//   RUNTIME/records/ID                           pb::LocalContainer, written before ID starts; tmpfs
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "image/image.h"
+#include "node/ports.h"
+#include "runtime/container.h"
+
+namespace mcloud::node {
+
+class ContainerAdapter final : public Containers {
+ public:
+  struct Options {
+    std::string chain_id;
+    std::string disk_folder;     // DATA/containers
+    std::string record_folder;   // RUNTIME/records
+    std::string volume_folder;   // DATA/volumes: of VolumeAdapter
+    std::string netns_folder;    // of network::Machine, whose names are "mcloud-ID"
+    std::string resolver_file = "/etc/resolv.conf";  // copied into containers
+  };
+  // Both are borrowed and thread-safe. Makes its folders.
+  static Result<std::unique_ptr<ContainerAdapter>> open(runtime::Runtime& runtime, image::Images& images, Options options);
+
+  Result<std::vector<FoundContainer>> list() override;
+  Status prepare_image(const ContainerTask& task) override;
+  Status start(const ContainerTask& task, uint32_t restarts) override;
+  Status stop(const std::string& id, uint64_t grace_ms) override;
+  Status adopt(const std::string& id, uint64_t epoch, uint64_t version) override;
+  Result<runtime::ContainerStatus> status(const std::string& id) override;
+  Status probe(const ContainerTask& task) override;
+  Result<runtime::ContainerUsage> usage(const std::string& id) override;
+  Result<std::vector<std::string>> wait_for_exits(uint64_t timeout_ms) override;
+  Result<std::set<std::string>> disks() override;
+  Status drop_disk(const std::string& id) override;
+
+ private:
+  ContainerAdapter(runtime::Runtime& runtime, image::Images& images, Options options)
+      : runtime_(runtime), images_(images), options_(std::move(options)) {}
+
+  std::string record_file(const std::string& id) const { return options_.record_folder + "/" + id; }
+  std::string disk_of(const std::string& id) const { return options_.disk_folder + "/" + id; }
+  Result<pb::LocalContainer> read_record(const std::string& id) const;
+  Status write_record(const ContainerTask& task, uint32_t restarts) const;
+  Status make_disk(const ContainerTask& task) const;
+
+  runtime::Runtime& runtime_;
+  image::Images& images_;
+  const Options options_;
+};
+
+}  // namespace mcloud::node

@@ -1,0 +1,136 @@
+#include "node/heartbeat.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "io/loop.h"
+#include "node/identity.h"
+#include "node/liveness.h"
+#include "wire/canonical.h"
+#include "wire/http_client.h"
+
+namespace mcloud::node {
+namespace {
+
+constexpr std::string_view kDomain = "mcloud/heartbeat";
+constexpr size_t kEndpointsMax = 16;
+constexpr int kNice = -10;
+constexpr uint64_t kWaitForAgentMs = 50;
+constexpr uint64_t kQuietMs = 10'000;  // between two warnings about one endpoint
+
+// Best effort: without the right it runs as everybody else.
+void take_priority() {
+  if (::setpriority(PRIO_PROCESS, 0, kNice) != 0) log::debug("node", "heartbeat has no raised priority");
+  Status scored = io::write_file("/proc/self/oom_score_adj", "-900", io::Durability::None);
+  static_cast<void>(scored.has_value());
+}
+
+// One ledger endpoint: slow or dead ones delay only themselves.
+class Line {
+ public:
+  Line(const wire::Endpoint& endpoint, uint64_t timeout_ms)
+      : text_(endpoint.text), client_(wire::HttpClient::create(endpoint, {.connect_timeout_ms = timeout_ms,
+                                                                          .request_timeout_ms = timeout_ms,
+                                                                          .body_bytes_max = 64 << 10})),
+        thread_(1, 1) {}
+
+  // Dropped while the one before is still under way.
+  void send(const Bytes& body, uint64_t now_ms) {
+    thread_.submit([this, body, now_ms] {
+      wire::HttpRequest request{.method = "POST", .target = "/v1/heartbeats"};
+      request.body = body;
+      auto response = client_->send(request);
+      bool is_taken = response.has_value() && response->status / 100 == 2;
+      if (is_taken || now_ms < quiet_until_ms_) return;
+      quiet_until_ms_ = now_ms + kQuietMs;
+      std::string reason = response.has_value() ? wire::error_of_response(*response).message : response.error().message;
+      log::warning("node", "heartbeat was not taken", {{"endpoint", text_}, {"reason", reason}});
+    });
+  }
+
+ private:
+  const std::string text_;
+  std::unique_ptr<wire::HttpClient> client_;
+  uint64_t quiet_until_ms_ = 0;  // the thread's
+  io::Pool thread_;
+};
+
+class Heart {
+ public:
+  Heart(const Config& config, crypto::SigningKey key)
+      : config_(config), key_(std::move(key)), liveness_(config.liveness_file()), counter_(clock_.wall_ms()) {}
+
+  Status open_lines() {
+    for (const std::string& text : config_.ledger) {
+      if (lines_.size() == kEndpointsMax) break;
+      wire::Endpoint endpoint = TRY(wire::Endpoint::parse(text));
+      lines_.push_back(std::make_unique<Line>(endpoint, 1'000));
+    }
+    return {};
+  }
+
+  void run() {
+    loop_.stop_on_signals();
+    loop_.post([this] { beat(); });
+    loop_.run();
+  }
+
+ private:
+  void beat() {
+    uint64_t begun = clock_.monotonic_ms();
+    pb::LocalLiveness state = liveness_.read();
+    if (state.node_epoch() == 0) {
+      timer_ = loop_.after(kWaitForAgentMs, [this] { beat(); });
+      return;
+    }
+    // Wall time as the start makes it grow over restarts; from there it only counts, whatever the clock does.
+    ++counter_;
+    Bytes body = wire::encode(make_heartbeat(config_.trust.chain_id, key_, {state.node_epoch(), counter_}));
+    for (auto& line : lines_) line->send(body, begun);
+    uint64_t interval = heartbeat_interval_ms(state.fence_after_ms());
+    uint64_t spent = clock_.monotonic_ms() - begun;
+    timer_ = loop_.after(interval - std::min(spent, interval - 1), [this] { beat(); });
+  }
+
+  const Config& config_;
+  const crypto::SigningKey key_;
+  io::SystemClock clock_;
+  Liveness liveness_;
+  uint64_t counter_;
+  io::Loop loop_;
+  io::Timer timer_;
+  std::vector<std::unique_ptr<Line>> lines_;
+};
+
+}  // namespace
+
+uint64_t heartbeat_interval_ms(uint64_t fence_after_ms) { return std::max<uint64_t>(fence_after_ms / 5, 20); }
+
+pb::SignedHeartbeat make_heartbeat(std::string_view chain_id, const crypto::SigningKey& key, const HeartbeatNumber& number) {
+  pb::Heartbeat heartbeat;
+  heartbeat.set_chain_id(std::string(chain_id));
+  heartbeat.set_node(key.public_key().bytes());
+  heartbeat.set_node_epoch(number.node_epoch);
+  heartbeat.set_counter(number.counter);
+  pb::SignedHeartbeat made;
+  made.set_heartbeat(wire::encode(heartbeat));
+  made.set_signature(key.sign(kDomain, made.heartbeat()));
+  return made;
+}
+
+Status run_heartbeat(const Config& config) {
+  take_priority();
+  TRY(io::make_folders(config.data_folder, 0700));
+  // The agent makes the key; whoever comes second finds it.
+  crypto::SigningKey key = TRY(load_or_create_key(config.key_file()));
+  Heart heart(config, std::move(key));
+  TRY(heart.open_lines());
+  heart.run();
+  return {};
+}
+
+}  // namespace mcloud::node

@@ -1,0 +1,176 @@
+#include "node/init.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "base/log.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "io/process.h"
+#include "node/identity.h"
+#include "runtime/cgroup.h"
+
+namespace mcloud::node {
+namespace {
+
+uint64_t now_ms() { return io::SystemClock().monotonic_ms(); }
+
+sigset_t our_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&signals, number);
+  return signals;
+}
+
+std::string end_text(int status) {
+  if (WIFSIGNALED(status)) return "signal " + std::to_string(WTERMSIG(status));
+  return "exit code " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace
+
+uint64_t RestartPause::after_end(uint64_t ran_ms) {
+  if (ran_ms >= kForgivenAfterMs) pause_ms_ = 0;
+  pause_ms_ = pause_ms_ == 0 ? kFirstMs : std::min(pause_ms_ * 2, kMaxMs);
+  return pause_ms_;
+}
+
+// Plain fork and exec instead of io::Child: pid 1 reaps everybody in one place.
+struct Supervisor::Program {
+  SupervisedProgram spec;
+  int pid = 0;
+  uint64_t started_ms = 0;
+  uint64_t start_at_ms = 0;
+  RestartPause pause;
+};
+
+Supervisor::Supervisor(std::vector<SupervisedProgram> programs) {
+  for (SupervisedProgram& program : programs) programs_.push_back({.spec = std::move(program)});
+}
+
+Supervisor::~Supervisor() {
+  for (Program& program : programs_) {
+    if (program.pid == 0) continue;
+    ::kill(program.pid, SIGKILL);
+    ::waitpid(program.pid, nullptr, 0);
+  }
+}
+
+void Supervisor::start(Program& program) {
+  std::vector<char*> arguments;
+  for (std::string& argument : program.spec.command) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+  program.started_ms = now_ms();
+  int pid = ::fork();
+  if (pid == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::setpgid(0, 0);
+    ::execvp(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  if (pid < 0) {
+    log::error("node", "program does not start", {{"program", program.spec.name}, {"reason", errno_error(errno, "fork").message}});
+    program.start_at_ms = now_ms() + program.pause.after_end(0);
+    return;
+  }
+  program.pid = pid;
+  log::info("node", "program starts", {{"program", program.spec.name}, {"pid", std::to_string(pid)}});
+}
+
+void Supervisor::reap() {
+  int status = 0;
+  for (int pid; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+    auto program = std::find_if(programs_.begin(), programs_.end(), [&](const Program& one) { return one.pid == pid; });
+    if (program == programs_.end()) continue;  // an orphan that came to us
+    uint64_t pause = program->pause.after_end(now_ms() - program->started_ms);
+    program->pid = 0;
+    program->start_at_ms = now_ms() + pause;
+    log::warning("node", "program ended", {{"program", program->spec.name}, {"how", end_text(status)}, {"again_in_ms", std::to_string(pause)}});
+  }
+}
+
+void Supervisor::end_all(uint64_t grace_ms) {
+  // The heartbeat first stops, as a node that ends says goodbye by its silence; order does not matter otherwise.
+  for (Program& program : programs_) {
+    if (program.pid != 0) ::kill(program.pid, SIGTERM);
+  }
+  uint64_t deadline = now_ms() + grace_ms;
+  while (true) {
+    reap();
+    bool is_over = std::all_of(programs_.begin(), programs_.end(), [](const Program& one) { return one.pid == 0; });
+    if (is_over || now_ms() >= deadline) break;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    timespec wait{.tv_sec = 0, .tv_nsec = 100'000'000};
+    ::sigtimedwait(&child, nullptr, &wait);
+  }
+  for (Program& program : programs_) {
+    if (program.pid == 0) continue;
+    ::kill(-program.pid, SIGKILL);
+    ::waitpid(program.pid, nullptr, 0);
+    program.pid = 0;
+  }
+}
+
+Status Supervisor::run(uint64_t grace_ms) {
+  sigset_t signals = our_signals();
+  sigset_t before;
+  if (::sigprocmask(SIG_BLOCK, &signals, &before) != 0) return errno_error(errno, "sigprocmask");
+  if (::getpid() != 1 && ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return errno_error(errno, "subreaper");
+  io::Fd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signal_fd.is_open()) return errno_error(errno, "signalfd");
+  bool is_ending = false;
+  while (!is_ending) {
+    uint64_t next = UINT64_MAX;
+    for (Program& program : programs_) {
+      if (program.pid == 0 && program.start_at_ms <= now_ms()) start(program);
+      if (program.pid == 0) next = std::min(next, program.start_at_ms);
+    }
+    uint64_t now = now_ms();
+    int timeout = next == UINT64_MAX ? -1 : static_cast<int>(next > now ? std::min<uint64_t>(next - now, 60'000) : 0);
+    pollfd waiting{signal_fd.get(), POLLIN, 0};
+    ::poll(&waiting, 1, timeout);
+    signalfd_siginfo info{};
+    while (::read(signal_fd.get(), &info, sizeof info) == sizeof info) {
+      is_ending = is_ending || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+    }
+    reap();
+  }
+  end_all(grace_ms);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  return {};
+}
+
+Status run_init(const Config& config, const std::string& config_path, const std::vector<std::string>& self) {
+  TRY(io::make_folders(config.data_folder, 0700));
+  TRY(io::make_folders(config.runtime_folder, 0711));
+  // Before anybody reads it: agent and heartbeat, both new, would each make one.
+  TRY(load_or_create_key(config.key_file()));
+  // In cgroup v2 a group with processes of its own cannot divide what it has: we stand in one beside containers/.
+  runtime::Cgroups cgroups = TRY(runtime::Cgroups::detect());
+  TRY(cgroups.create(config.cgroup + "/host"));
+  TRY(cgroups.move(config.cgroup + "/host", ::getpid()));
+  std::vector<SupervisedProgram> programs;
+  for (const ServiceConfig& service : config.services) programs.push_back({service.name, service.command});
+  for (const char* name : {"heartbeat", "agent"}) {
+    SupervisedProgram program{.name = name, .command = self};
+    program.command.push_back(name);
+    program.command.push_back(config_path);
+    programs.push_back(std::move(program));
+  }
+  Supervisor supervisor(std::move(programs));
+  return supervisor.run();
+}
+
+}  // namespace mcloud::node

@@ -1,0 +1,71 @@
+// What the agent needs of the machine. The real homes are the *_adapter.h beside; tests bring their own.
+//
+// All calls block, from any thread of the agent's pools, and have deadlines of their own; calls about one
+// container or volume are never made at the same time.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "mcloud/node.pb.h"
+#include "node/desired.h"
+#include "node/plan.h"
+#include "runtime/container.h"
+
+namespace mcloud::node {
+
+struct FoundContainer {
+  std::string id;
+  pb::LocalContainer record;  // empty when there is none: something of ours that nobody can name
+  runtime::ContainerStatus status;
+};
+
+class Containers {
+ public:
+  virtual ~Containers() = default;
+  // All that is here, ended and half-made ones included.
+  virtual Result<std::vector<FoundContainer>> list() = 0;
+  // Makes the image ready, so that start() is quick. Idempotent.
+  virtual Status prepare_image(const ContainerTask& task) = 0;
+  // Opens the secrets and starts the process; its image, volumes and network are there. What an ended container of
+  // the same replica and spec left on disk is gone on with; of another spec it is dropped. Writes the record first.
+  virtual Status start(const ContainerTask& task, uint32_t restarts) = 0;
+  // Stops it and removes all but its disk (that goes by drop_disk(), or is used by the next start()).
+  virtual Status stop(const std::string& id, uint64_t grace_ms) = 0;
+  // Notes another epoch and version in the record; touches nothing that runs.
+  virtual Status adopt(const std::string& id, uint64_t epoch, uint64_t version) = 0;
+  virtual Result<runtime::ContainerStatus> status(const std::string& id) = 0;
+  virtual Status probe(const ContainerTask& task) = 0;
+  virtual Result<runtime::ContainerUsage> usage(const std::string& id) = 0;
+  // Ids of containers that ended, as a hint; none after `timeout_ms`. One thread.
+  virtual Result<std::vector<std::string>> wait_for_exits(uint64_t timeout_ms) = 0;
+  // Ids of containers, gone ones too, that have left files on disk.
+  virtual Result<std::set<std::string>> disks() = 0;
+  virtual Status drop_disk(const std::string& id) = 0;
+};
+
+class Volumes {
+ public:
+  virtual ~Volumes() = default;
+  virtual Result<std::map<ReplicaKey, uint64_t>> list() = 0;  // sizes in bytes
+  virtual Status ensure(const ReplicaKey& volume, uint64_t size_bytes) = 0;
+  virtual Status erase(const ReplicaKey& volume) = 0;
+};
+
+class Networks {
+ public:
+  virtual ~Networks() = default;
+  // What was last set, by contract; of those that are known only by their traces, an empty one.
+  virtual Result<std::map<ContractId, pb::LocalNetworks>> list() = 0;
+  struct Change {
+    std::map<ContractId, pb::LocalNetworks> set;
+    std::set<ContractId> remove;
+  };
+  // Others are left alone. The outcome of each contract in the change.
+  virtual std::map<ContractId, Status> apply(const Change& change) = 0;
+};
+
+}  // namespace mcloud::node

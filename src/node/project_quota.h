@@ -1,0 +1,17 @@
+// Inside this room: a bound on what a folder holds, by the file system's project quotas.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace mcloud::node {
+
+// Whether the file system of `folder` counts and enforces them.
+bool has_project_quota(const std::string& folder);
+
+// Everything made below `folder` from now on counts; call it while the folder is empty. Later calls change the bound.
+Status set_project_quota(const std::string& folder, uint64_t bytes);
+
+}  // namespace mcloud::node

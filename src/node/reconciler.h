@@ -1,0 +1,168 @@
+// The agent's mind: knows what is wanted and what is there, and says what to do next. Pure: no clock, no
+// thread, no I/O; the agent (node/agent.h) does its jobs and tells it what came of them.
+//
+// Each replica has a lane of its own for its container, another for its image; each volume has one; networks
+// share one. A lane does one job at a time, so a job that hangs delays nothing but its own lane: plan() is asked
+// again after everything that happens, and its steps for free lanes become jobs. No contract has more than
+// its share of jobs in flight.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "mcloud/ledger.pb.h"
+#include "node/desired.h"
+#include "node/life.h"
+#include "node/plan.h"
+#include "node/ports.h"
+#include "node/report_book.h"
+
+namespace mcloud::node {
+
+enum class JobKind { Adopt, Stop, ChangeNetworks, EraseVolume, EnsureVolume, PrepareImage, Start, Probe, DropDisk };
+
+struct Job {
+  uint64_t id = 0;
+  JobKind kind = JobKind::Adopt;
+  ReplicaKey replica;                 // ChangeNetworks: none
+  std::optional<ContainerTask> task;  // PrepareImage, Start, Probe
+  std::string container;              // Adopt, Stop, Start, Probe, DropDisk
+  uint64_t epoch = 0;                 // Adopt
+  uint64_t version = 0;               // Adopt
+  uint64_t grace_ms = 0;              // Stop
+  uint64_t size_bytes = 0;            // EnsureVolume
+  uint32_t restarts = 0;              // Start
+  Networks::Change networks;          // ChangeNetworks
+  StopReason reason = StopReason::None;
+};
+
+struct JobOutcome {
+  Status status;
+  std::map<ContractId, Status> networks;  // ChangeNetworks
+};
+
+// Everything here belongs to one thread. Times are milliseconds of one monotonic clock.
+class Reconciler {
+ public:
+  struct Limits {
+    // In flight at the same time, in all and for one contract.
+    size_t start_jobs = 8, start_jobs_per_contract = 3;  // Start, Adopt, volumes, disks
+    size_t stop_jobs = 6, stop_jobs_per_contract = 3;    // their own, so that no start keeps a stop waiting
+    size_t image_jobs = 6, image_jobs_per_contract = 1;
+    size_t probes = 6, probes_per_contract = 2;
+    uint64_t job_deadline_ms = 60'000;       // then its replica is given up here; the lane stays taken until it ends
+    uint64_t image_deadline_ms = 15 * 60'000;
+  };
+  explicit Reconciler(const Limits& limits) : limits_(limits) {}
+
+  // What the machine has; once, before anything else.
+  struct Found {
+    std::vector<FoundContainer> containers;
+    std::map<ReplicaKey, uint64_t> volumes;
+    std::map<ContractId, pb::LocalNetworks> networks;
+    std::set<std::string> disks;
+  };
+  void found(const Found& found, std::string_view chain_id);
+
+  void set_orders(Orders orders, uint64_t now_ms);
+  // `fence_after_ms` counts until the first orders, which bring the ledger's own.
+  void set_contact(uint64_t last_contact_ms, uint64_t fence_after_ms);
+  void job_done(uint64_t job, const JobOutcome& outcome, uint64_t now_ms);
+  // Any news of a container; only an end is of interest.
+  void observed(const std::string& container, const runtime::ContainerStatus& status, uint64_t now_ms);
+
+  std::vector<Job> take_jobs(uint64_t now_ms);
+  // When take_jobs() may have something without further news; UINT64_MAX: never.
+  uint64_t next_ms(uint64_t now_ms) const;
+
+  // The state of everything assigned here, and which contracts are wholly erased.
+  std::vector<Report> reports() const;
+
+  // Everything that is no longer ours has been stopped: the assignment is applied as far as others depend on it.
+  bool has_left_what_moved() const;
+  const std::optional<Orders>& orders() const { return orders_; }
+  // No job in flight and nothing planned.
+  bool is_settled(uint64_t now_ms) const;
+  struct Running {
+    std::string container;
+    ReplicaKey replica;
+    uint64_t epoch = 0;
+  };
+  std::vector<Running> running() const;
+
+ private:
+  struct Tracked {
+    ActualContainer actual;
+    uint32_t restarts = 0;
+    uint64_t stop_grace_ms = 10'000;
+    runtime::ContainerStatus status;
+    bool is_end_told = false;  // to its Life
+  };
+  struct VolumeLife {
+    uint64_t failures = 0;
+    uint64_t hold_until_ms = 0;
+    std::string message;
+    bool given_up = false;
+  };
+  struct NetworkLife {
+    uint64_t failures = 0;
+    uint64_t hold_until_ms = 0;
+    Error error;
+  };
+  struct InFlight {
+    Job job;
+    std::string lane;
+    uint64_t deadline_ms = 0;
+    bool is_overdue = false;
+  };
+
+  bool is_fresh(uint64_t now_ms) const;
+  void refresh_lives(uint64_t now_ms);
+  void tell_life(Tracked& tracked, Life& life, uint64_t now_ms);
+  void give_up_overdue(uint64_t now_ms);
+  std::set<ReplicaKey> ready() const;
+  Desired desired_now() const;
+  Actual actual_now(uint64_t now_ms) const;
+
+  void add_step_jobs(uint64_t now_ms, std::vector<Job>& jobs);
+  std::optional<Job> job_of(const Step& step, uint64_t now_ms) const;
+  std::optional<Job> network_job(const std::vector<Step>& steps, uint64_t now_ms) const;
+  void add_probes(uint64_t now_ms, std::vector<Job>& jobs);
+  void add_disk_jobs(uint64_t now_ms, std::vector<Job>& jobs);
+  void begin(Job job, uint64_t now_ms, std::vector<Job>& jobs);
+  bool has_room(const Job& job) const;
+  size_t in_flight_of(const ContractId& contract) const;
+
+  void start_done(const Job& job, const Status& status, uint64_t now_ms);
+  void stop_done(const Job& job, const Status& status, uint64_t now_ms);
+  void volume_done(const Job& job, const Status& status, uint64_t now_ms);
+  void networks_done(const Job& job, const JobOutcome& outcome, uint64_t now_ms);
+  std::optional<Report> report_of(const ReplicaKey& replica, const Assigned& assigned) const;
+  bool is_gone(const ContractId& contract) const;
+  void tell_state(const ReplicaKey& replica, Report& report) const;
+  Life* life_of(const ReplicaKey& replica, const Hash& spec);
+  const Tracked* running_container(const ReplicaKey& replica) const;
+
+  const Limits limits_;
+  std::optional<Orders> orders_;
+  uint64_t last_contact_ms_ = 0;
+  uint64_t fence_after_ms_ = 5000;
+  std::map<std::string, Tracked> containers_;
+  std::map<ReplicaKey, uint64_t> volumes_;
+  std::map<ContractId, Hash> networks_;
+  std::map<ReplicaKey, Hash> prepared_;
+  std::map<ReplicaKey, Life> lives_;
+  std::map<ReplicaKey, VolumeLife> volume_lives_;
+  std::map<ContractId, NetworkLife> network_lives_;
+  std::map<std::string, uint64_t> stop_holds_;  // containers whose stop failed: not again before
+  // Disks of containers, by the container's id: not to be dropped before this moment (its last lines are still read).
+  std::map<std::string, uint64_t> disks_;
+  std::map<uint64_t, InFlight> in_flight_;
+  std::map<std::string, uint64_t> lanes_;       // lane -> job
+  uint64_t next_job_ = 1;
+};
+
+}  // namespace mcloud::node

@@ -1,0 +1,20 @@
+#include "node/work.h"
+
+namespace mcloud::node {
+
+JobOutcome execute(const AgentPorts& ports, const Job& job) {
+  switch (job.kind) {
+    case JobKind::Adopt: return {.status = ports.containers.adopt(job.container, job.epoch, job.version), .networks = {}};
+    case JobKind::Stop: return {.status = ports.containers.stop(job.container, job.grace_ms), .networks = {}};
+    case JobKind::ChangeNetworks: return {.status = {}, .networks = ports.networks.apply(job.networks)};
+    case JobKind::EraseVolume: return {.status = ports.volumes.erase(job.replica), .networks = {}};
+    case JobKind::EnsureVolume: return {.status = ports.volumes.ensure(job.replica, job.size_bytes), .networks = {}};
+    case JobKind::PrepareImage: return {.status = ports.containers.prepare_image(*job.task), .networks = {}};
+    case JobKind::Start: return {.status = ports.containers.start(*job.task, job.restarts), .networks = {}};
+    case JobKind::Probe: return {.status = ports.containers.probe(*job.task), .networks = {}};
+    case JobKind::DropDisk: return {.status = ports.containers.drop_disk(job.container), .networks = {}};
+  }
+  return {.status = make_error(Code::Internal, "an unknown job"), .networks = {}};
+}
+
+}  // namespace mcloud::node

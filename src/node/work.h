@@ -1,0 +1,10 @@
+// Does one job of the reconciler through the ports. Blocks; any thread.
+#pragma once
+
+#include "node/agent.h"
+
+namespace mcloud::node {
+
+JobOutcome execute(const AgentPorts& ports, const Job& job);
+
+}  // namespace mcloud::node

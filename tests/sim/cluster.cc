@@ -1,0 +1,151 @@
+#include "sim/cluster.h"
+
+#include <deque>
+
+#include "sim/agent.h"
+#include "sim/people.h"
+
+namespace mcloud::sim {
+namespace {
+
+class Cluster {
+ public:
+  explicit Cluster(const Scenario& scenario)
+      : scenario_(scenario),
+        random_(scenario.seed ^ 0x5eed),
+        network_(clock_, random_, scenario.network),
+        judge_(clock_, scenario_),
+        chain_(clock_, scenario_, judge_),
+        people_(world()) {
+    for (int i = 0; i < scenario.nodes; ++i) agents_.emplace_back(world(), "n" + std::to_string(i));
+  }
+
+  RunFigures run() {
+    chain_.set_up();
+    chain_.start();
+    people_.start();
+    for (Agent& agent : agents_) agent.start();
+    start_faults();
+    clock_.run_until(clock_.now() + scenario_.chaos_ms);
+    repair();
+    clock_.run_until(clock_.now() + scenario_.quiet_ms);
+    judge_.settled(chain_.state());
+    for (const Agent& agent : agents_) {
+      if (auto wrong = agent.check_settled()) throw Violation("at the end: " + *wrong);
+    }
+    chain_.replay();
+    return {chain_.height(), judge_.starts(), judge_.moves(), judge_.fencings()};
+  }
+
+ private:
+  Agent::World world() { return {clock_, random_, network_, chain_, judge_, scenario_}; }
+  Agent& some_agent() { return agents_[random_.below(agents_.size())]; }
+
+  // Calls `fault` again and again while the chaos lasts.
+  void every(uint64_t mean_ms, const std::function<void()>& fault) {
+    if (mean_ms == 0) return;
+    clock_.after(1 + random_.below(2 * mean_ms), [this, mean_ms, fault] {
+      if (is_repaired_) return;
+      fault();
+      every(mean_ms, fault);
+    });
+  }
+
+  // `undo` happens once: after a while, or when everything is repaired.
+  void for_a_while(uint64_t most_ms, const std::function<void()>& undo) {
+    clock_.after(1 + random_.below(most_ms), [this, undo] {
+      if (!is_repaired_) undo();
+    });
+  }
+
+  // A node may be crashed and cut at the same time; it is undisturbed when both are over.
+  void disturb(Agent& agent, int change) {
+    int& count = disturbances_[agent.name()];
+    count += change;
+    judge_.disturbed(id_named(agent.name()), count > 0);
+  }
+
+  void start_faults() {
+    every(scenario_.crash_every_ms, [this] { crash(some_agent()); });
+    every(scenario_.agent_crash_every_ms, [this] { crash_agent(some_agent()); });
+    every(scenario_.cut_every_ms, [this] { cut(some_agent(), true); });
+    every(scenario_.deaf_every_ms, [this] { cut(some_agent(), false); });
+    every(scenario_.outage_every_ms, [this] { stop_ledger(); });
+    every(scenario_.refusal_every_ms, [this] {
+      Agent& agent = some_agent();
+      agent.set_refusing(true);
+      for_a_while(6000, [&agent] { agent.set_refusing(false); });
+    });
+  }
+
+  void crash(Agent& agent) {
+    if (!agent.is_machine_up()) return;
+    agent.crash_machine();
+    disturb(agent, +1);
+    for_a_while(12'000, [this, &agent] {
+      agent.boot_machine();
+      disturb(agent, -1);
+    });
+  }
+
+  void crash_agent(Agent& agent) {
+    agent.crash_agent();
+    clock_.after(1 + random_.below(400), [&agent] { agent.restart_agent(); });
+  }
+
+  void cut(Agent& agent, bool from_ledger) {
+    bool already = network_.is_cut(agent.name(), "v0");
+    if (already) return;
+    set_cut(agent, from_ledger, true);
+    disturb(agent, +1);
+    for_a_while(10'000, [this, &agent, from_ledger] {
+      set_cut(agent, from_ledger, false);
+      disturb(agent, -1);
+    });
+  }
+
+  void set_cut(Agent& agent, bool from_ledger, bool is_cut) {
+    auto change = [&](const std::string& other) {
+      is_cut ? network_.cut(agent.name(), other) : network_.restore(agent.name(), other);
+    };
+    for (int i = 0; i < scenario_.validators; ++i) change("v" + std::to_string(i));
+    if (from_ledger) change("ledger");
+  }
+
+  void stop_ledger() {
+    if (!chain_.is_up()) return;
+    chain_.go_down();
+    bool is_restarted = random_.chance(50);
+    for_a_while(20'000, [this, is_restarted] { chain_.come_up(is_restarted); });
+  }
+
+  void repair() {
+    is_repaired_ = true;
+    network_.calm();
+    people_.calm_down();
+    if (!chain_.is_up()) chain_.come_up(true);
+    for (Agent& agent : agents_) {
+      agent.set_refusing(false);
+      if (!agent.is_machine_up()) agent.boot_machine();
+      agent.restart_agent();
+      if (disturbances_[agent.name()] > 0) disturb(agent, -disturbances_[agent.name()]);
+    }
+  }
+
+  const Scenario scenario_;
+  Clockwork clock_;
+  testing::SimulatedRandom random_;
+  Network network_;
+  Judge judge_;
+  Chain chain_;
+  People people_;
+  std::deque<Agent> agents_;
+  std::map<std::string, int> disturbances_;
+  bool is_repaired_ = false;
+};
+
+}  // namespace
+
+RunFigures run_seed(uint64_t seed) { return Cluster(make_scenario(seed)).run(); }
+
+}  // namespace mcloud::sim
