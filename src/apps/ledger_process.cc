@@ -24,7 +24,8 @@ struct InitOptions {
 
 Result<ledger::GenesisMember> parse_member(const std::string& text) {
   size_t equals = text.find('=');
-  if (equals == std::string::npos) return make_error(Code::Invalid, "--member is NAME=PUBLIC-KEY, like ida=" + std::string(64, '.'));
+  if (equals == std::string::npos)
+    return make_error(Code::Invalid, "--member is NAME=PUBLIC-KEY, like ida=" + std::string(64, '.'));
   ledger::GenesisMember member;
   member.name = text.substr(0, equals);
   TRY(wallet::check_name(member.name));
@@ -36,7 +37,9 @@ Command ledger_init() {
   auto options = std::make_shared<InitOptions>();
   Command command("ledger init", "begin a new ledger; prints what its clients must trust");
   command.hidden()
-      .example("mcloud ledger init --data /var/lib/mcloud/ledger --chain-id acme-1 --member ida=$(mcloud key show ida) > trust.json")
+      .example(
+          "mcloud ledger init --data /var/lib/mcloud/ledger --chain-id acme-1 --member ida=$(mcloud key show ida) > "
+          "trust.json")
       .required_option("--data", "DIR", "its data folder", options->data)
       .required_option("--chain-id", "ID", "unique for every ledger: 1 to 64 of A-Z a-z 0-9 . _ -", options->chain_id)
       .option("--member", "NAME=KEY", "a founder: an identity, and a governor (repeatable)", options->members)
@@ -47,7 +50,8 @@ Command ledger_init() {
         if (members.empty()) return make_error(Code::Invalid, "a ledger without a --member could never be used");
         pb::Parameters parameters = ledger::default_parameters(members);
         parameters.set_fence_after_ms(TRY(parse_duration_ms(options->fence_after).with_context("--fence-after")));
-        ledger::Trust trust = TRY(ledger::init_ledger(options->data, options->chain_id, members, parameters, desk.clock()));
+        ledger::Trust trust =
+            TRY(ledger::init_ledger(options->data, options->chain_id, members, parameters, desk.clock()));
         fmt::print("{}\n", trust.to_json());
         return {};
       });
@@ -75,7 +79,10 @@ Command ledger_serve() {
         served.port = static_cast<uint16_t>(options->port);
         served.unix_path = options->unix_path;
         std::unique_ptr<ledger::Server> server = TRY(ledger::Server::start(served));
-        log::info("ledger", "serving", {{"host", options->host}, {"port", std::to_string(server->port())}, {"height", std::to_string(server->tip().head.height)}});
+        log::info("ledger", "serving",
+                  {{"host", options->host},
+                   {"port", std::to_string(server->port())},
+                   {"height", std::to_string(server->tip().head.height)}});
         return server->run_until_signal();
       });
   return command;

@@ -32,7 +32,9 @@ constexpr const char* kPeople[] = {"ida", "lena", "bob"};
 constexpr size_t kNodesFirst = 5;
 constexpr uint64_t kTokenLifeMs = 24ull * 3'600'000;
 
-std::string hub_endpoint(uint16_t port) { return std::string("http://") + lab::kHubAddress + ":" + std::to_string(port); }
+std::string hub_endpoint(uint16_t port) {
+  return std::string("http://") + lab::kHubAddress + ":" + std::to_string(port);
+}
 
 struct Places {
   std::string folder;
@@ -79,7 +81,8 @@ Result<crypto::SigningKey> operator_key(const Places& places) {
 }
 
 // Farms need a ledger that runs; it is served here, in this process, before the cluster's own starts.
-Status make_farms(const Places& places, const ledger::Trust& trust, const std::vector<cli::FarmSpec>& farms, const Progress& progress) {
+Status make_farms(const Places& places, const ledger::Trust& trust, const std::vector<cli::FarmSpec>& farms,
+                  const Progress& progress) {
   ledger::Server::Options served;
   served.data_folder = places.ledger();
   served.workers = 1;
@@ -104,10 +107,13 @@ Status make_farms(const Places& places, const ledger::Trust& trust, const std::v
 Json capacity_of(const std::string& folder, size_t nodes) {
   uint64_t cores = static_cast<uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   uint64_t memory = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE));
-  struct statvfs disk {};
+  struct statvfs disk{};
   uint64_t free = ::statvfs(folder.c_str(), &disk) == 0 ? static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize : 0;
   uint64_t share = std::max<size_t>(nodes, 1) * 5;  // four fifths of the machine in all
-  return {{"cpu_milli", cores * 1000}, {"memory_bytes", memory * 4 / share}, {"disk_bytes", free * 4 / share}, {"pids", 16'384}};
+  return {{"cpu_milli", cores * 1000},
+          {"memory_bytes", memory * 4 / share},
+          {"disk_bytes", free * 4 / share},
+          {"pids", 16'384}};
 }
 
 struct NodePlan {
@@ -116,7 +122,8 @@ struct NodePlan {
   size_t nodes = 1;
 };
 
-Result<lab::NodeSpec> node_spec(const Places& places, const ledger::Trust& trust, const crypto::SigningKey& owner, const NodePlan& plan) {
+Result<lab::NodeSpec> node_spec(const Places& places, const ledger::Trust& trust, const crypto::SigningKey& owner,
+                                const NodePlan& plan) {
   io::SystemClock clock;
   pb::SignedJoinToken token = wallet::join_token(owner, trust.chain_id, plan.farm, clock.wall_ms() + kTokenLifeMs);
   Json config;
@@ -142,9 +149,13 @@ std::vector<lab::ServiceSpec> services(const std::string& program, const Places&
   std::string ledger = hub_endpoint(kLedgerPort);
   auto port = [](uint16_t number) { return std::to_string(number); };
   return {
-      {"ledger", {program, "ledger", "serve", "--data", places.ledger(), "--host", lab::kHubAddress, "--port", port(kLedgerPort)}, {}},
-      {"sink", {program, "sink", "serve", "--data", places.folder + "/sink", "--host", lab::kHubAddress, "--port", port(kSinkPort),
-                "--ledger", ledger, "--trust", places.trust()}, {}},
+      {"ledger",
+       {program, "ledger", "serve", "--data", places.ledger(), "--host", lab::kHubAddress, "--port", port(kLedgerPort)},
+       {}},
+      {"sink",
+       {program, "sink", "serve", "--data", places.folder + "/sink", "--host", lab::kHubAddress, "--port",
+        port(kSinkPort), "--ledger", ledger, "--trust", places.trust()},
+       {}},
       {"publisher", {program, "lab", "publish", places.folder, "--ledger", ledger, "--trust", places.trust()}, {}},
   };
 }
@@ -158,7 +169,8 @@ Status remember_farms(const Places& places, const std::vector<cli::FarmSpec>& fa
 Result<std::string> first_farm(const Places& places) {
   std::string text = TRY(io::read_file(places.farms(), 64 << 10));
   nlohmann::json list = TRY(wire::parse_json(text));
-  if (!list.is_array() || list.empty() || !list[0].is_string()) return make_error(Code::Corrupt, places.farms() + " names no farm");
+  if (!list.is_array() || list.empty() || !list[0].is_string())
+    return make_error(Code::Corrupt, places.farms() + " names no farm");
   return list[0].get<std::string>();
 }
 
@@ -180,9 +192,12 @@ std::vector<std::string> node_names(const Places& places, uint64_t wanted) {
 }
 
 Result<lab::Options> prepare(const std::string& program, const cli::ClusterSpec& spec, const Progress& progress) {
-  if (::geteuid() != 0) return make_error(Code::Denied, "a local cluster needs root: namespaces, bridges and mounts; try: sudo mcloud cluster up");
+  if (::geteuid() != 0)
+    return make_error(Code::Denied,
+                      "a local cluster needs root: namespaces, bridges and mounts; try: sudo mcloud cluster up");
   if (spec.nodes > lab::kNodesMax) {
-    return make_error(Code::Invalid, "--nodes is 1 to " + std::to_string(lab::kNodesMax) + ", not " + std::to_string(spec.nodes));
+    return make_error(Code::Invalid,
+                      "--nodes is 1 to " + std::to_string(lab::kNodesMax) + ", not " + std::to_string(spec.nodes));
   }
   Places places{spec.folder};
   TRY(io::make_folders(spec.folder, 0700));
@@ -221,7 +236,9 @@ Result<lab::NodeSpec> make_node(const std::string& folder, const std::string& na
 
 cli::ClusterMaker local_cluster_maker(std::string program) {
   cli::ClusterMaker maker;
-  maker.prepare = [program](const cli::ClusterSpec& spec, const Progress& progress) { return prepare(program, spec, progress); };
+  maker.prepare = [program](const cli::ClusterSpec& spec, const Progress& progress) {
+    return prepare(program, spec, progress);
+  };
   maker.make_node = make_node;
   return maker;
 }

@@ -24,7 +24,9 @@ TEST_CASE("a port is forwarded to every node that holds it") {
 }
 
 TEST_CASE("what is no TCP port, or on a node without an uplink, is not forwarded") {
-  CHECK(publications_of({node("10.0.0.1", {"udp/53", "tcp/0", "tcp/65536", "tcp/8o", "tcp/", "name/x"}), node("", {"tcp/80"})}).empty());
+  CHECK(publications_of(
+            {node("10.0.0.1", {"udp/53", "tcp/0", "tcp/65536", "tcp/8o", "tcp/", "name/x"}), node("", {"tcp/80"})})
+            .empty());
 }
 
 TEST_CASE("there is a bound on ports, and those that are there keep their nodes") {

@@ -1,8 +1,8 @@
 // mcloud lab publish: keeps the host's ports in step with what the contracts of a local cluster publish.
 //
 // Runs in the cluster's root, beside the ledger. A node's record names the ports its workloads hold; each becomes a
-// forward of the lab: 127.0.0.1:PORT on the host, racing the nodes that have it. When the host's port is taken, any other is
-// used; `status` shows which.
+// forward of the lab: 127.0.0.1:PORT on the host, racing the nodes that have it. When the host's port is taken, any
+// other is used; `status` shows which.
 #include <signal.h>
 
 #include "apps/processes.h"
@@ -21,14 +21,15 @@ using cli::Command;
 using cli::Desk;
 
 constexpr uint64_t kHeadWaitMs = 1'000;
-constexpr uint64_t kLookIntervalMs = 50;   // a busy ledger makes hundreds of blocks a second
-constexpr uint64_t kRetryMs = 1'000;       // after a failure
+constexpr uint64_t kLookIntervalMs = 50;  // a busy ledger makes hundreds of blocks a second
+constexpr uint64_t kRetryMs = 1'000;      // after a failure
 
 class Publisher {
  public:
   Publisher(bot::LedgerView& view, const std::string& folder) : view_(view), cluster_(folder) {}
 
   Status step() {
+    if (!knows_forwards_) TRY(learn_forwards());
     std::vector<pb::Node> nodes = TRY(view_.nodes());
     Publications wanted = publications_of(nodes);
     for (const auto& [name, publication] : wanted) {
@@ -44,6 +45,17 @@ class Publisher {
   }
 
  private:
+  // What a publisher before us has left: it is kept or removed like our own.
+  Status learn_forwards() {
+    for (const lab::ForwardStatus& forward : TRY(cluster_.status()).forwards) {
+      if (!forward.name.starts_with("tcp-")) continue;
+      published_[forward.name] = {0, forward.targets};  // no publication has port 0: it is set anew
+      host_ports_[forward.name] = forward.port;
+    }
+    knows_forwards_ = true;
+    return {};
+  }
+
   Status publish(const std::string& name, const Publication& publication) {
     auto known = published_.find(name);
     lab::ForwardSpec forward{name, publication.port, publication.targets, 0};
@@ -57,7 +69,9 @@ class Publisher {
     if (!port) return port.error();
     published_[name] = publication;
     host_ports_[name] = *port;
-    log::info("publisher", "published", {{"name", name}, {"host_port", std::to_string(*port)}, {"nodes", std::to_string(publication.targets.size())}});
+    log::info(
+        "publisher", "published",
+        {{"name", name}, {"host_port", std::to_string(*port)}, {"nodes", std::to_string(publication.targets.size())}});
     return {};
   }
 
@@ -65,6 +79,7 @@ class Publisher {
   lab::Cluster cluster_;
   Publications published_;
   std::map<std::string, uint16_t> host_ports_;
+  bool knows_forwards_ = false;
 };
 
 // True when a signal asks us to end.
@@ -90,7 +105,8 @@ Status run(const cli::Globals& globals, const std::string& folder) {
   for (;;) {
     uint64_t seen = client->head().height;
     Status done = publisher.step();
-    if (!done && done.error().message != failing) log::warning("publisher", "cannot publish", {{"reason", done.error().message}});
+    if (!done && done.error().message != failing)
+      log::warning("publisher", "cannot publish", {{"reason", done.error().message}});
     failing = done ? "" : done.error().message;
     if (pause(signals, done ? kLookIntervalMs : kRetryMs)) return {};
     if (!done) continue;

@@ -16,7 +16,8 @@ struct Options {
 };
 
 Status serve(const cli::Globals& globals, const Options& options) {
-  if (globals.ledger.empty() || globals.trust.empty()) return make_error(Code::Invalid, "the sink needs --ledger URL and --trust FILE");
+  if (globals.ledger.empty() || globals.trust.empty())
+    return make_error(Code::Invalid, "the sink needs --ledger URL and --trust FILE");
   if (options.port > 65535) return make_error(Code::Invalid, "--port is at most 65535");
   sink::ProcessOptions wanted;
   std::string trust = TRY(io::read_file(globals.trust, 1 << 20));

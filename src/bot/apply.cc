@@ -16,14 +16,16 @@ namespace {
 Result<wallet::SealedFor> put_keyring(LedgerView& view, const Draft& draft) {
   wallet::SealedFor sealed;
   if (!draft.compiled.header.sealed_secrets()) return sealed;
-  Bytes keyring = TRY(make_keyring_bytes(view.chain_id(), draft.compiled.header, draft.compiled.secret_key, draft.readers));
+  Bytes keyring =
+      TRY(make_keyring_bytes(view.chain_id(), draft.compiled.header, draft.compiled.secret_key, draft.readers));
   TRY(view.client().put_blob(keyring));
   sealed.keyring_hash = crypto::blake2b(keyring).bytes();
   sealed.nodes = draft.readers;
   return sealed;
 }
 
-Status submit(LedgerView& view, wallet::Wallet& wallet, const Draft& draft, const ApplyOptions& options, Progress& progress) {
+Status submit(LedgerView& view, wallet::Wallet& wallet, const Draft& draft, const ApplyOptions& options,
+              Progress& progress) {
   crypto::SigningKey owner = TRY(wallet.unlock(options.owner));
   TRY(view.client().put_blob(draft.compiled.body_bytes).with_context("store the body"));
   wallet::SealedFor sealed = TRY(put_keyring(view, draft).with_context("store the keyring"));
@@ -31,7 +33,8 @@ Status submit(LedgerView& view, wallet::Wallet& wallet, const Draft& draft, cons
   pb::Transaction action = update ? wallet::update_contract(draft.compiled.header_bytes, sealed)
                                   : wallet::submit_contract(draft.compiled.header_bytes, sealed);
   uint64_t height = TRY(send(view.client(), owner, action));
-  progress.step("version " + std::to_string(draft.compiled.header.version()) + " submitted, block " + std::to_string(height));
+  progress.step("version " + std::to_string(draft.compiled.header.version()) + " submitted, block " +
+                std::to_string(height));
   return {};
 }
 
@@ -88,7 +91,8 @@ Result<Applied> apply(LedgerView& view, wallet::Wallet& wallet, const Clock& clo
                       const ApplyOptions& options, Progress& progress) {
   Applied applied;
   applied.change = draft.change;
-  applied.version = draft.change == Draft::Change::None ? version_there(*draft.before) : draft.compiled.header.version();
+  applied.version =
+      draft.change == Draft::Change::None ? version_there(*draft.before) : draft.compiled.header.version();
   if (draft.change != Draft::Change::None) TRY(submit(view, wallet, draft, options, progress));
   if (TRY(approve(view, wallet, draft, options, progress))) applied.approved_ms = clock.wall_ms();
   FollowOptions following{applied.version, options.wait_for_approvals, options.timeout_ms};

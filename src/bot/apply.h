@@ -7,19 +7,19 @@
 namespace mcloud::bot {
 
 struct ApplyOptions {
-  std::string owner;                     // name of the local key that owns the contract
-  bool approve_own = true;               // sign as the owner when the contract asks for it
-  std::vector<std::string> approve_as;   // more local keys to sign with
-  bool wait = true;                      // until ready; without the needed approvals it ends at once ...
-  bool wait_for_approvals = false;       // ... unless this is set
+  std::string owner;                    // name of the local key that owns the contract
+  bool approve_own = true;              // sign as the owner when the contract asks for it
+  std::vector<std::string> approve_as;  // more local keys to sign with
+  bool wait = true;                     // until ready; without the needed approvals it ends at once ...
+  bool wait_for_approvals = false;      // ... unless this is set
   uint64_t timeout_ms = 300'000;
 };
 
 struct Applied {
   Draft::Change change = Draft::Change::None;
-  uint64_t version = 0;                  // that was submitted, or is there already
-  uint64_t approved_ms = 0;              // wall time after the last approval from here was executed; 0: none was given
-  uint64_t ready_ms = 0;                 // wall time; 0: not waited for, or it waits for approvals
+  uint64_t version = 0;      // that was submitted, or is there already
+  uint64_t approved_ms = 0;  // wall time after the last approval from here was executed; 0: none was given
+  uint64_t ready_ms = 0;     // wall time; 0: not waited for, or it waits for approvals
   ContractStatus status;
 };
 

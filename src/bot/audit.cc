@@ -89,8 +89,8 @@ void describe(const pb::Transaction& transaction, AuditEvent& event) {
 
 bool is_by_a_machine(const AuditEvent& event) { return event.what == "report-results" || event.what == "suspect"; }
 
-// The codes of a block's transactions are not in it, but their hash is signed: the guess that fits is right. All executed
-// is tried first, then every one and every two of them refused, for each code.
+// The codes of a block's transactions are not in it, but their hash is signed: the guess that fits is right. All
+// executed is tried first, then every one and every two of them refused, for each code.
 class Outcomes {
  public:
   Outcomes(size_t count, BytesView results_hash) : bytes_(count, byte_of({.ok = true})), wanted_(results_hash) {
@@ -112,7 +112,9 @@ class Outcomes {
 
  private:
   static constexpr int kTriesMax = 200'000;
-  static char byte_of(const ledger::TransactionResult& result) { return static_cast<char>(ledger::result_byte(result)); }
+  static char byte_of(const ledger::TransactionResult& result) {
+    return static_cast<char>(ledger::result_byte(result));
+  }
 
   bool fits() {
     tries_++;
@@ -141,7 +143,8 @@ Status check_content(const pb::Block& block, const pb::BlockHeader& header) {
   Bytes hashes;
   for (const std::string& transaction : block.transactions()) hashes += crypto::blake2b(transaction).view();
   if (ledger::hash_of_transactions(hashes).view() == header.transactions_hash()) return {};
-  return make_error(Code::Denied, "block " + std::to_string(header.height()) + " does not hold the transactions its validators signed");
+  return make_error(Code::Denied, "block " + std::to_string(header.height()) +
+                                      " does not hold the transactions its validators signed");
 }
 
 }  // namespace
@@ -178,11 +181,14 @@ Result<std::vector<AuditEvent>> audit(LedgerView& view, const AuditOptions& opti
   for (uint64_t height = bottom; height <= top; height++) {
     pb::Block block = TRY(source->get(height));
     ledger::VerifiedHead head = TRY(ledger::verify_head(view.client().trust(), wire::encode(block.head())));
-    if (head.head.height != height) return make_error(Code::Denied, "asked for block " + std::to_string(height) + ", got another");
+    if (head.head.height != height)
+      return make_error(Code::Denied, "asked for block " + std::to_string(height) + ", got another");
     TRY(check_content(block, head.header));
     for (AuditEvent& event : events_of(block, head.header)) {
-      if (!event.contract.is_none() && !event.subject.empty()) names[event.contract] = event.subject;
-      else if (auto known = names.find(event.contract); known != names.end()) event.subject = known->second;
+      if (!event.contract.is_none() && !event.subject.empty())
+        names[event.contract] = event.subject;
+      else if (auto known = names.find(event.contract); known != names.end())
+        event.subject = known->second;
       if (!options.contract.is_none() && event.contract != options.contract) continue;
       if (is_by_a_machine(event) && !options.nodes_too) continue;
       events.push_back(std::move(event));

@@ -11,15 +11,15 @@ namespace mcloud::bot {
 
 struct AuditEvent {
   uint64_t height = 0;
-  uint64_t time_ms = 0;    // of the block
-  PublicKey who;           // the sender
-  std::string what;        // "submit", "approve", "drain-node", ...: stable words
-  ContractId contract;     // none when it is not about one
-  uint64_t version = 0;    // of the contract, when it is about one
-  std::string subject;     // contract, node, farm or identity by name, when it names one
-  std::string detail;      // the reason of a rejection, ...
-  bool refused = false;    // recorded, but changed nothing
-  std::string refusal;     // its code
+  uint64_t time_ms = 0;  // of the block
+  PublicKey who;         // the sender
+  std::string what;      // "submit", "approve", "drain-node", ...: stable words
+  ContractId contract;   // none when it is not about one
+  uint64_t version = 0;  // of the contract, when it is about one
+  std::string subject;   // contract, node, farm or identity by name, when it names one
+  std::string detail;    // the reason of a rejection, ...
+  bool refused = false;  // recorded, but changed nothing
+  std::string refusal;   // its code
 };
 
 struct AuditOptions {
@@ -29,8 +29,8 @@ struct AuditOptions {
   bool nodes_too = false;              // what nodes and validators send by themselves (results, suspicions)
 };
 
-// Oldest first. Denied when a block is not what the validators signed; a missing block is an error: a history with holes
-// is none.
+// Oldest first. Denied when a block is not what the validators signed; a missing block is an error: a history with
+// holes is none.
 Result<std::vector<AuditEvent>> audit(LedgerView& view, const AuditOptions& options);
 
 // One block to its events; pure. `header` is the verified one.

@@ -24,7 +24,8 @@ Made block_of(const std::vector<ledger::TransactionResult>& results) {
   Made made;
   Bytes bytes;
   for (size_t i = 0; i < results.size(); i++) {
-    made.block.add_transactions(wallet::sign_transaction(key_of('a'), "test-1", i + 1, wallet::create_farm("f" + std::to_string(i), "CH")));
+    made.block.add_transactions(
+        wallet::sign_transaction(key_of('a'), "test-1", i + 1, wallet::create_farm("f" + std::to_string(i), "CH")));
     bytes += static_cast<char>(ledger::result_byte(results[i]));
   }
   made.header.set_results_hash(ledger::hash_of_results(bytes).bytes());

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "bot/audit.h"
-#include "bot/ledger_for_test.h"
+#include "bot/test_ledger.h"
 #include "contract/header.h"
 #include "contract/secrets.h"
 
@@ -71,7 +71,8 @@ TEST_CASE("a changed secret is an update, and is nowhere to be read") {
   CHECK_EQ(good(world.view->find_contract(second.id))->current().version(), 2);
 }
 
-TEST_CASE("without the others' approvals apply ends and says who is missing; a second apply goes on with the same version") {
+TEST_CASE(
+    "without the others' approvals apply ends and says who is missing; a second apply goes on with the same version") {
   TestLedger world;
   world.add_node("n1");
   Quiet progress;
@@ -198,7 +199,8 @@ TEST_CASE("all that is wrong with a file is said at once") {
   std::string broken = kTwoOfThree;
   broken.replace(broken.find("who: lena"), 9, "who: lina");
   broken.replace(broken.find("./image"), 7, "./omage");
-  DraftOutcome outcome = good(make_draft(*world.view, world.wallet, world.clock, {world.write_contract(broken), "ida"}));
+  DraftOutcome outcome =
+      good(make_draft(*world.view, world.wallet, world.clock, {world.write_contract(broken), "ida"}));
   CHECK_FALSE(outcome.draft.has_value());
   CHECK_EQ(outcome.diagnostics.size(), 2);
   CHECK_NE(contract::format_diagnostics(outcome.diagnostics).find("lena"), std::string::npos);
@@ -230,7 +232,8 @@ TEST_CASE("the audit tells who did what, refusals too, from signed blocks") {
   std::vector<AuditEvent> events = good(audit(*world.view, options));
   std::vector<std::string> told;
   for (const AuditEvent& event : events) {
-    told.push_back(world.view->name_of(event.who) + " " + event.what + (event.refused ? " refused " + event.refusal : ""));
+    told.push_back(world.view->name_of(event.who) + " " + event.what +
+                   (event.refused ? " refused " + event.refusal : ""));
   }
   std::vector<std::string> expected = {"ida submit", "ida approve"};
   // What the ledger refuses before it is ordered is in no block.

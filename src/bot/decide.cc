@@ -21,7 +21,8 @@ bool has_decided(const pb::ContractVersion& version, const PublicKey& key, pb::D
 }
 
 // Would this one more decide it? Then further signatures would come too late and be refused.
-bool settles(const pb::ContractHeader& header, contract::Decisions& decisions, const PublicKey& signer, pb::Decision decision) {
+bool settles(const pb::ContractHeader& header, contract::Decisions& decisions, const PublicKey& signer,
+             pb::Decision decision) {
   pb::RecordedDecision& added = *decisions.Add();
   added.set_signer(signer.bytes());
   added.set_decision(decision);
@@ -38,7 +39,8 @@ Result<wallet::Statement> statement_about(LedgerView& view, const pb::Contract& 
     return make_error(Code::Invalid, "contract " + contract.name() + " does not run, so there is nothing to accept");
   }
   if (decision != pb::DECISION_ACCEPT && version.state() != pb::CONTRACT_PENDING) {
-    return make_error(Code::Invalid, "contract " + contract.name() + " has no version that waits for approvals; see: mcloud status " +
+    return make_error(Code::Invalid, "contract " + contract.name() +
+                                         " has no version that waits for approvals; see: mcloud status " +
                                          contract.name());
   }
   return wallet::Statement::about(view.chain_id(), version.header(), decision);
@@ -83,7 +85,8 @@ Result<wallet::CarriedDecision> carry(LedgerView& view, const wallet::Statement&
 
 Result<uint64_t> send_carried(LedgerView& view, const wallet::CarriedDecision& carried) {
   if (carried.statement.subject.chain_id != view.chain_id()) {
-    return make_error(Code::Invalid, "it is for the ledger " + carried.statement.subject.chain_id + ", this one is " + view.chain_id());
+    return make_error(Code::Invalid, "it is for the ledger " + carried.statement.subject.chain_id + ", this one is " +
+                                         view.chain_id());
   }
   uint64_t height = 0;
   ledger::TransactionResult result = TRY(send_signed(view.client(), carried.transaction, height));

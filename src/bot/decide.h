@@ -18,8 +18,8 @@ Result<wallet::Statement> statement_about(LedgerView& view, const pb::Contract& 
 Result<std::vector<std::string>> local_signers(const wallet::Wallet& wallet, const wallet::Statement& statement,
                                                const pb::Contract& contract);
 
-// Signs with each of these keys (Denied when one is not asked) and sends all in one request; those that would come after
-// the outcome is settled are left out. The height.
+// Signs with each of these keys (Denied when one is not asked) and sends all in one request; those that would come
+// after the outcome is settled are left out. The height.
 Result<uint64_t> decide_as(LedgerView& view, wallet::Wallet& wallet, const wallet::Statement& statement,
                            const std::vector<std::string>& key_names);
 

@@ -20,8 +20,9 @@ bool has_secrets(const contract::Contract& contract) {
   return std::ranges::any_of(contract.workloads, [](const contract::Workload& workload) {
     const auto* container = std::get_if<contract::Container>(&workload.spec);
     if (container == nullptr) return false;
-    return !container->secret_files.empty() ||
-           std::ranges::any_of(container->environment, [](const auto& variable) { return variable.secret.has_value(); });
+    return !container->secret_files.empty() || std::ranges::any_of(container->environment, [](const auto& variable) {
+      return variable.secret.has_value();
+    });
   });
 }
 
@@ -150,7 +151,8 @@ Result<FileOutcome> read_contract(const std::string& path) {
   return FileOutcome{std::move(outcome.contract), std::move(outcome.diagnostics)};
 }
 
-Result<DraftOutcome> make_draft(LedgerView& view, wallet::Wallet& wallet, const Clock& clock, const DraftSource& source) {
+Result<DraftOutcome> make_draft(LedgerView& view, wallet::Wallet& wallet, const Clock& clock,
+                                const DraftSource& source) {
   return Drafting(view, wallet, clock, source).run();
 }
 

@@ -26,8 +26,8 @@ struct Draft {
 };
 
 struct DraftOutcome {
-  std::optional<Draft> draft;                      // set exactly when there are no diagnostics
-  std::vector<contract::Diagnostic> diagnostics;   // all that is wrong with the file
+  std::optional<Draft> draft;                     // set exactly when there are no diagnostics
+  std::vector<contract::Diagnostic> diagnostics;  // all that is wrong with the file
 };
 
 struct DraftSource {
@@ -37,7 +37,8 @@ struct DraftSource {
 
 // Reads the file, resolves, compiles, compares with the ledger. The owner's key is unlocked only when the contract has
 // secrets (their key is derived from it).
-Result<DraftOutcome> make_draft(LedgerView& view, wallet::Wallet& wallet, const Clock& clock, const DraftSource& source);
+Result<DraftOutcome> make_draft(LedgerView& view, wallet::Wallet& wallet, const Clock& clock,
+                                const DraftSource& source);
 
 // Reads and parses only: `contract check`.
 struct FileOutcome {

@@ -24,7 +24,8 @@ class Follower {
       if (TRY(is_over(status))) return status;
       uint64_t now = clock_.monotonic_ms();
       if (now >= deadline) return too_late(status);
-      TRY(view_.client().wait_for_head(std::max(seen, view_.client().head().height), std::min(kLookAgainMs, deadline - now)));
+      TRY(view_.client().wait_for_head(std::max(seen, view_.client().head().height),
+                                       std::min(kLookAgainMs, deadline - now)));
     }
   }
 
@@ -55,7 +56,8 @@ class Follower {
       return false;
     }
     const pb::ContractVersion& proposed = record.proposed();
-    if (proposed.version() == options_.version && proposed.state() == pb::CONTRACT_PENDING) return !options_.wait_for_approvals;
+    if (proposed.version() == options_.version && proposed.state() == pb::CONTRACT_PENDING)
+      return !options_.wait_for_approvals;
     return make_error(Code::Denied, "version " + std::to_string(options_.version) + " of " + record.name() + " is " +
                                         std::string(contract_state_name(proposed.state())) +
                                         (proposed.reason().empty() ? "" : ": " + proposed.reason()));

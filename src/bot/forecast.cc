@@ -15,9 +15,8 @@ bool holds(const Values& values, BytesView wanted) {
 
 bool may_stand(const pb::Placement& placement, const pb::Node& node) {
   bool labels = std::ranges::all_of(placement.labels(), [&](const pb::Label& label) {
-    return std::ranges::any_of(node.labels(), [&](const pb::Label& own) {
-      return own.key() == label.key() && own.value() == label.value();
-    });
+    return std::ranges::any_of(
+        node.labels(), [&](const pb::Label& own) { return own.key() == label.key() && own.value() == label.value(); });
   });
   return labels && (placement.pin().empty() || placement.pin() == node.key()) &&
          (placement.farms().empty() || holds(placement.farms(), node.farm())) &&
@@ -25,7 +24,8 @@ bool may_stand(const pb::Placement& placement, const pb::Node& node) {
 }
 
 const pb::Facets* find_named(const pb::ContractHeader& header, BytesView name) {
-  auto found = std::ranges::find_if(header.workloads(), [&](const pb::Facets& facets) { return facets.name() == name; });
+  auto found =
+      std::ranges::find_if(header.workloads(), [&](const pb::Facets& facets) { return facets.name() == name; });
   return found == header.workloads().end() ? nullptr : &*found;
 }
 
@@ -118,8 +118,9 @@ class Forecaster {
 
 }  // namespace
 
-std::vector<Forecast> forecast(const ContractId& id, const pb::ContractHeader& header, const std::vector<pb::Node>& nodes,
-                               const std::vector<pb::Workload>& existing, const std::vector<NodeId>& readers) {
+std::vector<Forecast> forecast(const ContractId& id, const pb::ContractHeader& header,
+                               const std::vector<pb::Node>& nodes, const std::vector<pb::Workload>& existing,
+                               const std::vector<NodeId>& readers) {
   Forecaster forecaster(id, header, readers);
   for (const pb::Node& node : nodes) forecaster.add_node(node);
   for (const pb::Workload& workload : existing) forecaster.add_existing(workload);

@@ -20,8 +20,9 @@ struct Forecast {
 };
 
 // `existing`: the contract's workloads as they stand now (empty for a new one). `readers`: who can open its secrets.
-std::vector<Forecast> forecast(const ContractId& id, const pb::ContractHeader& header, const std::vector<pb::Node>& nodes,
-                               const std::vector<pb::Workload>& existing, const std::vector<NodeId>& readers);
+std::vector<Forecast> forecast(const ContractId& id, const pb::ContractHeader& header,
+                               const std::vector<pb::Node>& nodes, const std::vector<pb::Workload>& existing,
+                               const std::vector<NodeId>& readers);
 
 // Every node that some placed workload of the contract may ever stand on: whom its secrets are sealed for. Nodes that
 // are offline, draining or full count: they may come back.

@@ -42,8 +42,8 @@ bool is_id_beginning(std::string_view text, BytesView id) {
 }  // namespace
 
 bool is_live(const pb::Contract& contract) {
-  return contract.cancelled_ms() == 0 && (contract.current().state() == pb::CONTRACT_ACTIVE ||
-                                          contract.proposed().state() == pb::CONTRACT_PENDING);
+  return contract.cancelled_ms() == 0 &&
+         (contract.current().state() == pb::CONTRACT_ACTIVE || contract.proposed().state() == pb::CONTRACT_PENDING);
 }
 
 const pb::ContractVersion& main_version(const pb::Contract& contract) {
@@ -66,7 +66,8 @@ Result<std::vector<pb::Node>> LedgerView::nodes() {
 
 Result<std::vector<pb::Contract>> LedgerView::contracts() {
   std::vector<pb::Contract> contracts = TRY(list_records<pb::Contract>(client_, prefix_of(keys::contract({}))));
-  std::ranges::sort(contracts, {}, [](const pb::Contract& contract) { return std::pair(contract.name(), contract.id()); });
+  std::ranges::sort(contracts, {},
+                    [](const pb::Contract& contract) { return std::pair(contract.name(), contract.id()); });
   return contracts;
 }
 
@@ -89,6 +90,17 @@ Result<std::optional<pb::Contract>> LedgerView::find_contract(const PublicKey& o
 
 Result<std::optional<pb::Identity>> LedgerView::find_identity(const PublicKey& key) {
   return find_record<pb::Identity>(client_, keys::identity(key));
+}
+
+Result<std::map<Bytes, std::vector<pb::Workload>>> LedgerView::all_workloads() {
+  Bytes prefix = keys::workloads({});
+  prefix.resize(prefix.size() - Hash::kSize - 1);  // without id and '/'
+  std::map<Bytes, std::vector<pb::Workload>> all;
+  for (pb::Workload& workload : TRY(list_records<pb::Workload>(client_, prefix))) {
+    all[workload.contract()].push_back(std::move(workload));
+  }
+  for (auto& [contract, workloads] : all) std::ranges::sort(workloads, {}, &pb::Workload::name);
+  return all;
 }
 
 Result<std::vector<pb::Workload>> LedgerView::workloads(const ContractId& id) {

@@ -29,6 +29,8 @@ class LedgerView {
   Result<std::optional<pb::Contract>> find_contract(const ContractId& id);
   Result<std::optional<pb::Contract>> find_contract(const PublicKey& owner, std::string_view name);
   Result<std::optional<pb::Identity>> find_identity(const PublicKey& key);
+  // Of all contracts, by contract id.
+  Result<std::map<Bytes, std::vector<pb::Workload>>> all_workloads();
   // All of a contract's, sorted by name. Empty until it is active.
   Result<std::vector<pb::Workload>> workloads(const ContractId& id);
 

@@ -48,7 +48,8 @@ Result<Bytes> FileResolver::secret_value(const contract::SecretReference& refere
   }
   const char* value = std::getenv(reference.text.c_str());
   if (value == nullptr) {
-    return make_error(Code::NotFound, "the environment has no " + reference.text + "; set it: " + reference.text + "=... mcloud apply ...");
+    return make_error(Code::NotFound, "the environment has no " + reference.text + "; set it: " + reference.text +
+                                          "=... mcloud apply ...");
   }
   return Bytes(value);
 }

@@ -8,8 +8,8 @@
 
 namespace mcloud::bot {
 
-// People and nodes come from the ledger, images and secret files from the disk (relative to the contract file's folder),
-// secrets also from the environment. A secret file's content is taken as it is, with its line end.
+// People and nodes come from the ledger, images and secret files from the disk (relative to the contract file's
+// folder), secrets also from the environment. A secret file's content is taken as it is, with its line end.
 class FileResolver final : public contract::Resolver {
  public:
   // `view` must outlive it.

@@ -30,7 +30,8 @@ Result<uint64_t> send(ledger::Client& client, const crypto::SigningKey& sender, 
 
 Result<ledger::TransactionResult> send_signed(ledger::Client& client, BytesView signed_transaction, uint64_t& height) {
   std::vector<ledger::SubmitOutcome> outcomes = TRY(client.submit({Bytes(signed_transaction)}));
-  if (outcomes.size() != 1) return make_error(Code::Corrupt, "the ledger answered another number of transactions than sent");
+  if (outcomes.size() != 1)
+    return make_error(Code::Corrupt, "the ledger answered another number of transactions than sent");
   height = outcomes[0].height;
   return outcomes[0].result;
 }
@@ -41,7 +42,8 @@ Result<uint64_t> send_all(ledger::Client& client, const std::vector<Action>& act
   for (const Action& action : actions) {
     const PublicKey& sender = action.sender.public_key();
     if (!next.contains(sender)) next[sender] = TRY(client.next_sequence(sender));
-    transactions.push_back(wallet::sign_transaction(action.sender, client.trust().chain_id, next[sender]++, action.action));
+    transactions.push_back(
+        wallet::sign_transaction(action.sender, client.trust().chain_id, next[sender]++, action.action));
   }
   if (transactions.empty()) return client.head().height;
   std::vector<ledger::SubmitOutcome> outcomes = TRY(client.submit(transactions));
@@ -51,9 +53,12 @@ Result<uint64_t> send_all(ledger::Client& client, const std::vector<Action>& act
   uint64_t height = 0;
   for (size_t i = 0; i < outcomes.size(); i++) {
     const ledger::TransactionResult& result = outcomes[i].result;
-    if (result.ok) height = std::max(height, outcomes[i].height);
-    else if (!is_about_sequence(result)) return make_error(result.code, result.message);
-    else height = std::max(height, TRY(send(client, actions[i].sender, actions[i].action)));
+    if (result.ok)
+      height = std::max(height, outcomes[i].height);
+    else if (!is_about_sequence(result))
+      return make_error(result.code, result.message);
+    else
+      height = std::max(height, TRY(send(client, actions[i].sender, actions[i].action)));
   }
   return height;
 }

@@ -9,8 +9,8 @@
 
 namespace mcloud::bot {
 
-// The height it was executed at. A sequence number that somebody with the same key took meanwhile is fetched again, a few
-// times; everything else the ledger refuses is returned as its error. TimedOut: it may still be executed.
+// The height it was executed at. A sequence number that somebody with the same key took meanwhile is fetched again, a
+// few times; everything else the ledger refuses is returned as its error. TimedOut: it may still be executed.
 Result<uint64_t> send(ledger::Client& client, const crypto::SigningKey& sender, const pb::Transaction& action);
 
 // One that was signed elsewhere, as it is. `height` is set when it was executed.

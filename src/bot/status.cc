@@ -164,8 +164,10 @@ Result<ContractStatus> summarize(const pb::Contract& contract, const std::vector
   status.state = main.state();
   pb::ContractHeader header = TRY(contract::decode_header(main.header()));
   status.has_proposal = contract.proposed().state() == pb::CONTRACT_PENDING;
-  pb::ContractHeader proposed = status.has_proposal ? TRY(contract::decode_header(contract.proposed().header())) : header;
-  status.approvals = contract::tally_approval(proposed, status.has_proposal ? contract.proposed().decisions() : main.decisions());
+  pb::ContractHeader proposed =
+      status.has_proposal ? TRY(contract::decode_header(contract.proposed().header())) : header;
+  status.approvals =
+      contract::tally_approval(proposed, status.has_proposal ? contract.proposed().decisions() : main.decisions());
   status.acceptance = contract::tally_acceptance(header, main.decisions());
   for (const pb::Workload& workload : workloads) {
     const pb::Facets* facets = contract::find_facets(header, workload.name());

@@ -14,13 +14,13 @@ struct ReplicaStatus {
   std::string kind;
   uint32_t index = 0;
   pb::ReplicaState state = pb::REPLICA_UNSET;
-  bool ready = false;       // healthy, or running without a health check, or completed; of the version that is to run
-  Bytes node;               // empty: unplaced
+  bool ready = false;  // healthy, or running without a health check, or completed; of the version that is to run
+  Bytes node;          // empty: unplaced
   std::string node_name;
   uint64_t epoch = 0;
   uint64_t version = 0;
   uint32_t restarts = 0;
-  uint64_t since_ms = 0;    // block time
+  uint64_t since_ms = 0;  // block time
   std::string message;
   std::vector<pb::LeasedAddress> addresses;
 
@@ -28,15 +28,15 @@ struct ReplicaStatus {
 };
 
 struct PublishedPort {
-  std::string protocol;     // "tcp" or "udp"
+  std::string protocol;  // "tcp" or "udp"
   uint32_t port = 0;
   std::string workload;
   struct Where {
     std::string node_name;
-    std::string address;    // uplink
+    std::string address;  // uplink
     bool ready = false;
   };
-  std::vector<Where> where; // nodes that run a replica of it
+  std::vector<Where> where;  // nodes that run a replica of it
 };
 
 enum class Condition {
@@ -51,13 +51,13 @@ enum class Condition {
 struct ContractStatus {
   pb::Contract record;
   ContractId id;
-  uint64_t version = 0;                // that runs or, before the first approval, waits
+  uint64_t version = 0;  // that runs or, before the first approval, waits
   pb::ContractState state = pb::CONTRACT_UNSET;
   Condition condition = Condition::Waiting;
-  std::string why;                     // one line; "" when ready
-  uint32_t ready = 0;                  // replicas
+  std::string why;     // one line; "" when ready
+  uint32_t ready = 0;  // replicas
   uint32_t wanted = 0;
-  std::vector<ReplicaStatus> replicas; // sorted by workload and index
+  std::vector<ReplicaStatus> replicas;  // sorted by workload and index
   std::vector<PublishedPort> published;
   bool has_proposal = false;           // a version waits for approvals
   contract::ApprovalTally approvals;   // of the proposal, else of the version that runs
@@ -69,9 +69,9 @@ Result<ContractStatus> contract_status(LedgerView& view, const pb::Contract& con
 Result<ContractStatus> summarize(const pb::Contract& contract, const std::vector<pb::Workload>& workloads,
                                  const std::vector<pb::Node>& nodes);
 
-std::string_view condition_name(Condition condition);        // "ready": stable words, also in JSON
+std::string_view condition_name(Condition condition);         // "ready": stable words, also in JSON
 std::string_view replica_state_name(pb::ReplicaState state);  // "preparing"
 std::string_view contract_state_name(pb::ContractState state);
-std::string_view node_state_name(const pb::Node& node);       // "online", "draining", "fenced", "fenced, held"
+std::string_view node_state_name(const pb::Node& node);  // "online", "draining", "fenced", "fenced, held"
 
 }  // namespace mcloud::bot

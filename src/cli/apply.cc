@@ -1,11 +1,12 @@
 // mcloud apply
+#include "bot/apply.h"
+
 #include <poll.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
-#include "bot/apply.h"
 #include "cli/commands.h"
 #include "cli/draft_view.h"
 #include "cli/progress.h"
@@ -26,7 +27,8 @@ struct Options {
 const char* outcome_name(const bot::Applied& applied) {
   bool unchanged = applied.change == bot::Draft::Change::None && applied.approved_ms == 0;
   if (applied.status.condition == bot::Condition::Ready) return unchanged ? "unchanged" : "ready";
-  return applied.status.condition == bot::Condition::Waiting || applied.status.has_proposal ? "waiting-for-approvals" : "submitted";
+  return applied.status.condition == bot::Condition::Waiting || applied.status.has_proposal ? "waiting-for-approvals"
+                                                                                            : "submitted";
 }
 
 constexpr uint64_t kForwardWaitMs = 2'000;
@@ -84,9 +86,12 @@ Command apply_command() {
   Command command("apply", "make what runs be what a contract file says");
   command.example("mcloud apply recipes/hello/contract.yaml")
       .example("mcloud apply recipes/hello/contract.yaml --approve-as ida --approve-as lena")
-      .describe("Submits the contract as the key that signs, approves it as the owner (if the contract asks for that) and as\n"
-                "--approve-as, and follows until every replica is ready. When other people must approve first, it says who and\n"
-                "ends; --wait waits for them. Applying an unchanged file changes nothing.")
+      .describe(
+          "Submits the contract as the key that signs, approves it as the owner (if the contract asks for that) and "
+          "as\n"
+          "--approve-as, and follows until every replica is ready. When other people must approve first, it says who "
+          "and\n"
+          "ends; --wait waits for them. Applying an unchanged file changes nothing.")
       .argument("FILE", "a contract file", options->file)
       .option("--approve-as", "NAME", "approve with this local key too (repeatable)", options->approve_as)
       .flag("--no-approve", "do not approve as the owner", options->no_approve)

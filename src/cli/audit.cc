@@ -32,9 +32,12 @@ std::string subject_of(const bot::AuditEvent& event, bot::LedgerView& view) {
 }
 
 Json json_of(const bot::AuditEvent& event, bot::LedgerView& view) {
-  return {{"height", event.height}, {"time_ms", event.time_ms}, {"who", who_name(event, view)}, {"key", event.who.hex()},
-          {"what", event.what}, {"contract", event.contract.is_none() ? "" : event.contract.hex()}, {"version", event.version},
-          {"subject", subject_of(event, view)}, {"detail", event.detail}, {"refused", event.refused}, {"refusal", event.refusal}};
+  return {{"height", event.height},       {"time_ms", event.time_ms},
+          {"who", who_name(event, view)}, {"key", event.who.hex()},
+          {"what", event.what},           {"contract", event.contract.is_none() ? "" : event.contract.hex()},
+          {"version", event.version},     {"subject", subject_of(event, view)},
+          {"detail", event.detail},       {"refused", event.refused},
+          {"refusal", event.refusal}};
 }
 
 Status audit(Desk& desk, const Options& options) {
@@ -54,8 +57,12 @@ Status audit(Desk& desk, const Options& options) {
   for (const bot::AuditEvent& event : events) {
     list.push_back(json_of(event, *view));
     std::string note = event.refused ? "refused: " + event.refusal : event.detail;
-    table.rows.push_back({std::to_string(event.height), format_time(event.time_ms), who_name(event, *view), {event.what, Tone::Strong},
-                          subject_of(event, *view), {note, event.refused ? Tone::Bad : Tone::Plain}});
+    table.rows.push_back({std::to_string(event.height),
+                          format_time(event.time_ms),
+                          who_name(event, *view),
+                          {event.what, Tone::Strong},
+                          subject_of(event, *view),
+                          {note, event.refused ? Tone::Bad : Tone::Plain}});
   }
   desk.out().document({{"events", list}});
   desk.out().table(table);

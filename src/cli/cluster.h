@@ -1,4 +1,5 @@
-// What `cluster up` and `cluster add-node` need from above: somebody who knows every process of a cluster. apps/ brings it.
+// What `cluster up` and `cluster add-node` need from above: somebody who knows every process of a cluster. apps/ brings
+// it.
 #pragma once
 
 #include <functional>
@@ -25,10 +26,13 @@ struct ClusterSpec {
 };
 
 struct ClusterMaker {
-  // Makes keys, ledger and farms when they are not there yet. What room lab needs to start it all; `progress` tells each step.
-  std::function<Result<lab::Options>(const ClusterSpec&, const std::function<void(const std::string&)>& progress)> prepare;
+  // Makes keys, ledger and farms when they are not there yet. What room lab needs to start it all; `progress` tells
+  // each step.
+  std::function<Result<lab::Options>(const ClusterSpec&, const std::function<void(const std::string&)>& progress)>
+      prepare;
   // A node to be added, with a join token of a farm ("" = the first).
-  std::function<Result<lab::NodeSpec>(const std::string& folder, const std::string& name, const std::string& farm)> make_node;
+  std::function<Result<lab::NodeSpec>(const std::string& folder, const std::string& name, const std::string& farm)>
+      make_node;
 };
 
 }  // namespace mcloud::cli

@@ -17,8 +17,8 @@ class Desk;
 struct Parameter {
   enum class Kind { Argument, Option, Flag };
   Kind kind = Kind::Option;
-  std::string name;    // "FILE"; "--nodes"; "-f,--follow"
-  std::string value;   // what stands for the value in the help: "N", "DIR"
+  std::string name;   // "FILE"; "--nodes"; "-f,--follow"
+  std::string value;  // what stands for the value in the help: "N", "DIR"
   std::string help;
   bool required = false;
   std::variant<bool*, std::string*, uint64_t*, std::vector<std::string>*> target;  // borrowed from what run() holds
@@ -29,15 +29,16 @@ class Command {
   // "cluster up": one or two words, and one sentence without a full stop.
   Command(std::string path, std::string summary) : path_(std::move(path)), summary_(std::move(summary)) {}
 
-  Command& example(std::string line);     // every command has one
-  Command& describe(std::string text);    // more than the summary, for --help
-  Command& hidden();                      // processes that people do not type
+  Command& example(std::string line);   // every command has one
+  Command& describe(std::string text);  // more than the summary, for --help
+  Command& hidden();                    // processes that people do not type
   Command& argument(std::string name, std::string help, std::string& target);
   Command& optional_argument(std::string name, std::string help, std::string& target);
   Command& arguments(std::string name, std::string help, std::vector<std::string>& target, bool required);
   Command& option(std::string names, std::string value, std::string help, std::string& target);
   Command& option(std::string names, std::string value, std::string help, uint64_t& target);
-  Command& option(std::string names, std::string value, std::string help, std::vector<std::string>& target);  // repeatable
+  Command& option(std::string names, std::string value, std::string help,
+                  std::vector<std::string>& target);  // repeatable
   Command& required_option(std::string names, std::string value, std::string help, std::string& target);
   Command& flag(std::string names, std::string help, bool& target);
   // Targets must live in what `function` holds (a shared_ptr to the options).

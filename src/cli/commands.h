@@ -8,17 +8,19 @@ namespace mcloud::cli {
 struct ClusterMaker;  // cli/cluster.h
 
 Commands cluster_commands(const ClusterMaker& maker);  // cluster.cc
-Commands plan_commands();       // plan.cc
-Commands apply_commands();      // apply.cc
-Commands decide_commands();     // decide.cc
-Commands contracts_commands();  // contracts.cc
-Commands logs_commands();       // logs.cc
-Commands end_commands();        // end.cc
-Commands audit_commands();      // audit.cc
-Commands nodes_commands();      // nodes.cc
-Commands key_commands();        // key.cc
-Commands contract_commands();   // contract.cc
-Commands people_commands();     // people.cc
+Commands cluster_status_commands();                    // cluster_status.cc
+Commands cluster_fault_commands();                     // cluster_faults.cc
+Commands plan_commands();                              // plan.cc
+Commands apply_commands();                             // apply.cc
+Commands decide_commands();                            // decide.cc
+Commands contracts_commands();                         // contracts.cc
+Commands logs_commands();                              // logs.cc
+Commands end_commands();                               // end.cc
+Commands audit_commands();                             // audit.cc
+Commands nodes_commands();                             // nodes.cc
+Commands key_commands();                               // key.cc
+Commands contract_commands();                          // contract.cc
+Commands people_commands();                            // people.cc
 
 // `maker` must outlive them.
 Commands all_commands(const ClusterMaker& maker);

@@ -21,7 +21,8 @@ Result<std::string> remote_head_file(const std::string& chain_id) {
 
 Result<Context> parse_context(std::string_view text) {
   nlohmann::json json = TRY(wire::parse_json(text, kFileBytesMax));
-  if (!json.is_object() || TRY(wire::json_u64(json, "format")) != 1) return make_error(Code::Invalid, "format is not 1");
+  if (!json.is_object() || TRY(wire::json_u64(json, "format")) != 1)
+    return make_error(Code::Invalid, "format is not 1");
   Context context;
   context.is_local = true;
   context.name = TRY(wire::json_string(json, "name"));
@@ -35,7 +36,8 @@ Result<Context> parse_context(std::string_view text) {
     auto found = context.ports.find(name);
     return found == context.ports.end() ? std::string() : "http://127.0.0.1:" + std::to_string(found->second);
   };
-  if (url_of("ledger").empty()) return make_error(Code::Unavailable, "the cluster has no way to its ledger; start it again");
+  if (url_of("ledger").empty())
+    return make_error(Code::Unavailable, "the cluster has no way to its ledger; start it again");
   context.ledger = {url_of("ledger")};
   context.sink = url_of("sink");
   const nlohmann::json* trust = TRY(wire::json_object(json, "trust"));
@@ -47,14 +49,17 @@ Result<Context> parse_context(std::string_view text) {
 
 Result<Context> Context::parse(std::string_view cluster_json) { return parse_context(cluster_json); }
 
-std::string forward_name(std::string_view protocol, uint32_t port) { return std::string(protocol) + "-" + std::to_string(port); }
+std::string forward_name(std::string_view protocol, uint32_t port) {
+  return std::string(protocol) + "-" + std::to_string(port);
+}
 
 Result<Context> local_context(const std::string& folder) {
   std::string path = folder + "/cluster.json";
   Result<std::string> text = io::read_file(path, kFileBytesMax);
   if (!text && text.error().code == Code::NotFound) {
-    return make_error(Code::Unavailable, "no cluster in " + folder +
-                                             "; start one: mcloud cluster up --detach (or name a ledger: --ledger URL --trust FILE)");
+    return make_error(Code::Unavailable,
+                      "no cluster in " + folder +
+                          "; start one: mcloud cluster up --detach (or name a ledger: --ledger URL --trust FILE)");
   }
   if (!text) return text.error();
   Context context = TRY(Context::parse(*text).with_context(path));
@@ -64,7 +69,8 @@ Result<Context> local_context(const std::string& folder) {
 
 Result<Context> remote_context(const std::string& url, const std::string& trust_file) {
   if (trust_file.empty()) {
-    return make_error(Code::Invalid, "--ledger needs --trust FILE: which validators to believe; `mcloud ledger init` printed it");
+    return make_error(Code::Invalid,
+                      "--ledger needs --trust FILE: which validators to believe; `mcloud ledger init` printed it");
   }
   std::string text = TRY(io::read_file(trust_file, kFileBytesMax));
   Context context;

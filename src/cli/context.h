@@ -20,7 +20,7 @@ struct Context {
   bool is_local = false;                  // a cluster on this machine
   std::map<std::string, uint16_t> ports;  // of 127.0.0.1, by the forward's name
   ledger::Trust trust;
-  std::string head_file;                  // where the client keeps its highest verified height
+  std::string head_file;  // where the client keeps its highest verified height
 
   static Result<Context> parse(std::string_view cluster_json);
 };

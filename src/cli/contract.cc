@@ -17,7 +17,8 @@ Command contract_check() {
       .run([file](Desk& desk) -> Status {
         bot::FileOutcome outcome = TRY(bot::read_contract(*file));
         if (!outcome.contract) return report(desk, *file, outcome.diagnostics);
-        nlohmann::ordered_json json = {{"ok", true}, {"name", outcome.contract->name.value}, {"workloads", nlohmann::json::array()}};
+        nlohmann::ordered_json json = {
+            {"ok", true}, {"name", outcome.contract->name.value}, {"workloads", nlohmann::json::array()}};
         for (const auto& workload : outcome.contract->workloads) json["workloads"].push_back(workload.name.value);
         desk.out().document(json);
         desk.out().line(*file + ": contract " + outcome.contract->name.value + ", " +

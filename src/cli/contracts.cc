@@ -12,12 +12,11 @@ using Json = nlohmann::ordered_json;
 
 Result<std::vector<bot::ContractStatus>> load_all(bot::LedgerView& view, bool ended) {
   std::vector<pb::Node> nodes = TRY(view.nodes());
+  std::map<Bytes, std::vector<pb::Workload>> workloads = TRY(view.all_workloads());
   std::vector<bot::ContractStatus> all;
   for (const pb::Contract& contract : TRY(view.contracts())) {
     if (!ended && !bot::is_live(contract)) continue;
-    ContractId id = TRY(ContractId::from_bytes(contract.id()));
-    std::vector<pb::Workload> workloads = TRY(view.workloads(id));
-    all.push_back(TRY(bot::summarize(contract, workloads, nodes)));
+    all.push_back(TRY(bot::summarize(contract, workloads[contract.id()], nodes)));
   }
   return all;
 }
@@ -27,10 +26,15 @@ Table table_of(const std::vector<bot::ContractStatus>& all, bot::LedgerView& vie
   for (const bot::ContractStatus& status : all) {
     std::string owner = view.name_of(PublicKey::from_bytes(status.record.owner()).value_or(PublicKey()));
     std::string version = std::to_string(status.version);
-    if (status.has_proposal && status.record.has_current()) version += " (" + std::to_string(status.record.proposed().version()) + " waits)";
-    table.rows.push_back({{status.record.name(), Tone::Strong}, status.id.short_hex(), owner, version,
+    if (status.has_proposal && status.record.has_current())
+      version += " (" + std::to_string(status.record.proposed().version()) + " waits)";
+    table.rows.push_back({{status.record.name(), Tone::Strong},
+                          status.id.short_hex(),
+                          owner,
+                          version,
                           {std::string(bot::condition_name(status.condition)), tone_of(status.condition)},
-                          std::to_string(status.ready) + "/" + std::to_string(status.wanted), status.why});
+                          std::to_string(status.ready) + "/" + std::to_string(status.wanted),
+                          status.why});
   }
   return table;
 }
@@ -47,8 +51,10 @@ Command contracts_command() {
         Json list = Json::array();
         for (const bot::ContractStatus& status : all) list.push_back(json_of(status, *view, *context));
         desk.out().document({{"contracts", list}});
-        if (all.empty()) desk.out().line("no contracts; deploy one: mcloud apply FILE");
-        else desk.out().table(table_of(all, *view));
+        if (all.empty())
+          desk.out().line("no contracts; deploy one: mcloud apply FILE");
+        else
+          desk.out().table(table_of(all, *view));
         return {};
       });
   return command;
@@ -69,19 +75,25 @@ Status overview(Desk& desk) {
   json["height"] = head.height;
   json["time_ms"] = head.time_ms;
   json["state_hash"] = head.state_hash.hex();
-  json["nodes"] = {{"online", online}, {"fenced", nodes.size() - online}, {"held", held}, {"draining", count([](const pb::Node& node) { return node.draining(); })}};
+  json["nodes"] = {{"online", online},
+                   {"fenced", nodes.size() - online},
+                   {"held", held},
+                   {"draining", count([](const pb::Node& node) { return node.draining(); })}};
   json["contracts"] = Json::array();
   for (const bot::ContractStatus& status : all) json["contracts"].push_back(json_of(status, *view, *context));
   desk.out().document(json);
-  desk.out().line("cluster " + context->name + ": block " + std::to_string(head.height) + ", " + std::to_string(online) + " of " +
-                  std::to_string(nodes.size()) + " nodes online");
+  desk.out().line("cluster " + context->name + ": block " + std::to_string(head.height) + ", " +
+                  std::to_string(online) + " of " + std::to_string(nodes.size()) + " nodes online");
   if (held > 0) {
-    desk.out().line(paint("mass loss: ", Tone::Bad, desk.out().colour()) + std::to_string(held) +
-                    " nodes were lost at once; what they ran is held, not moved. When one will not come back: mcloud drain NODE");
+    desk.out().line(
+        paint("mass loss: ", Tone::Bad, desk.out().colour()) + std::to_string(held) +
+        " nodes were lost at once; what they ran is held, not moved. When one will not come back: mcloud drain NODE");
   }
   desk.out().line("");
-  if (all.empty()) desk.out().line("no contracts; deploy one: mcloud apply FILE");
-  else desk.out().table(table_of(all, *view));
+  if (all.empty())
+    desk.out().line("no contracts; deploy one: mcloud apply FILE");
+  else
+    desk.out().table(table_of(all, *view));
   return {};
 }
 

@@ -52,7 +52,8 @@ wallet::Wallet& Desk::wallet() {
 Result<const Context*> Desk::context() {
   if (!inside_->context) {
     bool remote = !globals_.ledger.empty();
-    inside_->context = remote ? TRY(remote_context(globals_.ledger, globals_.trust)) : TRY(local_context(cluster_folder_));
+    inside_->context =
+        remote ? TRY(remote_context(globals_.ledger, globals_.trust)) : TRY(local_context(cluster_folder_));
   }
   return &*inside_->context;
 }
@@ -66,7 +67,9 @@ Result<bot::LedgerView*> Desk::ledger() {
   if (!inside_->view) {
     const Context* where = TRY(context());
     bool stopped = where->is_local && !io::exists(cluster_folder_ + "/control.sock");
-    if (stopped) return make_error(Code::Unavailable, "the cluster in " + cluster_folder_ + " does not run; start it: mcloud cluster up --detach");
+    if (stopped)
+      return make_error(Code::Unavailable,
+                        "the cluster in " + cluster_folder_ + " does not run; start it: mcloud cluster up --detach");
     ledger::Client::Options options;
     options.endpoints = where->ledger;
     options.trust = where->trust;
@@ -78,8 +81,10 @@ Result<bot::LedgerView*> Desk::ledger() {
   return inside_->view.get();
 }
 
+std::string Desk::named_key() const { return globals_.key.empty() ? environment("MCLOUD_KEY") : globals_.key; }
+
 Result<std::string> Desk::key_name() {
-  std::string chosen = globals_.key.empty() ? environment("MCLOUD_KEY") : globals_.key;
+  std::string chosen = named_key();
   if (!chosen.empty()) return TRY(wallet().find(chosen)).name;
   if (Result<const Context*> where = context(); where && !(*where)->default_key.empty()) {
     if (Result<wallet::KeyInfo> key = wallet().find((*where)->default_key)) return key->name;

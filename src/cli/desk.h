@@ -46,6 +46,8 @@ class Desk {
   // A verified view of that ledger. Its client waits at most 30 s per call.
   Result<bot::LedgerView*> ledger();
 
+  // What --key or MCLOUD_KEY says; "" when neither does.
+  std::string named_key() const;
   // The name of the key that signs: --key, MCLOUD_KEY, the cluster's default, or the only one there is.
   Result<std::string> key_name();
   // Its public half, none when no key can be named: for telling one's own contracts from others'.

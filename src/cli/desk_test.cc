@@ -12,7 +12,8 @@ using namespace mcloud::cli;
 namespace {
 
 const std::string kCluster = R"({"format":1,"name":"default","default_key":"lena","id":"mcloud-1","folder":"/x",
-  "trust":{"chain_id":"local-1","validators":[{"key":")" + std::string(64, '1') + R"(","power":1}]},
+  "trust":{"chain_id":"local-1","validators":[{"key":")" +
+                             std::string(64, '1') + R"(","power":1}]},
   "forwards":[{"name":"ledger","port":40001,"targets":[]},{"name":"sink","port":40002,"targets":[]},
               {"name":"tcp-8080","port":8080,"targets":[]}]})";
 

@@ -42,8 +42,10 @@ std::string signers_text(const pb::Approvals& approvals, bot::LedgerView& view) 
   bool first = true;
   for (const pb::Signer& signer : approvals.signers()) {
     text += (first ? "" : ", ") + key_name(signer.key(), view);
-    if (!signer.role().empty()) text += " (" + signer.role() + (signer.required() ? ", required" : "") + ")";
-    else if (signer.required()) text += " (required)";
+    if (!signer.role().empty())
+      text += " (" + signer.role() + (signer.required() ? ", required" : "") + ")";
+    else if (signer.required())
+      text += " (required)";
     if (signer.weight() != 1) text += " x" + std::to_string(signer.weight());
     first = false;
   }
@@ -77,28 +79,41 @@ std::string joined(const std::vector<std::string>& names) {
 
 Json json_of(const bot::Draft& draft, bot::LedgerView& view) {
   const pb::ContractHeader& header = draft.compiled.header;
-  Json json = {{"change", change_name(draft.change)}, {"id", draft.id.hex()}, {"name", header.name()}, {"version", header.version()}};
+  Json json = {{"change", change_name(draft.change)},
+               {"id", draft.id.hex()},
+               {"name", header.name()},
+               {"version", header.version()}};
   json["contract"] = Json::array();
   for (const auto& field : draft.diff.contract) json["contract"].push_back(json_of(field));
   json["workloads"] = Json::array();
   for (const auto& workload : draft.diff.workloads) {
     Json fields = Json::array();
     for (const auto& field : workload.fields) fields.push_back(json_of(field));
-    json["workloads"].push_back({{"name", workload.name}, {"kind", workload.kind}, {"change", change_name(workload.change)},
-                                 {"restarts", workload.restarts}, {"fields", fields}});
+    json["workloads"].push_back({{"name", workload.name},
+                                 {"kind", workload.kind},
+                                 {"change", change_name(workload.change)},
+                                 {"restarts", workload.restarts},
+                                 {"fields", fields}});
   }
-  json["approvals"] = {{"threshold", header.approvals().threshold()}, {"signers", Json::array()},
+  json["approvals"] = {{"threshold", header.approvals().threshold()},
+                       {"signers", Json::array()},
                        {"acceptance_threshold", header.approvals().acceptance_threshold()}};
   for (const pb::Signer& signer : header.approvals().signers()) {
-    json["approvals"]["signers"].push_back({{"name", key_name(signer.key(), view)}, {"key", to_hex(signer.key())},
-                                            {"role", signer.role()}, {"weight", signer.weight()}, {"required", signer.required()}});
+    json["approvals"]["signers"].push_back({{"name", key_name(signer.key(), view)},
+                                            {"key", to_hex(signer.key())},
+                                            {"role", signer.role()},
+                                            {"weight", signer.weight()},
+                                            {"required", signer.required()}});
   }
   json["sealed_for"] = node_names(draft.readers, view);
   json["not_sealed_for"] = node_names(draft.not_readers, view);
   json["forecast"] = Json::array();
   for (const bot::Forecast& place : draft.forecast) {
-    json["forecast"].push_back({{"workload", place.workload}, {"index", place.index}, {"node", view.node_name(place.node)},
-                                {"stays", place.stays}, {"lacking", place.lacking}});
+    json["forecast"].push_back({{"workload", place.workload},
+                                {"index", place.index},
+                                {"node", view.node_name(place.node)},
+                                {"stays", place.stays},
+                                {"lacking", place.lacking}});
   }
   json["gateway_reads"] = Json::array();
   return json;
@@ -110,7 +125,8 @@ void print_draft(Desk& desk, const bot::Draft& draft, bot::LedgerView& view) {
   out.line(paint(title(draft), Tone::Strong, out.colour()));
   for (const std::string& line : contract::format_diff(draft.diff)) out.line(printable(line));
   if (!draft.not_readers.empty()) {
-    out.line("Its secrets cannot be opened by " + joined(node_names(draft.not_readers, view)) + " yet: mcloud reseal " + header.name());
+    out.line("Its secrets cannot be opened by " + joined(node_names(draft.not_readers, view)) + " yet: mcloud reseal " +
+             header.name());
   }
   if (draft.change == bot::Draft::Change::None) return;
   out.line("\nMust approve: " + signers_text(header.approvals(), view));
@@ -118,7 +134,8 @@ void print_draft(Desk& desk, const bot::Draft& draft, bot::LedgerView& view) {
     out.line("Signs off after success: " + std::to_string(header.approvals().acceptance_threshold()) + " of the same");
   }
   if (header.sealed_secrets()) {
-    out.line("Secrets are sealed for: " + (draft.readers.empty() ? "no node (none is eligible)" : joined(node_names(draft.readers, view))));
+    out.line("Secrets are sealed for: " +
+             (draft.readers.empty() ? "no node (none is eligible)" : joined(node_names(draft.readers, view))));
   }
   out.line("A gateway could read: nothing");
   if (draft.forecast.empty()) return;

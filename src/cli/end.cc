@@ -45,8 +45,12 @@ Command cancel() {
       .flag("--erase-volumes", "delete its volumes too, for good", options->erase_volumes)
       .run([options](Desk& desk) -> Status {
         Own own = TRY(load_own(desk, options->contract));
-        uint64_t height = TRY(bot::send(own.view->client(), own.key, wallet::cancel_contract(own.id, options->erase_volumes)));
-        desk.out().document({{"cancelled", own.contract.name()}, {"id", own.id.hex()}, {"height", height}, {"volumes_erased", options->erase_volumes}});
+        uint64_t height =
+            TRY(bot::send(own.view->client(), own.key, wallet::cancel_contract(own.id, options->erase_volumes)));
+        desk.out().document({{"cancelled", own.contract.name()},
+                             {"id", own.id.hex()},
+                             {"height", height},
+                             {"volumes_erased", options->erase_volumes}});
         desk.out().line("cancelled " + own.contract.name() + ", block " + std::to_string(height) +
                         (options->erase_volumes ? "; its volumes are erased" : "; its volumes stay on their nodes"));
         return {};

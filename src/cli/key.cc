@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 using wallet::Wallet;
 
 Json json_of(const wallet::KeyInfo& key) {
-  return Json{{"name", key.name}, {"public_key", key.public_key.hex()}, {"passphrase", key.has_passphrase}, {"path", key.path}};
+  return Json{
+      {"name", key.name}, {"public_key", key.public_key.hex()}, {"passphrase", key.has_passphrase}, {"path", key.path}};
 }
 
 std::string protection_of(const wallet::KeyInfo& key) { return key.has_passphrase ? "passphrase" : "none"; }
@@ -57,8 +58,10 @@ Command key_list() {
       table.rows.push_back({{key.name, Tone::Strong}, key.public_key.hex(), {protection_of(key), tone}, key.path});
     }
     desk.out().document({{"keys", json}});
-    if (keys.empty()) desk.out().line("no keys yet; make one: mcloud key new NAME");
-    else desk.out().table(table);
+    if (keys.empty())
+      desk.out().line("no keys yet; make one: mcloud key new NAME");
+    else
+      desk.out().table(table);
     return {};
   });
   return command;

@@ -42,7 +42,9 @@ Result<Wanted> parse_wanted(const std::string& text) {
   const char* end = rest.data() + rest.size();
   auto [stopped, error] = std::from_chars(begin, end, index);
   if (begin == end || error != std::errc() || stopped != end) {
-    return make_error(Code::Invalid, "\"" + text.substr(0, 80) + "\": it is CONTRACT, CONTRACT/WORKLOAD or CONTRACT/WORKLOAD/INDEX, like hello/web/0");
+    return make_error(Code::Invalid,
+                      "\"" + text.substr(0, 80) +
+                          "\": it is CONTRACT, CONTRACT/WORKLOAD or CONTRACT/WORKLOAD/INDEX, like hello/web/0");
   }
   wanted.index = index;
   return wanted;
@@ -51,13 +53,16 @@ Result<Wanted> parse_wanted(const std::string& text) {
 // Opens batches and prints lines; with a tail it keeps the last ones until it is told to print.
 class Printer {
  public:
-  Printer(Desk& desk, const crypto::SigningKey& owner, const Options& options) : out_(desk.out()), owner_(owner), options_(options) {}
+  Printer(Desk& desk, const crypto::SigningKey& owner, const Options& options)
+      : out_(desk.out()), owner_(owner), options_(options) {}
 
   Status batch(const pb::StoredBatch& stored) {
     const pb::LogBatch& batch = stored.batch();
     std::string replica = batch.workload() + "-" + std::to_string(batch.index());
     last_ = std::max(last_, stored.number());
-    if (batch.dropped() > 0) add({replica, 0, true, "(" + std::to_string(batch.dropped()) + " lines were lost here: the node's buffer was full)"});
+    if (batch.dropped() > 0)
+      add({replica, batch.first_ns(), true,
+           "(" + std::to_string(batch.dropped()) + " lines were lost here: the node's buffer was full)"});
     pb::LogLines lines = TRY(sink::open_lines(owner_, batch).with_context("logs of " + replica));
     for (const pb::LogLine& line : lines.lines()) {
       std::string& whole = parts_[{replica, line.is_error()}];
@@ -70,6 +75,8 @@ class Printer {
   }
 
   void flush() {
+    // Batches of several replicas come one after the other; people read in time's order.
+    std::ranges::sort(kept_, {}, [](const Line& line) { return std::pair(line.time_ns, line.arrival); });
     size_t skipped = options_.tail != 0 && kept_.size() > options_.tail ? kept_.size() - options_.tail : 0;
     for (size_t i = skipped; i < kept_.size(); i++) print(kept_[i]);
     kept_.clear();
@@ -83,16 +90,22 @@ class Printer {
     uint64_t time_ns = 0;
     bool is_error = false;
     std::string text;
+    uint64_t arrival = 0;  // of several with one time the order stays
   };
 
   void add(Line line) {
+    line.arrival = ++arrivals_;
     if (!keeps_) return print(line);
     kept_.push_back(std::move(line));
-    if (kept_.size() > 2 * options_.tail + 1000) kept_.erase(kept_.begin(), kept_.end() - static_cast<ptrdiff_t>(options_.tail));
+    if (kept_.size() > 2 * options_.tail + 1000)
+      kept_.erase(kept_.begin(), kept_.end() - static_cast<ptrdiff_t>(options_.tail));
   }
 
   void print(const Line& line) {
-    out_.document_line({{"time_ns", line.time_ns}, {"replica", line.replica}, {"stream", line.is_error ? "stderr" : "stdout"}, {"text", line.text}});
+    out_.document_line({{"time_ns", line.time_ns},
+                        {"replica", line.replica},
+                        {"stream", line.is_error ? "stderr" : "stdout"},
+                        {"text", line.text}});
     std::string time = options_.times && line.time_ns != 0 ? format_time(line.time_ns / 1'000'000) + " " : "";
     std::string text = line.text;
     // A terminal obeys what it is shown; a file or another program gets the bytes as they are.
@@ -110,14 +123,15 @@ class Printer {
   std::vector<Line> kept_;
   std::map<std::pair<std::string, bool>, std::string> parts_;
   uint64_t last_ = 0;
+  uint64_t arrivals_ = 0;
 };
 
 Result<crypto::SigningKey> owner_key(Desk& desk, bot::LedgerView& view, const pb::Contract& contract) {
   PublicKey owner = TRY(PublicKey::from_bytes(contract.owner()));
   Result<wallet::KeyInfo> here = desk.wallet().find(owner.hex());
   if (here) return desk.wallet().unlock(here->name);
-  return make_error(Code::Denied, "the logs of " + contract.name() + " can only be opened by its owner " + view.name_of(owner) +
-                                      ", whose key is not on this machine");
+  return make_error(Code::Denied, "the logs of " + contract.name() + " can only be opened by its owner " +
+                                      view.name_of(owner) + ", whose key is not on this machine");
 }
 
 // The owner of many lines wants the last few: newer batches are asked for until they hold enough.
@@ -135,10 +149,12 @@ Status logs(Desk& desk, const Options& options) {
   Wanted wanted = TRY(parse_wanted(options.what));
   bot::LedgerView* view = TRY(desk.ledger());
   const Context* context = TRY(desk.context());
-  if (context->sink.empty()) return make_error(Code::Unavailable, "no sink is known for this ledger, so there are no logs to read");
+  if (context->sink.empty())
+    return make_error(Code::Unavailable, "no sink is known for this ledger, so there are no logs to read");
   pb::Contract contract = TRY(view->get_contract(wanted.contract, desk.own_key()));
   crypto::SigningKey owner = TRY(owner_key(desk, *view, contract));
-  std::unique_ptr<sink::Reader> reader = TRY(sink::Reader::open({context->sink, view->chain_id()}, owner, desk.clock()));
+  std::unique_ptr<sink::Reader> reader =
+      TRY(sink::Reader::open({context->sink, view->chain_id()}, owner, desk.clock()));
   sink::LogQuery query;
   query.contract = TRY(ContractId::from_bytes(contract.id()));
   query.workload = wanted.workload;
@@ -151,7 +167,9 @@ Status logs(Desk& desk, const Options& options) {
   query.newest.reset();
   query.after = printer.last();
   Status shown;
-  Status ended = reader->follow(query, [&](const pb::StoredBatch& stored) { return (shown = printer.batch(stored)).has_value(); }, [] { return true; });
+  Status ended = reader->follow(
+      query, [&](const pb::StoredBatch& stored) { return (shown = printer.batch(stored)).has_value(); },
+      [] { return true; });
   return shown ? ended : shown;
 }
 

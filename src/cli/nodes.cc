@@ -34,15 +34,22 @@ Command nodes_command() {
     Table table{{"NODE", "FARM", "COUNTRY", "STATE", "CPU", "MEMORY", "DISK", "UPLINK", "ID", "LABELS"}, {}};
     for (const pb::Node& node : nodes) {
       list.push_back(json_of(node));
-      table.rows.push_back({{node.name(), Tone::Strong}, node.farm(), node.country(), {std::string(bot::node_state_name(node)), tone_of(node)},
+      table.rows.push_back({{node.name(), Tone::Strong},
+                            node.farm(),
+                            node.country(),
+                            {std::string(bot::node_state_name(node)), tone_of(node)},
                             used_of(node.used().cpu_milli(), node.capacity().cpu_milli(), format_cpu_milli),
                             used_of(node.used().memory_bytes(), node.capacity().memory_bytes(), format_size),
-                            used_of(node.used().disk_bytes(), node.capacity().disk_bytes(), format_size), node.addresses().uplink(),
-                            to_hex(node.key()).substr(0, 8), labels_of(node)});
+                            used_of(node.used().disk_bytes(), node.capacity().disk_bytes(), format_size),
+                            node.addresses().uplink(),
+                            to_hex(node.key()).substr(0, 8),
+                            labels_of(node)});
     }
     desk.out().document({{"nodes", list}});
-    if (nodes.empty()) desk.out().line("no node has joined; its owner makes a token: mcloud node token FARM");
-    else desk.out().table(table);
+    if (nodes.empty())
+      desk.out().line("no node has joined; its owner makes a token: mcloud node token FARM");
+    else
+      desk.out().table(table);
     return {};
   });
   return command;
@@ -50,13 +57,14 @@ Command nodes_command() {
 
 // Signed by the farm's owner: the key that is named, or the local one that owns the farm.
 Result<crypto::SigningKey> farm_key(Desk& desk, bot::LedgerView& view, const std::string& farm_name) {
-  if (!desk.globals().key.empty()) return desk.wallet().unlock(desk.globals().key);
+  if (std::string named = desk.named_key(); !named.empty()) return desk.wallet().unlock(named);
   for (const pb::Farm& farm : TRY(view.farms())) {
     if (farm.name() != farm_name) continue;
     PublicKey owner = TRY(PublicKey::from_bytes(farm.owner()));
     Result<wallet::KeyInfo> here = desk.wallet().find(owner.hex());
     if (here) return desk.wallet().unlock(here->name);
-    return make_error(Code::Denied, "farm " + farm_name + " is " + view.name_of(owner) + "'s, and that key is not on this machine");
+    return make_error(Code::Denied,
+                      "farm " + farm_name + " is " + view.name_of(owner) + "'s, and that key is not on this machine");
   }
   return make_error(Code::NotFound, "there is no farm " + farm_name);
 }
@@ -82,10 +90,13 @@ Command node_action(const char* path, const char* summary, const char* done, pb:
 }  // namespace
 
 Commands nodes_commands() {
-  Command drain = node_action("drain", "move what a node runs elsewhere and give it nothing new", "is draining", wallet::drain_node);
-  drain.describe("What is bound to the node by a local volume stays there. After a mass loss, draining a lost node says that it\n"
-                 "will not come back: what it ran moves.");
-  return {nodes_command(), drain, node_action("resume", "let a drained node take work again", "takes work again", wallet::resume_node)};
+  Command drain = node_action("drain", "move what a node runs elsewhere and give it nothing new", "is draining",
+                              wallet::drain_node);
+  drain.describe(
+      "What is bound to the node by a local volume stays there. After a mass loss, draining a lost node says that it\n"
+      "will not come back: what it ran moves.");
+  return {nodes_command(), drain,
+          node_action("resume", "let a drained node take work again", "takes work again", wallet::resume_node)};
 }
 
 }  // namespace mcloud::cli

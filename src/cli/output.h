@@ -46,7 +46,7 @@ class Output {
   // Nothing of these three with --json.
   void line(const std::string& text);
   void table(const Table& table);
-  void note(const std::string& text);      // to standard error
+  void note(const std::string& text);  // to standard error
 
   // Rewrites one line on a terminal's standard error; nothing elsewhere. "" takes it away.
   void live(const std::string& text);
@@ -61,9 +61,9 @@ class Output {
   FILE* out_;
   FILE* err_;
   bool json_;
-  bool colour_;        // of standard output
+  bool colour_;  // of standard output
   bool terminal_;
-  bool live_ = false;  // a live line is on the screen
+  bool live_ = false;      // a live line is on the screen
   bool answered_ = false;  // a document was printed
 };
 

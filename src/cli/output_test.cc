@@ -28,7 +28,8 @@ struct Captured {
 }  // namespace
 
 TEST_CASE("a table has aligned columns and no trailing blanks") {
-  Table table{{"NODE", "STATE", ""}, {{{"n1", Tone::Strong}, {"online", Tone::Good}, ""}, {"north-of-all", "fenced", "it is gone"}}};
+  Table table{{"NODE", "STATE", ""},
+              {{{"n1", Tone::Strong}, {"online", Tone::Good}, ""}, {"north-of-all", "fenced", "it is gone"}}};
   CHECK_EQ(render(table, false),
            "NODE          STATE\n"
            "n1            online\n"
@@ -44,7 +45,9 @@ TEST_CASE("columns align by letters, not by bytes, and colour takes no width") {
 
 TEST_CASE("a stranger's text cannot move the cursor") {
   CHECK_EQ(printable("a\x1b[2Jb\nc\x7f"), "a?[2Jb?c?");
-  CHECK_EQ(printable("\xc2\x9b" "31m"), "?31m");
+  CHECK_EQ(printable("\xc2\x9b"
+                     "31m"),
+           "?31m");
   CHECK_EQ(printable("caf\xc3\xa9"), "caf\xc3\xa9");
 }
 

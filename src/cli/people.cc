@@ -28,8 +28,14 @@ Command identity_list() {
     Table table{{"NAME", "PUBLIC KEY", "SPONSOR", "SINCE"}, {}};
     for (const pb::Identity& person : TRY(view->identities())) {
       std::string sponsor = key_name(person.sponsor(), *view);
-      list.push_back({{"name", person.name()}, {"public_key", to_hex(person.key())}, {"sponsor", sponsor}, {"since_ms", person.since_ms()}});
-      table.rows.push_back({{person.name(), Tone::Strong}, to_hex(person.key()), sponsor.empty() ? "founder" : sponsor, format_time(person.since_ms())});
+      list.push_back({{"name", person.name()},
+                      {"public_key", to_hex(person.key())},
+                      {"sponsor", sponsor},
+                      {"since_ms", person.since_ms()}});
+      table.rows.push_back({{person.name(), Tone::Strong},
+                            to_hex(person.key()),
+                            sponsor.empty() ? "founder" : sponsor,
+                            format_time(person.since_ms())});
     }
     desk.out().document({{"identities", list}});
     desk.out().table(table);
@@ -51,7 +57,8 @@ Result<Request> parse_request(const std::string& text, const std::string& chain_
   std::string asked = TRY(wire::json_string(json, "sponsor"));
   std::string key = TRY(wire::json_string(json, "key"));
   std::string proof = TRY(wire::json_string(json, "proof"));
-  if (chain != chain_id) return make_error(Code::Invalid, "it is for the ledger " + chain + ", this one is " + chain_id);
+  if (chain != chain_id)
+    return make_error(Code::Invalid, "it is for the ledger " + chain + ", this one is " + chain_id);
   if (asked != sponsor.hex()) return make_error(Code::Invalid, "it asks another sponsor than the key that would sign");
   Request request;
   request.name = TRY(wire::json_string(json, "name"));
@@ -74,7 +81,10 @@ Command identity_request() {
         bot::LedgerView* view = TRY(desk.ledger());
         PublicKey sponsor = TRY(view->key_of(options->sponsor));
         crypto::SigningKey key = TRY(desk.wallet().unlock(options->name));
-        Json json = {{"chain_id", view->chain_id()}, {"name", options->name}, {"key", key.public_key().hex()}, {"sponsor", sponsor.hex()},
+        Json json = {{"chain_id", view->chain_id()},
+                     {"name", options->name},
+                     {"key", key.public_key().hex()},
+                     {"sponsor", sponsor.hex()},
                      {"proof", to_hex(wallet::identity_proof(key, view->chain_id(), sponsor, options->name))}};
         desk.out().document(json);
         desk.out().line(json.dump(2));
@@ -98,14 +108,18 @@ Status register_identity(Desk& desk, const RegisterOptions& options) {
   Request request;
   if (options.request_file.empty()) {
     crypto::SigningKey key = TRY(desk.wallet().unlock(options.name));
-    request = {options.name, key.public_key(), wallet::identity_proof(key, view->chain_id(), sponsor.public_key(), options.name)};
+    request = {options.name, key.public_key(),
+               wallet::identity_proof(key, view->chain_id(), sponsor.public_key(), options.name)};
   } else {
     std::string text = TRY(io::read_file(options.request_file, kFileBytesMax));
     request = TRY(parse_request(text, view->chain_id(), sponsor.public_key()).with_context(options.request_file));
   }
-  uint64_t height = TRY(bot::send(view->client(), sponsor, wallet::register_identity(request.key, request.name, request.proof)));
-  desk.out().document({{"name", request.name}, {"public_key", request.key.hex()}, {"sponsor", sponsor_name}, {"height", height}});
-  desk.out().line(request.name + " is registered, vouched for by " + sponsor_name + ", block " + std::to_string(height));
+  uint64_t height =
+      TRY(bot::send(view->client(), sponsor, wallet::register_identity(request.key, request.name, request.proof)));
+  desk.out().document(
+      {{"name", request.name}, {"public_key", request.key.hex()}, {"sponsor", sponsor_name}, {"height", height}});
+  desk.out().line(request.name + " is registered, vouched for by " + sponsor_name + ", block " +
+                  std::to_string(height));
   return {};
 }
 
@@ -129,12 +143,22 @@ Command farm_list() {
     Table table{{"FARM", "OWNER", "COUNTRY", "NODES", "SINCE"}, {}};
     for (const pb::Farm& farm : TRY(view->farms())) {
       std::string owner = key_name(farm.owner(), *view);
-      list.push_back({{"name", farm.name()}, {"owner", owner}, {"country", farm.country()}, {"nodes", farm.nodes_size()}, {"since_ms", farm.since_ms()}});
-      table.rows.push_back({{farm.name(), Tone::Strong}, owner, farm.country(), std::to_string(farm.nodes_size()), format_time(farm.since_ms())});
+      list.push_back({{"name", farm.name()},
+                      {"owner", owner},
+                      {"country", farm.country()},
+                      {"nodes", farm.nodes_size()},
+                      {"since_ms", farm.since_ms()}});
+      table.rows.push_back({{farm.name(), Tone::Strong},
+                            owner,
+                            farm.country(),
+                            std::to_string(farm.nodes_size()),
+                            format_time(farm.since_ms())});
     }
     desk.out().document({{"farms", list}});
-    if (table.rows.empty()) desk.out().line("no farms; make one: mcloud farm new NAME --country CH");
-    else desk.out().table(table);
+    if (table.rows.empty())
+      desk.out().line("no farms; make one: mcloud farm new NAME --country CH");
+    else
+      desk.out().table(table);
     return {};
   });
   return command;
@@ -156,7 +180,8 @@ Command farm_new() {
         crypto::SigningKey key = TRY(desk.wallet().unlock(name));
         uint64_t height = TRY(bot::send(view->client(), key, wallet::create_farm(options->name, options->country)));
         desk.out().document({{"farm", options->name}, {"owner", name}, {"height", height}});
-        desk.out().line("farm " + options->name + " of " + name + ", block " + std::to_string(height) + "; add nodes: mcloud node token " + options->name);
+        desk.out().line("farm " + options->name + " of " + name + ", block " + std::to_string(height) +
+                        "; add nodes: mcloud node token " + options->name);
         return {};
       });
   return command;

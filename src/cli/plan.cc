@@ -11,8 +11,9 @@ Command plan() {
   auto file = std::make_shared<std::string>();
   Command command("plan", "what applying a contract file would change");
   command.example("mcloud plan recipes/hello/contract.yaml")
-      .describe("Shows the changes, who must approve, for which nodes secrets are sealed and where replicas would stand.\n"
-                "Nothing is sent or changed.")
+      .describe(
+          "Shows the changes, who must approve, for which nodes secrets are sealed and where replicas would stand.\n"
+          "Nothing is sent or changed.")
       .argument("FILE", "a contract file", *file)
       .run([file](Desk& desk) -> Status {
         bot::Draft draft = TRY(load_draft(desk, *file));

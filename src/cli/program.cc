@@ -18,10 +18,14 @@ struct Group {
   std::string_view summary;
 };
 constexpr Group kGroups[] = {
-    {"cluster", "a cluster of nodes on this machine"}, {"key", "the keys that you sign with"},
-    {"contract", "contract files"},                    {"identity", "people on the ledger"},
-    {"farm", "owners of nodes"},                       {"node", "nodes: tokens to join"},
-    {"ledger", "the ledger process"},                  {"sink", "the sink process"},
+    {"cluster", "a cluster of nodes on this machine"},
+    {"key", "the keys that you sign with"},
+    {"contract", "contract files"},
+    {"identity", "people on the ledger"},
+    {"farm", "owners of nodes"},
+    {"node", "nodes: tokens to join"},
+    {"ledger", "the ledger process"},
+    {"sink", "the sink process"},
     {"lab", "processes of a local cluster"},
 };
 
@@ -39,9 +43,8 @@ constexpr GlobalOption kGlobalOptions[] = {
 };
 
 bool takes_value(std::string_view argument) {
-  return std::ranges::any_of(kGlobalOptions, [&](const GlobalOption& option) {
-    return option.name == argument && !option.value.empty();
-  });
+  return std::ranges::any_of(
+      kGlobalOptions, [&](const GlobalOption& option) { return option.name == argument && !option.value.empty(); });
 }
 
 std::string first_word(const std::string& path) { return path.substr(0, path.find(' ')); }
@@ -56,8 +59,10 @@ std::vector<std::string> names_at(const Commands& commands, const std::string& g
   std::vector<std::string> names;
   for (const Command& command : commands) {
     if (command.is_hidden()) continue;
-    if (group.empty()) names.push_back(first_word(command.path()));
-    else if (command.path().starts_with(group + " ")) names.push_back(command.path().substr(group.size() + 1));
+    if (group.empty())
+      names.push_back(first_word(command.path()));
+    else if (command.path().starts_with(group + " "))
+      names.push_back(command.path().substr(group.size() + 1));
   }
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
@@ -98,7 +103,8 @@ std::string root_help(const Commands& commands) {
 }
 
 std::string group_help(const Commands& commands, const std::string& group) {
-  std::string text = "mcloud " + group + ": " + summary_of(commands, group) + "\n\nCommands:\n" + list_help(commands, group);
+  std::string text =
+      "mcloud " + group + ": " + summary_of(commands, group) + "\n\nCommands:\n" + list_help(commands, group);
   return text + "\nMore:  mcloud " + group + " COMMAND --help\n";
 }
 
@@ -107,13 +113,18 @@ void add_parameter(CLI::App& app, const Parameter& parameter) {
   std::visit(
       [&](auto* target) {
         using Target = std::remove_pointer_t<decltype(target)>;
-        if constexpr (std::is_same_v<Target, bool>) option = app.add_flag(parameter.name, *target, parameter.help);
-        else option = app.add_option(parameter.name, *target, parameter.help);
+        if constexpr (std::is_same_v<Target, bool>)
+          option = app.add_flag(parameter.name, *target, parameter.help);
+        else
+          option = app.add_option(parameter.name, *target, parameter.help);
       },
       parameter.target);
-  if (!parameter.value.empty()) option->type_name(parameter.value);
-  else if (parameter.kind == Parameter::Kind::Argument) option->type_name("");
-  if (std::holds_alternative<std::vector<std::string>*>(parameter.target) && parameter.kind == Parameter::Kind::Option) {
+  if (!parameter.value.empty())
+    option->type_name(parameter.value);
+  else if (parameter.kind == Parameter::Kind::Argument)
+    option->type_name("");
+  if (std::holds_alternative<std::vector<std::string>*>(parameter.target) &&
+      parameter.kind == Parameter::Kind::Option) {
     option->expected(1)->take_all();
   }
   if (parameter.required) option->required();
@@ -129,8 +140,11 @@ void build(CLI::App& app, const Command& command, Globals& globals) {
   std::string* values[] = {nullptr, &globals.cluster, &globals.ledger, &globals.trust, &globals.key};
   for (size_t i = 0; i < std::size(kGlobalOptions); i++) {
     const GlobalOption& option = kGlobalOptions[i];
-    if (values[i] == nullptr) app.add_flag(std::string(option.name), globals.json, std::string(option.help));
-    else app.add_option(std::string(option.name), *values[i], std::string(option.help))->type_name(std::string(option.value));
+    if (values[i] == nullptr)
+      app.add_flag(std::string(option.name), globals.json, std::string(option.help));
+    else
+      app.add_option(std::string(option.name), *values[i], std::string(option.help))
+          ->type_name(std::string(option.value));
   }
   std::string examples = command.examples().size() == 1 ? "\nExample:\n" : "\nExamples:\n";
   for (const std::string& example : command.examples()) examples += "  " + example + "\n";
@@ -213,7 +227,8 @@ Result<Selected> select(const Commands& commands, const std::vector<std::string>
     if (command == nullptr && !group) {
       std::string where = path.empty() ? "" : path + " ";
       return make_error(Code::Invalid, "there is no command \"" + where + argument.substr(0, 40) + "\"" +
-                                           bot::did_you_mean(argument, names_at(commands, path)) + "; see: mcloud " + where + "--help");
+                                           bot::did_you_mean(argument, names_at(commands, path)) + "; see: mcloud " +
+                                           where + "--help");
     }
     path = longer;
     if (command != nullptr && !group) break;
@@ -233,7 +248,8 @@ std::string help_text(const Commands& commands, const std::string& path) {
   return app.help();
 }
 
-Status parse_parameters(const Command& command, const std::vector<std::string>& arguments, Globals& globals, bool& help) {
+Status parse_parameters(const Command& command, const std::vector<std::string>& arguments, Globals& globals,
+                        bool& help) {
   CLI::App app;
   build(app, command, globals);
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11 takes them from the back

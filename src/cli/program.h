@@ -13,7 +13,6 @@ namespace mcloud::cli {
 inline constexpr int kExitInvalid = 2;
 int exit_status(Code code);
 
-
 struct Selected {
   const Command* command = nullptr;
   std::vector<std::string> arguments;  // without the command's words
@@ -26,7 +25,8 @@ Result<Selected> select(const Commands& commands, const std::vector<std::string>
 std::string help_text(const Commands& commands, const std::string& path);
 
 // Fills the command's targets. Invalid says what is wrong and suggests. `help` is set when --help was there.
-Status parse_parameters(const Command& command, const std::vector<std::string>& arguments, Globals& globals, bool& help);
+Status parse_parameters(const Command& command, const std::vector<std::string>& arguments, Globals& globals,
+                        bool& help);
 
 // main(): everything that happens is in the exit status and on the two streams.
 int run_program(const Commands& commands, const std::vector<std::string>& arguments);

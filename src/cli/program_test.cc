@@ -54,7 +54,8 @@ TEST_CASE("every command has a summary without a full stop and an example that p
         start = end + 1;
       }
       CHECK_EQ(words[0], "mcloud");
-      auto pipe = std::find_if(words.begin(), words.end(), [](const std::string& word) { return word == ">" || word == "<"; });
+      auto pipe =
+          std::find_if(words.begin(), words.end(), [](const std::string& word) { return word == ">" || word == "<"; });
       words.erase(pipe, words.end());
       words.erase(words.begin());
       CHECK_EQ(selected(words), one.path());
@@ -82,7 +83,8 @@ TEST_CASE("the help of every command shows its example, its parameters and what 
 
 TEST_CASE("the whole help lists every command's first word with what it is for") {
   std::string help = help_text(commands(), "");
-  for (const Command& one : commands()) CHECK_NE(help.find("  " + one.path().substr(0, one.path().find(' '))), std::string::npos);
+  for (const Command& one : commands())
+    CHECK_NE(help.find("  " + one.path().substr(0, one.path().find(' '))), std::string::npos);
   for (size_t start = help.find("Commands:\n") + 10; help[start] != '\n'; start = help.find('\n', start) + 1) {
     std::string line = help.substr(start, help.find('\n', start) - start);
     CHECK_MESSAGE(line.find_last_not_of(' ') > 20, line);
@@ -119,7 +121,8 @@ TEST_CASE("wrong, missing and superfluous parameters are named, with the nearest
 TEST_CASE("what every command takes may stand anywhere") {
   Globals globals;
   bool help = false;
-  REQUIRE(parse_parameters(command("status"), {"--json", "hello", "--cluster", "/tmp/c", "--key", "ida"}, globals, help).has_value());
+  REQUIRE(parse_parameters(command("status"), {"--json", "hello", "--cluster", "/tmp/c", "--key", "ida"}, globals, help)
+              .has_value());
   CHECK(globals.json);
   CHECK_EQ(globals.cluster, "/tmp/c");
   CHECK_EQ(globals.key, "ida");
@@ -150,5 +153,6 @@ TEST_CASE("farms are names with countries") {
   CHECK_EQ(farms[1].country, "BE");
   CHECK_EQ(farms[2].country, "CH");
   CHECK_EQ(FarmSpec::parse_list("2")->size(), 2);
-  for (const char* text : {"", "0", "Barn", "barn:CHE", "barn:", ",", "a"}) CHECK_FALSE(FarmSpec::parse_list(text).has_value());
+  for (const char* text : {"", "0", "Barn", "barn:CHE", "barn:", ",", "a"})
+    CHECK_FALSE(FarmSpec::parse_list(text).has_value());
 }

@@ -1,5 +1,5 @@
-// What apply is doing, as lines on standard error with the seconds since the start; on a terminal also one line that says
-// what is waited for now.
+// What apply is doing, as lines on standard error with the seconds since the start; on a terminal also one line that
+// says what is waited for now.
 #pragma once
 
 #include "bot/follow.h"

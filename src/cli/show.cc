@@ -39,18 +39,27 @@ Json json_of(const contract::ApprovalTally& tally, bot::LedgerView& view) {
     for (const PublicKey& key : keys) list.push_back(view.name_of(key));
     return list;
   };
-  return {{"threshold", tally.threshold},       {"weight", tally.weight},
-          {"reached", tally.reached},           {"approved_by", names(tally.approved_by)},
-          {"rejected_by", names(tally.rejected_by)}, {"missing", names(tally.missing)},
+  return {{"threshold", tally.threshold},
+          {"weight", tally.weight},
+          {"reached", tally.reached},
+          {"approved_by", names(tally.approved_by)},
+          {"rejected_by", names(tally.rejected_by)},
+          {"missing", names(tally.missing)},
           {"missing_required", names(tally.missing_required)}};
 }
 
 Json json_of(const bot::PublishedPort& port, const Context& context) {
   Json where = Json::array();
   for (const auto& place : port.where) {
-    where.push_back({{"node", place.node_name}, {"address", place.address + ":" + std::to_string(port.port)}, {"ready", place.ready}});
+    where.push_back({{"node", place.node_name},
+                     {"address", place.address + ":" + std::to_string(port.port)},
+                     {"ready", place.ready}});
   }
-  return {{"protocol", port.protocol}, {"port", port.port}, {"workload", port.workload}, {"urls", urls_of(port, context)}, {"where", where}};
+  return {{"protocol", port.protocol},
+          {"port", port.port},
+          {"workload", port.workload},
+          {"urls", urls_of(port, context)},
+          {"where", where}};
 }
 
 std::string address_text(const bot::ReplicaStatus& replica) {
@@ -63,10 +72,14 @@ Table replica_table(const bot::ContractStatus& status, uint64_t now_ms) {
   Table table{{"REPLICA", "KIND", "STATE", "NODE", "ADDRESS", "FOR", "RESTARTS", ""}, {}};
   for (const bot::ReplicaStatus& replica : status.replicas) {
     std::string age = now_ms > replica.since_ms ? format_age(now_ms - replica.since_ms) : format_age(0);
-    table.rows.push_back({{replica.name(), Tone::Strong}, replica.kind,
+    table.rows.push_back({{replica.name(), Tone::Strong},
+                          replica.kind,
                           {std::string(bot::replica_state_name(replica.state)), tone_of(replica.state)},
-                          replica.node_name.empty() ? "-" : replica.node_name, address_text(replica), age,
-                          std::to_string(replica.restarts), {replica.message, Tone::Warning}});
+                          replica.node_name.empty() ? "-" : replica.node_name,
+                          address_text(replica),
+                          age,
+                          std::to_string(replica.restarts),
+                          {replica.message, Tone::Warning}});
   }
   return table;
 }
@@ -113,7 +126,10 @@ Json json_of(const bot::ContractStatus& status, bot::LedgerView& view, const Con
 
 Json json_of(const pb::Node& node) {
   auto demand = [](const pb::Demand& amount) {
-    return Json{{"cpu_milli", amount.cpu_milli()}, {"memory_bytes", amount.memory_bytes()}, {"disk_bytes", amount.disk_bytes()}, {"pids", amount.pids()}};
+    return Json{{"cpu_milli", amount.cpu_milli()},
+                {"memory_bytes", amount.memory_bytes()},
+                {"disk_bytes", amount.disk_bytes()},
+                {"pids", amount.pids()}};
   };
   Json labels = Json::object();
   for (const pb::Label& label : node.labels()) labels[label.key()] = label.value();
@@ -168,23 +184,27 @@ std::string approvals_text(const contract::ApprovalTally& tally, bot::LedgerView
   std::string text = std::to_string(tally.weight) + " of " + std::to_string(tally.threshold);
   if (!tally.approved_by.empty()) text += " (" + names_text(tally.approved_by, view) + ")";
   if (!tally.rejected_by.empty()) text += "; rejected by " + names_text(tally.rejected_by, view);
-  if (!tally.missing_required.empty()) text += "; must sign: " + names_text(tally.missing_required, view);
-  else if (!tally.reached && !tally.missing.empty()) text += "; can sign: " + names_text(tally.missing, view);
+  if (!tally.missing_required.empty())
+    text += "; must sign: " + names_text(tally.missing_required, view);
+  else if (!tally.reached && !tally.missing.empty())
+    text += "; can sign: " + names_text(tally.missing, view);
   return text;
 }
 
 void print_contract(Desk& desk, bot::LedgerView& view, const bot::ContractStatus& status, const Context& context) {
   Output& out = desk.out();
   std::string condition = paint(bot::condition_name(status.condition), tone_of(status.condition), out.colour());
-  out.line(paint(status.record.name(), Tone::Strong, out.colour()) + "  " + condition + "  " + std::to_string(status.ready) + "/" +
-           std::to_string(status.wanted) + " ready  version " + std::to_string(status.version) + "  " + status.id.short_hex());
+  out.line(paint(status.record.name(), Tone::Strong, out.colour()) + "  " + condition + "  " +
+           std::to_string(status.ready) + "/" + std::to_string(status.wanted) + " ready  version " +
+           std::to_string(status.version) + "  " + status.id.short_hex());
   if (!status.why.empty()) out.line("  " + printable(status.why));
   if (!status.replicas.empty()) {
     out.line("");
     out.table(replica_table(status, desk.clock().wall_ms()));
   }
   for (const bot::PublishedPort& port : status.published) {
-    for (const std::string& url : urls_of(port, context)) out.line("\n" + port.workload + " is at " + paint(url, Tone::Strong, out.colour()));
+    for (const std::string& url : urls_of(port, context))
+      out.line("\n" + port.workload + " is at " + paint(url, Tone::Strong, out.colour()));
   }
   if (status.has_proposal) {
     std::string version = std::to_string(status.record.proposed().version());
@@ -194,12 +214,18 @@ void print_contract(Desk& desk, bot::LedgerView& view, const bot::ContractStatus
 }
 
 Error report(Desk& desk, const std::string& path, const std::vector<contract::Diagnostic>& diagnostics) {
-  Error error = make_error(Code::Invalid, path + " has " + std::to_string(diagnostics.size()) + (diagnostics.size() == 1 ? " error" : " errors"));
+  Error error = make_error(Code::Invalid, path + " has " + std::to_string(diagnostics.size()) +
+                                              (diagnostics.size() == 1 ? " error" : " errors"));
   Json list = Json::array();
   for (const contract::Diagnostic& one : diagnostics) {
     desk.out().note(contract::format_diagnostic(one));
-    list.push_back({{"file", one.file}, {"line", one.place.line}, {"column", one.place.column}, {"field", one.field},
-                    {"message", one.message}, {"allowed", one.allowed}, {"suggestion", one.suggestion}});
+    list.push_back({{"file", one.file},
+                    {"line", one.place.line},
+                    {"column", one.place.column},
+                    {"field", one.field},
+                    {"message", one.message},
+                    {"allowed", one.allowed},
+                    {"suggestion", one.suggestion}});
   }
   Json json;
   json["error"] = {{"code", "invalid"}, {"message", error.message}};

@@ -50,8 +50,8 @@ std::string neighbour(const char* interface, const std::string& own, const std::
 
 std::string bird_config(size_t index, size_t nodes) {
   std::string own = backplane_address(index);
-  std::string out = "router id " + own + ";\ndefine OWN = " + own + ";\ndefine OWN_AS = " +
-                    std::to_string(as_number(index)) + ";\n" + kCommon;
+  std::string out = "router id " + own + ";\ndefine OWN = " + own +
+                    ";\ndefine OWN_AS = " + std::to_string(as_number(index)) + ";\n" + kCommon;
   if (nodes < 2) return out;
   size_t next = successor_of(index, nodes);
   size_t previous = predecessor_of(index, nodes);

@@ -32,11 +32,18 @@ std::vector<std::string> children_of(const std::string& path) {
   return out;
 }
 
+// "mcloud-1a2b3c4d" (cluster_id()). Others may have groups that begin alike.
+bool is_cluster_id(const std::string& name) {
+  return name.size() == 15 && name.starts_with("mcloud-") &&
+         name.find_first_not_of("0123456789abcdef", 7) == std::string::npos;
+}
+
 // A control file is written in place: io::write_file would replace it.
 Status write_control(const std::string& path, const std::string& text) {
   std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "we"), std::fclose);
   if (file == nullptr) return errno_error(errno, "open " + path);
-  if (std::fputs(text.c_str(), file.get()) < 0 || std::fflush(file.get()) != 0) return errno_error(errno, "write " + path);
+  if (std::fputs(text.c_str(), file.get()) < 0 || std::fflush(file.get()) != 0)
+    return errno_error(errno, "write " + path);
   return {};
 }
 
@@ -133,7 +140,7 @@ std::vector<std::string> Cgroups::clusters() const {
   std::set<std::string> names;
   for (const std::string& root : roots_) {
     for (const std::string& name : children_of(root)) {
-      if (name.starts_with("mcloud-")) names.insert(name);
+      if (is_cluster_id(name)) names.insert(name);
     }
   }
   return {names.begin(), names.end()};

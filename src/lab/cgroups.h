@@ -25,7 +25,7 @@ class Cgroups {
   Status remove(const std::string& group, uint64_t timeout_ms) const;
   // The calling process goes to the top of every hierarchy, so that the group it was in can be removed.
   void leave() const;
-  // Names "mcloud-..." at the top.
+  // Ids of clusters ("mcloud-" and 8 hexadecimal digits) that have groups here.
   std::vector<std::string> clusters() const;
 
   // "" or the place of the unified hierarchy next to v1 ones: container runtimes refuse it, so nodes unmount it.

@@ -65,9 +65,7 @@ Status Cluster::tell(const std::string& request) const {
   return {};
 }
 
-Result<ClusterStatus> Cluster::status() const {
-  return status_from_json(TRY(ask(R"({"command":"status"})")));
-}
+Result<ClusterStatus> Cluster::status() const { return status_from_json(TRY(ask(R"({"command":"status"})"))); }
 
 Status Cluster::kill(const std::string& node) const {
   return tell(wire::json_text({{"command", "kill"}, {"node", node}}));

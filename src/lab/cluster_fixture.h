@@ -27,8 +27,8 @@ class Traces {
   std::string left_now() const;
   std::string id_, folder_;
   int root_ = 0, keeper_ = 0;
-  std::set<std::string> namespaces_;   // "net:[4026532...]", of all its processes
-  std::vector<std::string> mounts_;    // of this process, before... at the time
+  std::set<std::string> namespaces_;  // "net:[4026532...]", of all its processes
+  std::vector<std::string> mounts_;   // of this process, before... at the time
   std::vector<std::string> links_;
 };
 

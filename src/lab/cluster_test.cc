@@ -92,7 +92,8 @@ TEST_CASE("a ring of five comes up, says what it is, and goes without a trace") 
     CHECK_EQ(node.state, "up");
     CHECK_GT(node.pid1, 1);
     std::string inside = "/proc/" + std::to_string(node.pid1);
-    CHECK(io::read_file(inside + "/status").value().find("NSpid:\t" + std::to_string(node.pid1) + "\t") != std::string::npos);
+    CHECK(io::read_file(inside + "/status").value().find("NSpid:\t" + std::to_string(node.pid1) + "\t") !=
+          std::string::npos);
     CHECK(io::read_file(inside + "/cgroup").value().find("/" + status.id + "/" + node.name) != std::string::npos);
   }
   CHECK_EQ(status.nodes[1].address, "10.251.0.2");
@@ -225,8 +226,9 @@ TEST_CASE("a cut uplink carries nothing, and carries again when mended") {
   Cluster cluster = owner->cluster();
   auto can_reach_hub = [&] {
     io::Command command;
-    command.arguments = {"nsenter", "-t", std::to_string(cluster.status()->nodes[0].pid1), "-n", "timeout", "0.5",
-                         "bash", "-c", "exec 3<>/dev/tcp/10.250.0.1/9"};
+    command.arguments = {"nsenter", "-t",      std::to_string(cluster.status()->nodes[0].pid1),
+                         "-n",      "timeout", "0.5",
+                         "bash",    "-c",      "exec 3<>/dev/tcp/10.250.0.1/9"};
     auto outcome = io::run(command);
     return outcome->errors.find("refused") != std::string::npos;  // an answer, nobody listens there
   };
@@ -273,7 +275,8 @@ TEST_CASE("a service is reached through its port on the host and is started agai
   uint16_t port = cluster.status()->forwards[0].port;
   auto greeted = [&] {
     io::Command command;
-    command.arguments = {"bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/" + std::to_string(port) + "; timeout 2 head -c 5 <&3"};
+    command.arguments = {"bash", "-c",
+                         "exec 3<>/dev/tcp/127.0.0.1/" + std::to_string(port) + "; timeout 2 head -c 5 <&3"};
     return io::run(command)->output == "hello";
   };
   CHECK(within_ms(5'000, greeted));

@@ -45,7 +45,8 @@ Result<io::Fd> listen_on(uint16_t port) {
 Result<uint16_t> port_of(const io::Fd& fd) {
   sockaddr_in address{};
   socklen_t size = sizeof address;
-  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return errno_error(errno, "getsockname");
+  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return errno_error(errno, "getsockname");
   return ntohs(address.sin_port);
 }
 
@@ -120,7 +121,8 @@ void Forwarder::accept_from(const std::string& name) {
   if (found == listeners_.end()) return;
   io::Fd client(::accept4(found->second.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!client.is_open()) {
-    if (errno == EMFILE || errno == ENFILE) log::warning("lab", "no descriptor left for a connection", {{"forward", name}});
+    if (errno == EMFILE || errno == ENFILE)
+      log::warning("lab", "no descriptor left for a connection", {{"forward", name}});
     return;
   }
   if (buffer_.empty()) buffer_.resize(kBufferBytes);
@@ -137,7 +139,8 @@ void Forwarder::listen_while_room() {
   bool full = connections_.size() >= kConnectionsMax;
   if (full == paused_) return;
   paused_ = full;
-  for (auto& [name, listener] : listeners_) poller_.change(listener.fd.get(), full ? 0 : static_cast<uint32_t>(EPOLLIN));
+  for (auto& [name, listener] : listeners_)
+    poller_.change(listener.fd.get(), full ? 0 : static_cast<uint32_t>(EPOLLIN));
 }
 
 void Forwarder::finished(uint64_t number) {

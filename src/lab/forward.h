@@ -1,8 +1,9 @@
 // Ports of 127.0.0.1 on the host that lead into the cluster's network namespace.
 //
 // A connection races its candidates: the one that answered last goes first, then another every 100 ms (at once
-// when one refuses) until one connects; who fails is asked last for a second. Bytes flow both ways, each way ends by itself
-// (half-close); nothing is read from the client before a candidate has connected, so nothing is lost in the race.
+// when one refuses) until one connects; who fails is asked last for a second. Bytes flow both ways, each way ends by
+// itself (half-close); nothing is read from the client before a candidate has connected, so nothing is lost in the
+// race.
 #pragma once
 
 #include <cstdint>

@@ -26,7 +26,8 @@ sockaddr_in local(const char* address, uint16_t port) {
 }
 
 struct Listener {
-  explicit Listener(const char* address = "127.0.0.1", int backlog = 64) : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Listener(const char* address = "127.0.0.1", int backlog = 64)
+      : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in own = local(address, 0);
     REQUIRE_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
     REQUIRE_EQ(::listen(fd.get(), backlog), 0);
@@ -100,7 +101,8 @@ void write_all(const io::Fd& fd, std::string_view bytes) {
 std::string read_to_end(const io::Fd& fd) {
   std::string out;
   std::string buffer(1 << 20, '\0');
-  for (ssize_t got; (got = ::recv(fd.get(), buffer.data(), buffer.size(), 0)) > 0;) out.append(buffer.data(), static_cast<size_t>(got));
+  for (ssize_t got; (got = ::recv(fd.get(), buffer.data(), buffer.size(), 0)) > 0;)
+    out.append(buffer.data(), static_cast<size_t>(got));
   return out;
 }
 
@@ -122,7 +124,8 @@ double gigabytes_per_second(const io::Fd& from, const io::Fd& to) {
   for (ssize_t got; (got = ::recv(to.get(), bytes.data(), bytes.size(), 0)) > 0;) total += static_cast<size_t>(got);
   ::waitpid(feeder, nullptr, 0);
   CHECK_EQ(total, kTimes << 20);
-  return static_cast<double>(total) / 1e9 / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return static_cast<double>(total) / 1e9 /
+         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // A listener whose queue is full answers nothing, like a host that is gone.

@@ -12,7 +12,8 @@ namespace mcloud::lab {
 
 class ForwardedConnection {
  public:
-  ForwardedConnection(Forwarder& owner, uint64_t number, io::Fd client, std::shared_ptr<Forwarder::Candidates> candidates);
+  ForwardedConnection(Forwarder& owner, uint64_t number, io::Fd client,
+                      std::shared_ptr<Forwarder::Candidates> candidates);
   ~ForwardedConnection();
   ForwardedConnection(const ForwardedConnection&) = delete;
   ForwardedConnection& operator=(const ForwardedConnection&) = delete;
@@ -28,11 +29,11 @@ class ForwardedConnection {
   struct Side {
     io::Fd fd;
     bool is_watched = false;
-    uint32_t events = 0;        // watched for
-    std::string backlog;        // read from the other side, not yet written here
+    uint32_t events = 0;  // watched for
+    std::string backlog;  // read from the other side, not yet written here
     size_t backlog_done = 0;
-    bool is_read_out = false;   // it sent its end
-    bool is_shut = false;       // we sent it the other's end
+    bool is_read_out = false;  // it sent its end
+    bool is_shut = false;      // we sent it the other's end
     bool is_finished() const { return is_read_out && is_shut; }
   };
 
@@ -54,7 +55,7 @@ class ForwardedConnection {
   std::vector<Attempt> attempts_;
   uint64_t stagger_timer_ = 0;
   uint64_t deadline_timer_ = 0;
-  std::array<Side, 2> sides_;    // client, target
+  std::array<Side, 2> sides_;  // client, target
 };
 
 }  // namespace mcloud::lab

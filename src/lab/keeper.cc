@@ -29,7 +29,8 @@ constexpr int kRootChannel = 3;  // its number in the root
 
 json error_json(const Error& error) { return {{"code", code_name(error.code)}, {"message", error.message}}; }
 std::string answer_line(const Result<json>& result) {
-  return wire::json_text(result.has_value() ? json{{"result", result.value()}} : json{{"error", error_json(result.error())}});
+  return wire::json_text(result.has_value() ? json{{"result", result.value()}}
+                                            : json{{"error", error_json(result.error())}});
 }
 Error error_of(const json& error) {
   return make_error(code_from_name(error.value("code", "internal")), error.value("message", "?"));
@@ -53,8 +54,11 @@ class Keeper {
 
  private:
   Keeper(Options options, Cgroups cgroups, std::unique_ptr<Poller> poller)
-      : options_(std::move(options)), folders_{options_.folder}, id_(cluster_id(options_.folder)),
-        cgroups_(std::move(cgroups)), poller_(std::move(poller)) {}
+      : options_(std::move(options)),
+        folders_{options_.folder},
+        id_(cluster_id(options_.folder)),
+        cgroups_(std::move(cgroups)),
+        poller_(std::move(poller)) {}
 
   void report(const json& line);
   void fail(const Error& error);
@@ -197,9 +201,8 @@ Status Keeper::become_ready() {
     TRY(std::move(set));
   }
   TRY(write_context());
-  control_ = TRY(ControlServer::listen(*poller_, folders_.control(), [this](const std::string& line, auto answer) {
-    obey(line, std::move(answer));
-  }));
+  control_ = TRY(ControlServer::listen(
+      *poller_, folders_.control(), [this](const std::string& line, auto answer) { obey(line, std::move(answer)); }));
   return {};
 }
 

@@ -17,7 +17,7 @@ constexpr off_t kLogBytesMax = 16 << 20;
 Result<io::Fd> open_log(const Folders& folders, const std::string& name) {
   TRY(io::make_folders(folders.logs()));
   std::string path = folders.log_of(name);
-  struct stat about {};
+  struct stat about{};
   if (::stat(path.c_str(), &about) == 0 && about.st_size > kLogBytesMax &&
       ::rename(path.c_str(), (path + ".1").c_str()) != 0) {
     return errno_error(errno, "set aside " + path);

@@ -76,8 +76,9 @@ void enclose(const Enclosure& enclosure) {
 Result<std::unique_ptr<io::Child>> start_enclosed(Enclosure enclosure) {
   PidNamespaceForChild fresh = TRY(PidNamespaceForChild::begin());
   enclosure.command.in_child = [&enclosure] { enclose(enclosure); };
-  return io::Child::start(enclosure.command, {.output = enclosure.output, .errors = enclosure.output,
-                                              .die_with_parent = true, .new_session = true});
+  return io::Child::start(
+      enclosure.command,
+      {.output = enclosure.output, .errors = enclosure.output, .die_with_parent = true, .new_session = true});
 }
 
 }  // namespace mcloud::lab

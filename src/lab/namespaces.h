@@ -11,11 +11,11 @@ namespace mcloud::lab {
 
 struct Enclosure {
   io::Command command;
-  int output = -1;                     // its 1 and 2
-  std::vector<std::string> cgroups;    // files to write "0" to (Cgroups::entrances)
-  int netns = -1;                      // network namespace to enter; -1 = a new one
-  std::string host_name;               // not "": own UTS and IPC namespaces with this name
-  std::string hybrid_mount;            // not "": unmounted inside
+  int output = -1;                   // its 1 and 2
+  std::vector<std::string> cgroups;  // files to write "0" to (Cgroups::entrances)
+  int netns = -1;                    // network namespace to enter; -1 = a new one
+  std::string host_name;             // not "": own UTS and IPC namespaces with this name
+  std::string hybrid_mount;          // not "": unmounted inside
 };
 
 // Own pid and mount namespaces with a fresh /proc and an empty tmpfs on /run; nothing mounted inside is seen

@@ -122,7 +122,8 @@ void NodeHost::finish() {
   exit_code_ = code.has_value() && code->has_value() ? **code : -1;
   child_.reset();
   Status removed = surroundings_.cgroups.remove(group(), 1'000);
-  if (!removed.has_value()) log::warning("lab", "control groups stay", {{"node", name()}, {"reason", removed.error().message}});
+  if (!removed.has_value())
+    log::warning("lab", "control groups stay", {{"node", name()}, {"reason", removed.error().message}});
 }
 
 }  // namespace mcloud::lab

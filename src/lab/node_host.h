@@ -17,7 +17,7 @@ class NodeHost {
   struct Surroundings {
     Folders folders;
     Cgroups cgroups;
-    std::string cluster;                    // its id
+    std::string cluster;  // its id
     std::vector<std::string> node_command;
   };
   NodeHost(const Surroundings& surroundings, NodeSpec spec, size_t index)
@@ -26,7 +26,7 @@ class NodeHost {
   const std::string& name() const { return spec_.name; }
   size_t index() const { return index_; }
   bool is_up() const { return child_ != nullptr; }
-  int exit_code() const { return exit_code_; }    // of the last pid 1
+  int exit_code() const { return exit_code_; }  // of the last pid 1
   const io::Child* child() const { return child_.get(); }
   // NotFound while it is down. Not kept longer than needed: a dead node's addresses must not answer.
   Result<io::Fd> netns() const;

@@ -15,9 +15,8 @@ using nlohmann::json;
 
 Status check_name(const std::string& name, const std::string& what) {
   bool good = !name.empty() && name.size() <= 15 && name[0] >= 'a' && name[0] <= 'z' &&
-              std::all_of(name.begin(), name.end(), [](char c) {
-                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-              });
+              std::all_of(name.begin(), name.end(),
+                          [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
   if (good) return {};
   return make_error(Code::Invalid, what + " \"" + name + "\": a name is a-z, 0-9 and -, begins with a letter and has " +
                                        "at most 15 characters");
@@ -74,12 +73,8 @@ Status check(const Options& options) {
 }
 
 std::string to_json(const Options& options) {
-  json out = {{"folder", options.folder},
-              {"self", options.self},
-              {"node_command", options.node_command},
-              {"context", options.context_json},
-              {"nodes", json::array()},
-              {"services", json::array()},
+  json out = {{"folder", options.folder},        {"self", options.self},   {"node_command", options.node_command},
+              {"context", options.context_json}, {"nodes", json::array()}, {"services", json::array()},
               {"forwards", json::array()}};
   for (const NodeSpec& node : options.nodes) {
     out["nodes"].push_back({{"name", node.name}, {"config", node.config_json}});

@@ -36,7 +36,7 @@ struct Options {
   std::vector<NodeSpec> nodes;            // 1..100, in the order of the ring
   std::vector<ServiceSpec> services;
   std::vector<ForwardSpec> forwards;
-  std::string context_json = "{}";        // members for DIR/cluster.json beside the lab's own, which win
+  std::string context_json = "{}";  // members for DIR/cluster.json beside the lab's own, which win
 };
 
 Status check(const Options& options);

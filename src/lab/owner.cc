@@ -103,13 +103,13 @@ Result<std::unique_ptr<Owner>> Owner::up(const Options& options, const Progress&
   Pipe report = TRY(Pipe::create());
   io::Command command;
   command.arguments = options.self;
-  for (const std::string& word : {std::string("keeper"), options.folder, std::to_string(kOwnerDescriptor),
-                                  std::to_string(kReportDescriptor)}) {
+  for (const std::string& word :
+       {std::string("keeper"), options.folder, std::to_string(kOwnerDescriptor), std::to_string(kReportDescriptor)}) {
     command.arguments.push_back(word);
   }
   command.descriptors = {{life.read_end.get(), kOwnerDescriptor}, {report.write_end.get(), kReportDescriptor}};
-  auto keeper = TRY(io::Child::start(command, {.output = log.get(), .errors = log.get(), .die_with_parent = false,
-                                               .new_session = true}));
+  auto keeper = TRY(io::Child::start(
+      command, {.output = log.get(), .errors = log.get(), .die_with_parent = false, .new_session = true}));
   report.write_end.reset();
   std::unique_ptr<Owner> owner(new Owner(options.folder, std::move(keeper), std::move(life.write_end)));
   TRY(Report(std::move(report.read_end), progress).wait(io::SystemClock().monotonic_ms() + kUpTimeoutMs));

@@ -46,7 +46,7 @@ class Poller {
   uint64_t last_number_ = 0;
   std::map<int, Watch> watches_;
   std::map<std::pair<uint64_t, uint64_t>, std::function<void()>> timers_;  // by moment, number
-  std::map<uint64_t, uint64_t> moments_;                                  // of timers, by number
+  std::map<uint64_t, uint64_t> moments_;                                   // of timers, by number
 };
 
 // Blocks these signals for the thread and reads them as a descriptor instead.

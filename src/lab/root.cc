@@ -39,7 +39,9 @@ class Root {
 
  private:
   Root(Options options, Cgroups cgroups, Channel channel, std::unique_ptr<Poller> poller)
-      : options_(std::move(options)), channel_(std::move(channel)), poller_(std::move(poller)),
+      : options_(std::move(options)),
+        channel_(std::move(channel)),
+        poller_(std::move(poller)),
         surroundings_{{options_.folder}, std::move(cgroups), cluster_id(options_.folder), options_.node_command},
         services_(surroundings_.folders, *poller_, [this](const Services::Running& service) {
           tell({{"event", "process"}, {"name", service.spec.name}}, service.child->pidfd());
@@ -293,12 +295,13 @@ Status Root::add_node(const json& request) {
   TRY(io::write_file(surroundings_.folders.plan(), to_json(changed), io::Durability::None, 0600));
   options_ = std::move(changed);
   TRY(make_room());
-  NodeHost& added = *nodes_.emplace_back(
-      std::make_unique<NodeHost>(surroundings_, options_.nodes.back(), nodes_.size() + 1));
+  NodeHost& added =
+      *nodes_.emplace_back(std::make_unique<NodeHost>(surroundings_, options_.nodes.back(), nodes_.size() + 1));
   for (auto& node : nodes_) TRY(node->write_configs(nodes_.size()));
   for (auto& node : nodes_) {
     Status reloaded = node->reload_routing();
-    if (!reloaded.has_value()) log::warning("lab", "routing keeps its old neighbours", {{"reason", reloaded.error().message}});
+    if (!reloaded.has_value())
+      log::warning("lab", "routing keeps its old neighbours", {{"reason", reloaded.error().message}});
   }
   return start_node(added);
 }
@@ -346,7 +349,7 @@ int run_root(const std::string& folder, int channel_descriptor) {
   }
   // A keeper that is killed lets us remove our control groups, which outlive processes; if that hangs, the
   // alarm ends us and the kernel the rest.
-  struct sigaction give_up {};
+  struct sigaction give_up{};
   give_up.sa_handler = [](int) { ::_exit(1); };
   ::sigaction(SIGALRM, &give_up, nullptr);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);

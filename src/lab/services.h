@@ -21,7 +21,7 @@ class Services {
     uint32_t restarts = 0;
     uint64_t started_ms = 0;
     uint64_t delay_ms = 0;
-    int exit_code = 0;                 // of the last run
+    int exit_code = 0;  // of the last run
   };
   // `started` is told of each start. Both references outlive this.
   Services(const Folders& folders, Poller& poller, std::function<void(const Running&)> started)

@@ -29,7 +29,8 @@ void sweep_dead_clusters(const Cgroups& cgroups) {
   for (const std::string& id : cgroups.clusters()) {
     if (is_cluster_alive(id)) continue;
     Status removed = cgroups.remove(id, 0);
-    if (!removed.has_value()) log::warning("lab", "control groups stay", {{"cluster", id}, {"reason", removed.error().message}});
+    if (!removed.has_value())
+      log::warning("lab", "control groups stay", {{"cluster", id}, {"reason", removed.error().message}});
   }
 }
 

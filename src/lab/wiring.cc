@@ -142,7 +142,8 @@ Status set_traffic(const io::Fd& node, const std::string& interface, Traffic tra
 }
 
 Status set_uplink_traffic(size_t index, Traffic traffic) {
-  return drop_arrivals(root_end(index), traffic).with_context("cut or mend the uplink of node " + std::to_string(index));
+  return drop_arrivals(root_end(index), traffic)
+      .with_context("cut or mend the uplink of node " + std::to_string(index));
 }
 
 }  // namespace mcloud::lab

@@ -1,8 +1,8 @@
 // Addresses and ranges come from contracts: whatever is accepted reads back as itself.
-#include "network/address.h"
-
 #include <cstdint>
 #include <cstdlib>
+
+#include "network/address.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace mcloud::network;

@@ -33,7 +33,8 @@ std::string join(const Items& items, Text text) {
 }
 
 std::string set_of(const std::string& name, const std::string& type, const std::string& elements) {
-  return "  " + name + " {\n    " + type + "\n" + (elements.empty() ? "" : "    elements = { " + elements + " }\n") + "  }\n";
+  return "  " + name + " {\n    " + type + "\n" + (elements.empty() ? "" : "    elements = { " + elements + " }\n") +
+         "  }\n";
 }
 
 std::string protocol_name(Publication::Protocol protocol) {
@@ -64,9 +65,8 @@ std::string publication_maps(const DesiredNetworks& desired, const std::map<uint
   std::string out;
   for (const char* protocol : {"tcp", "udp"}) {
     out += set_of(std::string("map ") + protocol + "_publications", "type inet_service : ipv4_addr",
-                  join(ports[protocol], [](const auto& entry) {
-                    return std::to_string(entry.first) + " : " + entry.second.text();
-                  }));
+                  join(ports[protocol],
+                       [](const auto& entry) { return std::to_string(entry.first) + " : " + entry.second.text(); }));
   }
   return out;
 }
@@ -162,14 +162,18 @@ Rules network_rules(const Network& network, const std::vector<Publication>& publ
 )";
   // A member speaks only as itself; the gateway is each node's own and not spoken of between nodes.
   std::string bridge = std::string("table bridge ") + kTable + " {\n";
-  bridge += set_of("set members", "type ifname . ether_addr . ipv4_addr", join(network.members, [](const Member& member) {
-                     return "\"" + port_name(member.address) + "\" . " + mac_of(member.address) + " . " + member.address.text();
-                   }));
+  bridge += set_of(
+      "set members", "type ifname . ether_addr . ipv4_addr", join(network.members, [](const Member& member) {
+        return "\"" + port_name(member.address) + "\" . " + mac_of(member.address) + " . " + member.address.text();
+      }));
   bridge += R"(  chain arrival {
     type filter hook prerouting priority -300; policy accept;
-    iifname "vx0" ether saddr )" + mac_of(network.range.gateway()) + R"( drop
-    iifname "vx0" ether type arp arp saddr ip )" + gateway + R"( drop
-    iifname "vx0" ether type arp arp daddr ip )" + gateway + R"( drop
+    iifname "vx0" ether saddr )" +
+            mac_of(network.range.gateway()) + R"( drop
+    iifname "vx0" ether type arp arp saddr ip )" +
+            gateway + R"( drop
+    iifname "vx0" ether type arp arp daddr ip )" +
+            gateway + R"( drop
     iifname != "m*" accept
     ether type ip iifname . ether saddr . ip saddr @members accept
     ether type arp iifname . ether saddr . arp saddr ip @members accept
@@ -177,8 +181,10 @@ Rules network_rules(const Network& network, const std::vector<Publication>& publ
   }
   chain leave {
     type filter hook postrouting priority 300; policy accept;
-    oifname "vx0" ether type arp arp saddr ip )" + gateway + R"( drop
-    oifname "vx0" ether type arp arp daddr ip )" + gateway + R"( drop
+    oifname "vx0" ether type arp arp saddr ip )" +
+            gateway + R"( drop
+    oifname "vx0" ether type arp arp daddr ip )" +
+            gateway + R"( drop
   }
 }
 )";

@@ -16,7 +16,7 @@ struct Rules {
 };
 
 inline constexpr const char* kTable = "mcloud";
-inline constexpr const char* kBridge = "br0";    // in a network's namespace
+inline constexpr const char* kBridge = "br0";  // in a network's namespace
 inline constexpr const char* kVxlan = "vx0";
 inline constexpr const char* kTransit = "up0";
 inline constexpr uint32_t kTransitsMax = 1 << 15;

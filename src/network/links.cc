@@ -213,7 +213,8 @@ Status Links::wait_operational(const std::string& name) {
   while (true) {
     Link link = TRY(get(name));
     if (link.is_operational) return {};
-    if (io::SystemClock().monotonic_ms() >= deadline) return make_error(Code::TimedOut, "link " + name + " gets no carrier");
+    if (io::SystemClock().monotonic_ms() >= deadline)
+      return make_error(Code::TimedOut, "link " + name + " gets no carrier");
     timespec pause{0, 200'000};
     ::nanosleep(&pause, nullptr);
   }

@@ -16,7 +16,7 @@ struct Link {
   std::string alias;
   std::string kind;  // "veth", "bridge", "vxlan", ...
   int mtu = 0;
-  int master = 0;    // index of its bridge, 0 = none
+  int master = 0;  // index of its bridge, 0 = none
   bool is_up = false;
   bool is_operational = false;  // up, with carrier, and the kernel has begun to send through it
 };
@@ -24,9 +24,9 @@ struct Link {
 // One end of a veth pair.
 struct VethEnd {
   std::string name;
-  std::string mac;          // "" = any
+  std::string mac;  // "" = any
   int mtu = 1500;
-  int netns = -1;           // descriptor of the namespace it goes to; -1 = this one
+  int netns = -1;  // descriptor of the namespace it goes to; -1 = this one
 };
 
 struct Vxlan {
@@ -48,7 +48,7 @@ struct BridgePort {
 struct ForwardingEntry {
   std::string mac;
   int link = 0;
-  Ipv4 node;              // none = no VXLAN
+  Ipv4 node;               // none = no VXLAN
   bool is_bridge = false;  // the entry of the bridge (true) or the VXLAN device's own (false)
 };
 

@@ -47,8 +47,12 @@ struct Machine::Inside {
   std::string folder;
   std::optional<Nft> nft;  // of the node
 
-  std::string network_path(uint32_t vni) const { return folder + "/" + std::string(kNetworkPrefix) + std::to_string(vni); }
-  std::string container_path(const std::string& netns) const { return folder + "/" + std::string(kContainerPrefix) + netns; }
+  std::string network_path(uint32_t vni) const {
+    return folder + "/" + std::string(kNetworkPrefix) + std::to_string(vni);
+  }
+  std::string container_path(const std::string& netns) const {
+    return folder + "/" + std::string(kContainerPrefix) + netns;
+  }
   Result<io::Fd> network(uint32_t vni) const { return open_netns(network_path(vni)); }
 
   Status run(const EnableForwarding&) { return set_net_sysctl("ipv4/ip_forward", "1"); }

@@ -134,7 +134,8 @@ bool ping(const Place& from, const std::string& to, size_t size) {
   if (::sendto(fd.get(), packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
     return false;
   }
-  return is_ready(fd, POLLIN) && ::recv(fd.get(), packet.data(), packet.size(), 0) == static_cast<ssize_t>(packet.size());
+  return is_ready(fd, POLLIN) &&
+         ::recv(fd.get(), packet.data(), packet.size(), 0) == static_cast<ssize_t>(packet.size());
 }
 
 TcpServer::TcpServer(const Place& place, const std::string& address, uint16_t port) : fd_(place.socket(SOCK_STREAM)) {
@@ -163,7 +164,8 @@ io::Fd connect_tcp(const Place& from, const std::string& to, uint16_t port, cons
     REQUIRE_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
   }
   sockaddr_in address = socket_address(to, port);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS) return {};
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS)
+    return {};
   int error = 0;
   socklen_t size = sizeof error;
   bool answered = is_ready(fd, POLLOUT) && ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0;

@@ -154,7 +154,8 @@ TEST_CASE("containers reach the outside, but neither the node nor what is forbid
   TcpServer neighbour(nodes.places[1], "0.0.0.0", 7000);
   TcpServer backplane(nodes.backplane, "0.0.0.0", 7000);
   REQUIRE(connect_tcp(nodes.places[0], "172.16.0.2", 7000).is_open());
-  for (const char* to : {"10.250.0.11", "172.16.0.1", "172.16.0.2", "172.16.0.254", "198.19.0.0", "198.19.0.1", "10.42.0.1"}) {
+  for (const char* to :
+       {"10.250.0.11", "172.16.0.1", "172.16.0.2", "172.16.0.254", "198.19.0.0", "198.19.0.1", "10.42.0.1"}) {
     CAPTURE(to);
     CHECK_FALSE(connect_tcp(web, to, 7000).is_open());
   }
@@ -237,7 +238,8 @@ TEST_CASE("killed at any moment, the next apply ends with exactly what is wanted
     DesiredNetworks wanted = nodes.one;
     wanted.networks.push_back(make_network(8 + static_cast<uint32_t>(random.below(2)), {member("db-0", "10.42.0.3")}));
     if (random.below(3) == 0) wanted.networks.erase(wanted.networks.begin());
-    wanted.publications = {{.port = static_cast<uint16_t>(8000 + round), .vni = wanted.networks[0].vni,
+    wanted.publications = {{.port = static_cast<uint16_t>(8000 + round),
+                            .vni = wanted.networks[0].vni,
                             .targets = {{wanted.networks[0].members[0].address, 80}}}};
     pid_t child = ::fork();
     if (child == 0) {

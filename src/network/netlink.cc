@@ -14,7 +14,7 @@ namespace mcloud::network {
 namespace {
 
 constexpr int kAnswerTimeoutMs = 5'000;
-constexpr size_t kReceiveBytes = 256 << 10;
+constexpr size_t kReceiveBytes = 64 << 10;
 
 size_t padded(size_t size) { return (size + 3) & ~size_t{3}; }
 

@@ -17,7 +17,7 @@ namespace mcloud::network {
 namespace {
 
 bool is_netns(int fd) {
-  struct statfs about {};
+  struct statfs about{};
   return ::fstatfs(fd, &about) == 0 && about.f_type == NSFS_MAGIC && ::ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
 

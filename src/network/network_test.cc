@@ -11,7 +11,8 @@ TEST_CASE("addresses and ranges read as people write them, and nothing else") {
   CHECK_EQ(Ipv4::parse("10.42.0.7").value().text(), "10.42.0.7");
   CHECK_EQ(Range::parse("10.42.0.0/16").value().gateway().text(), "10.42.0.1");
   CHECK(Range::parse("0.0.0.0/0").value().contains(Ipv4::parse("255.255.255.255").value()));
-  for (const char* text : {"", "10.42.0", "10.42.0.256", "10.42.0.07", "10.42.0.7 ", "1.2.3.4.5", "0x1.2.3.4", "-1.2.3.4"}) {
+  for (const char* text :
+       {"", "10.42.0", "10.42.0.256", "10.42.0.07", "10.42.0.7 ", "1.2.3.4.5", "0x1.2.3.4", "-1.2.3.4"}) {
     CHECK_FALSE(Ipv4::parse(text).has_value());
   }
   for (const char* text : {"10.42.0.0", "10.42.0.0/33", "10.42.0.0/", "10.42.0.0/16x", "/16"}) {
@@ -26,7 +27,9 @@ TEST_CASE("a MAC is a function of its address") {
 
 TEST_CASE("a replica finds the others by name, and itself first") {
   auto address = [](const char* text) { return Ipv4::parse(text).value(); };
-  Names names{"hello", "web-1", address("10.42.0.3"),
+  Names names{"hello",
+              "web-1",
+              address("10.42.0.3"),
               {{"web", 0, address("10.42.0.2")}, {"web", 1, address("10.42.0.3")}, {"db", 0, address("10.42.0.4")}}};
   CHECK_EQ(hosts_file(names),
            "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"

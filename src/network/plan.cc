@@ -95,8 +95,9 @@ void sift_publications(const DesiredNetworks& desired, Sifted& out) {
 // It becomes part of the rules' text.
 bool is_interface_name(const std::string& name) {
   return name.size() <= 15 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-  });
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                  c == '.';
+         });
 }
 
 Sifted sift(const DesiredNetworks& desired) {
@@ -126,8 +127,13 @@ Sifted sift(const DesiredNetworks& desired) {
 }
 
 NetworkShape shape_of(const DesiredNetworks& desired, const Network& network) {
-  return {network.contract, network.name, network.vni, network.range, desired.backplane,
-          std::max(kMtuMin, desired.underlay_mtu - kVxlanOverhead), 0};
+  return {network.contract,
+          network.name,
+          network.vni,
+          network.range,
+          desired.backplane,
+          std::max(kMtuMin, desired.underlay_mtu - kVxlanOverhead),
+          0};
 }
 
 class Planner {
@@ -270,8 +276,8 @@ class Planner {
 
   const DesiredNetworks& desired_;
   const ActualNetworks& actual_;
-  std::map<uint32_t, NetworkShape> shapes_;               // wanted, by VNI
-  std::map<uint32_t, const ActualNetwork*> kept_;         // there already with that shape
+  std::map<uint32_t, NetworkShape> shapes_;        // wanted, by VNI
+  std::map<uint32_t, const ActualNetwork*> kept_;  // there already with that shape
   std::vector<NetworkStep> steps_;
 };
 
@@ -283,7 +289,9 @@ struct Describe {
   std::string operator()(const CreateNetwork& step) const { return "create " + network(step.shape.vni); }
   std::string operator()(const RemoveNetwork& step) const { return "remove " + network(step.vni); }
   std::string operator()(const SetNetworkFirewall& step) const { return "set the rules of " + network(step.vni); }
-  std::string operator()(const SetPeer& step) const { return "add node " + step.node.text() + " to " + network(step.vni); }
+  std::string operator()(const SetPeer& step) const {
+    return "add node " + step.node.text() + " to " + network(step.vni);
+  }
   std::string operator()(const RemovePeer& step) const {
     return "remove node " + step.node.text() + " from " + network(step.vni);
   }

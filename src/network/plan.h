@@ -67,10 +67,10 @@ struct Publication {
 };
 
 struct DesiredNetworks {
-  Ipv4 backplane;                 // this node's address: the source of VXLAN packets
-  std::string uplink;             // interface where publications appear and containers leave; "" = none
-  int underlay_mtu = 1500;        // of the way between nodes; containers get 50 less
-  std::vector<Range> forbidden;   // what containers must not reach through the uplink (backplane, ledger)
+  Ipv4 backplane;                // this node's address: the source of VXLAN packets
+  std::string uplink;            // interface where publications appear and containers leave; "" = none
+  int underlay_mtu = 1500;       // of the way between nodes; containers get 50 less
+  std::vector<Range> forbidden;  // what containers must not reach through the uplink (backplane, ledger)
   std::vector<Network> networks;
   std::vector<Publication> publications;
 };
@@ -109,19 +109,52 @@ struct ActualNetworks {
 // ---- steps ---------------------------------------------------------------------------------------
 
 struct EnableForwarding {};
-struct SetNodeFirewall { std::string rules, revision; };
+struct SetNodeFirewall {
+  std::string rules, revision;
+};
 struct RemoveNodeFirewall {};
-struct CreateNetwork { NetworkShape shape; };
-struct RemoveNetwork { uint32_t vni = 0; };
-struct SetNetworkFirewall { uint32_t vni = 0; std::string rules, revision; };
-struct SetPeer { uint32_t vni = 0; Ipv4 node; };
-struct RemovePeer { uint32_t vni = 0; Ipv4 node; };
-struct SetRemote { uint32_t vni = 0; RemoteMember remote; };
-struct RemoveRemote { uint32_t vni = 0; Ipv4 address; };
-struct CreateNetns { std::string netns; };
-struct RemoveNetns { std::string netns; };
-struct AttachMember { uint32_t vni = 0; Member member; Range range; int mtu = 0; };
-struct DetachMember { uint32_t vni = 0; Ipv4 address; };
+struct CreateNetwork {
+  NetworkShape shape;
+};
+struct RemoveNetwork {
+  uint32_t vni = 0;
+};
+struct SetNetworkFirewall {
+  uint32_t vni = 0;
+  std::string rules, revision;
+};
+struct SetPeer {
+  uint32_t vni = 0;
+  Ipv4 node;
+};
+struct RemovePeer {
+  uint32_t vni = 0;
+  Ipv4 node;
+};
+struct SetRemote {
+  uint32_t vni = 0;
+  RemoteMember remote;
+};
+struct RemoveRemote {
+  uint32_t vni = 0;
+  Ipv4 address;
+};
+struct CreateNetns {
+  std::string netns;
+};
+struct RemoveNetns {
+  std::string netns;
+};
+struct AttachMember {
+  uint32_t vni = 0;
+  Member member;
+  Range range;
+  int mtu = 0;
+};
+struct DetachMember {
+  uint32_t vni = 0;
+  Ipv4 address;
+};
 
 using NetworkStep = std::variant<EnableForwarding, SetNodeFirewall, RemoveNodeFirewall, CreateNetwork, RemoveNetwork,
                                  SetNetworkFirewall, SetPeer, RemovePeer, SetRemote, RemoveRemote, CreateNetns,

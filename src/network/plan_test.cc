@@ -30,7 +30,9 @@ struct Model {
   void operator()(const SetNetworkFirewall& step) { actual.networks.at(step.vni).firewall = step.revision; }
   void operator()(const SetPeer& step) { actual.networks.at(step.vni).peers.insert(step.node); }
   void operator()(const RemovePeer& step) { actual.networks.at(step.vni).peers.erase(step.node); }
-  void operator()(const SetRemote& step) { actual.networks.at(step.vni).remotes[step.remote.address] = step.remote.node; }
+  void operator()(const SetRemote& step) {
+    actual.networks.at(step.vni).remotes[step.remote.address] = step.remote.node;
+  }
   void operator()(const RemoveRemote& step) { actual.networks.at(step.vni).remotes.erase(step.address); }
   void operator()(const CreateNetns& step) {
     CHECK_FALSE(actual.netns.contains(step.netns));
@@ -83,16 +85,21 @@ DesiredNetworks random_desired(Random& random) {
   desired.forbidden = {Range::parse("10.251.0.0/16").value()};
   for (uint32_t vni = 1; vni <= 4; ++vni) {
     if (random.below(3) == 0) continue;
-    Network network{.name = random.below(6) == 0 ? "other" : "default", .vni = vni, .range = Range::parse("10.42.0.0/16").value()};
+    Network network{
+        .name = random.below(6) == 0 ? "other" : "default", .vni = vni, .range = Range::parse("10.42.0.0/16").value()};
     for (uint32_t i = 2; i < 7; ++i) {
       Ipv4 own{network.range.first.value + i};
-      std::string netns = random.below(4) == 0 ? "shared-" + std::to_string(i) : "c" + std::to_string(vni) + "-" + std::to_string(i);
+      std::string netns =
+          random.below(4) == 0 ? "shared-" + std::to_string(i) : "c" + std::to_string(vni) + "-" + std::to_string(i);
       uint64_t place = random.below(3);
       if (place == 0) network.members.push_back({netns, "eth" + std::to_string(vni), own});
-      if (place == 1) network.remotes.push_back({own, Ipv4{address("10.251.0.2").value + static_cast<uint32_t>(random.below(3))}});
+      if (place == 1)
+        network.remotes.push_back({own, Ipv4{address("10.251.0.2").value + static_cast<uint32_t>(random.below(3))}});
     }
     if (!network.members.empty() && random.below(2) == 0) {
-      desired.publications.push_back({.port = static_cast<uint16_t>(8000 + random.below(3)), .vni = vni, .targets = {{network.members[0].address, 80}}});
+      desired.publications.push_back({.port = static_cast<uint16_t>(8000 + random.below(3)),
+                                      .vni = vni,
+                                      .targets = {{network.members[0].address, 80}}});
     }
     desired.networks.push_back(network);
   }
@@ -127,7 +134,10 @@ TEST_CASE("from any state, with steps cut short anywhere, planning again ends wi
 }
 
 TEST_CASE("a network that stays keeps its members and its transit link while others come and go") {
-  Network web{.name = "default", .vni = 7, .range = Range::parse("10.42.0.0/16").value(), .members = {{"web-0", "eth0", address("10.42.0.2")}}};
+  Network web{.name = "default",
+              .vni = 7,
+              .range = Range::parse("10.42.0.0/16").value(),
+              .members = {{"web-0", "eth0", address("10.42.0.2")}}};
   Network db = web;
   db.vni = 8;
   db.members = {{"db-0", "eth0", address("10.42.0.2")}};
@@ -148,15 +158,15 @@ TEST_CASE("a network that stays keeps its members and its transit link while oth
 
 TEST_CASE("what contradicts itself is left out and named") {
   Network network{.name = "default", .vni = 7, .range = Range::parse("10.42.0.0/16").value()};
-  network.members = {{"a", "eth0", address("10.42.0.2")},
-                     {"b", "eth0", address("10.42.0.2")},   // address taken
-                     {"a", "eth0", address("10.42.0.3")},   // interface taken
-                     {"c", "eth0", address("10.42.0.1")},   // the gateway
-                     {"d", "eth0", address("10.43.0.2")},   // outside
+  network.members = {{"a", "eth0", address("10.42.0.2")},   {"b", "eth0", address("10.42.0.2")},  // address taken
+                     {"a", "eth0", address("10.42.0.3")},                                         // interface taken
+                     {"c", "eth0", address("10.42.0.1")},                                         // the gateway
+                     {"d", "eth0", address("10.43.0.2")},                                         // outside
                      {"e/..", "eth0", address("10.42.0.4")}};
   Network twin = network;
   twin.name = "twin";
-  DesiredNetworks desired{.backplane = address("10.251.0.1"), .uplink = "up\"; flush ruleset", .networks = {network, twin}};
+  DesiredNetworks desired{
+      .backplane = address("10.251.0.1"), .uplink = "up\"; flush ruleset", .networks = {network, twin}};
   desired.publications = {{.port = 80, .vni = 7, .targets = {{address("10.42.0.2"), 80}}},
                           {.port = 80, .vni = 7, .targets = {{address("10.42.0.2"), 81}}},
                           {.port = 81, .vni = 7, .targets = {{address("10.42.0.99"), 81}}}};

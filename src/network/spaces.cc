@@ -79,8 +79,8 @@ Status build_around(const NetworkShape& shape, const io::Fd& inside) {
   TRY(links.remove(transit_interface(shape.vni)));
   TRY(links.add_veth({.name = transit_interface(shape.vni), .mtu = shape.mtu},
                      {.name = kTransit, .mtu = shape.mtu, .netns = inside.get()}));
-  TRY(links.add_vxlan({.name = kVxlan, .vni = shape.vni, .local = shape.backplane, .mtu = shape.mtu,
-                       .netns = inside.get()}));
+  TRY(links.add_vxlan(
+      {.name = kVxlan, .vni = shape.vni, .local = shape.backplane, .mtu = shape.mtu, .netns = inside.get()}));
   Link transit = TRY(links.get(transit_interface(shape.vni)));
   TRY(links.set_alias(transit.index, "mcloud:" + shape.contract.hex() + ":" + shape.name));
   TRY(links.add_address(transit.index, transit_node_address(shape.transit), 31));

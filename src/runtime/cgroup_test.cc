@@ -11,7 +11,7 @@ namespace {
 
 // A group of its own, removed at the end; a process that waits to be killed.
 struct TestGroup {
-  TestGroup() : cgroups(Cgroups::detect().value()), name("mcloud-test-group-" + std::to_string(getpid())) {
+  TestGroup() : cgroups(Cgroups::detect().value()), name("runtime-test-group-" + std::to_string(getpid())) {
     Status created = cgroups.create(name + "/below");
     REQUIRE_MESSAGE(created.has_value(), created.error().message);
   }

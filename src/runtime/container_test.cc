@@ -79,6 +79,20 @@ TEST_CASE_CONTAINERS("a working folder that is missing is made") {
   CHECK_EQ(world.output_of(spec), "/srv/app\nmine\n");
 }
 
+TEST_CASE_CONTAINERS("the longest names still fit everywhere") {
+  TestWorld world;
+  RuntimeOptions options = world.options();
+  options.folder = world.run() + "/" + std::string(100 - world.run().size() - 1, 'f');
+  options.cgroup_parent = world.group() + "/" + std::string(60, 'g');
+  std::unique_ptr<Runtime> runtime = std::move(Runtime::open(options).value());
+  ContainerSpec spec = world.spec(std::string(64, 'i'), "sleep 100");
+  spec.hostname = std::string(63, 'h');
+  Status started = runtime->start(spec);
+  CHECK_MESSAGE(started.has_value(), started.error().message);
+  CHECK(runtime->exec(spec.id, {"true"}, 5'000).has_value());
+  CHECK(runtime->remove(spec.id).has_value());
+}
+
 TEST_CASE_CONTAINERS("many containers start, run and end at the same time") {
   TestWorld world;
   std::vector<Status> outcomes(24);

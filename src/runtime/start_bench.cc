@@ -99,7 +99,7 @@ double percentile(std::vector<double> values, double share) {
 Status bench(const std::string& folder, int rounds) {
   TRY(make_image(folder + "/image"));
   TRY(write_peer_config(folder + "/bundle"));
-  std::string group = "mcloud-bench-" + std::to_string(getpid());
+  std::string group = "runtime-bench-" + std::to_string(getpid());
   runtime::RuntimeOptions options;
   options.folder = folder + "/run";
   options.cgroup_parent = group;

@@ -39,7 +39,7 @@ class TestWorld {
     REQUIRE(mkdtemp(path) != nullptr);
     folder_ = path;
     REQUIRE_EQ(chmod(path, 0711), 0);
-    group_ = "mcloud-test-" + folder_.substr(folder_.rfind('-') + 1);
+    group_ = "runtime-test-" + folder_.substr(folder_.rfind('-') + 1);
     REQUIRE(io::make_folders(run()).has_value());
     REQUIRE_EQ(mount("tmpfs", run().c_str(), "tmpfs", 0, "mode=711"), 0);
     make_image();

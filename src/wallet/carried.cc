@@ -1,7 +1,6 @@
 #include "wallet/carried.h"
 
 #include <nlohmann/json.hpp>
-
 #include <set>
 
 #include "contract/header.h"
@@ -25,8 +24,9 @@ Result<Bytes> base64_of(const nlohmann::json& json, std::string_view member) {
 }
 
 Status check_members(const nlohmann::json& json) {
-  static const std::set<std::string> kAllowed = {"format", "decision", "chain_id", "contract", "version", "expires_ms",
-                                                 "header_hash", "header", "reason", "signer", "sequence", "transaction"};
+  static const std::set<std::string> kAllowed = {"format",  "decision",   "chain_id",    "contract",
+                                                 "version", "expires_ms", "header_hash", "header",
+                                                 "reason",  "signer",     "sequence",    "transaction"};
   if (!json.is_object()) return make_error(Code::Invalid, "no JSON object");
   for (const auto& [member, value] : json.items()) {
     if (!kAllowed.contains(member)) return make_error(Code::Invalid, "unknown member \"" + member.substr(0, 32) + "\"");
@@ -42,14 +42,15 @@ Status check_subject(const nlohmann::json& json, const contract::ApprovalSubject
               TRY(wire::json_u64(json, "version")) == subject.version &&
               TRY(wire::json_u64(json, "expires_ms")) == subject.expires_ms;
   if (same) return {};
-  return make_error(Code::Corrupt, "the statement speaks of another contract than the header beside it: do not sign it");
+  return make_error(Code::Corrupt,
+                    "the statement speaks of another contract than the header beside it: do not sign it");
 }
-
 
 Status check_signer(const CarriedDecision& carried) {
   pb::ContractHeader header = TRY(contract::decode_header(carried.statement.header));
   if (contract::find_signer(header, carried.signer) != nullptr) return {};
-  return make_error(Code::Denied, "contract " + header.name() + " asks no signature of key " + carried.signer.short_hex());
+  return make_error(Code::Denied,
+                    "contract " + header.name() + " asks no signature of key " + carried.signer.short_hex());
 }
 
 // Everything but the two signatures must be exactly what the file says; those must be the signer's.
@@ -71,7 +72,8 @@ Status check_transaction(const CarriedDecision& carried) {
               crypto::verify(carried.signer, kTransactionDomain, outer.transaction(), outer.signature()) &&
               contract::verify_decision(expected.subject, expected.decision, carried.signer, expected.signature);
   if (good) return {};
-  return make_error(Code::Denied, "the transaction in it is not " + carried.signer.short_hex() + "'s over this statement");
+  return make_error(Code::Denied,
+                    "the transaction in it is not " + carried.signer.short_hex() + "'s over this statement");
 }
 
 Result<CarriedDecision> parse_carried(std::string_view text) {
@@ -120,7 +122,8 @@ std::string CarriedDecision::to_json() const {
 
 Status CarriedDecision::sign(const crypto::SigningKey& key) {
   if (key.public_key() != signer) {
-    return make_error(Code::Denied, "it is for key " + signer.short_hex() + " to sign, not for " + key.public_key().short_hex());
+    return make_error(Code::Denied,
+                      "it is for key " + signer.short_hex() + " to sign, not for " + key.public_key().short_hex());
   }
   Statement own = statement;
   TRY(own.sign(key));

@@ -1,7 +1,6 @@
 #include "wallet/key_file.h"
 
 #include <nlohmann/json.hpp>
-
 #include <set>
 
 #include "wire/json.h"

@@ -24,8 +24,8 @@ std::optional<std::string> from_environment() {
   return std::string(value);
 }
 
-// Echo off while it lives. Ctrl-C and Ctrl-Z wait until the echo is back, so that no shell is left mute; signals() becomes
-// readable when one waits, and it takes effect after the end.
+// Echo off while it lives. Ctrl-C and Ctrl-Z wait until the echo is back, so that no shell is left mute; signals()
+// becomes readable when one waits, and it takes effect after the end.
 class Mute {
  public:
   explicit Mute(int terminal) : terminal_(terminal) {
@@ -61,7 +61,8 @@ Result<std::string> read_line(int terminal, const Mute& mute) {
   std::string line;
   for (;;) {
     pollfd waited[] = {{terminal, POLLIN, 0}, {mute.signals(), POLLIN, 0}};
-    if (poll(waited, 2, kAnswerTimeoutMs) <= 0) return make_error(Code::TimedOut, "no passphrase was typed for two minutes");
+    if (poll(waited, 2, kAnswerTimeoutMs) <= 0)
+      return make_error(Code::TimedOut, "no passphrase was typed for two minutes");
     if (waited[1].revents != 0) return make_error(Code::Cancelled, "interrupted");
     char letter = 0;
     if (read(terminal, &letter, 1) != 1) return make_error(Code::Cancelled, "the terminal was closed");

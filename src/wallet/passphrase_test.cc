@@ -23,7 +23,8 @@ struct Played {
   int exit_code = -1;
 };
 
-// `body` in a child whose only terminal is ours; each answer is typed once its prompt (it ends in ": ") is on the screen.
+// `body` in a child whose only terminal is ours; each answer is typed once its prompt (it ends in ": ") is on the
+// screen.
 Played play(const std::vector<std::string>& answers, const std::function<int()>& body) {
   int terminal = -1;
   pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);

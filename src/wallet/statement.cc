@@ -26,7 +26,8 @@ Result<pb::Decision> decision_from_name(std::string_view name) {
   for (pb::Decision decision : {pb::DECISION_APPROVE, pb::DECISION_REJECT, pb::DECISION_ACCEPT}) {
     if (decision_name(decision) == name) return decision;
   }
-  return make_error(Code::Invalid, "decision is \"" + std::string(name.substr(0, 32)) + "\"; it is approve, reject or accept");
+  return make_error(Code::Invalid,
+                    "decision is \"" + std::string(name.substr(0, 32)) + "\"; it is approve, reject or accept");
 }
 
 Result<Statement> Statement::about(std::string_view chain_id, BytesView header, pb::Decision decision) {

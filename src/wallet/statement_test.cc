@@ -90,7 +90,8 @@ TEST_CASE("who is not asked cannot sign") {
 
 TEST_CASE("a file that says something else than its header is refused") {
   std::string text = carried().to_json();
-  for (auto [from, to] : {std::pair{"\"version\": 3", "\"version\": 4"}, {"\"expires_ms\": 77", "\"expires_ms\": 78"}}) {
+  for (auto [from, to] :
+       {std::pair{"\"version\": 3", "\"version\": 4"}, {"\"expires_ms\": 77", "\"expires_ms\": 78"}}) {
     std::string changed = text;
     changed.replace(changed.find(from), std::string_view(from).size(), to);
     CHECK_EQ(CarriedDecision::parse(changed).error().code, Code::Corrupt);

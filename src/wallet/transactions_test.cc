@@ -22,7 +22,8 @@ TEST_CASE("a transaction carries chain, sender and sequence under its sender's s
   CHECK_EQ(inner.sequence(), 7);
   CHECK_EQ(inner.create_farm().country(), "CH");
   CHECK(crypto::verify(key_of('a').public_key(), kTransactionDomain, outer.transaction(), outer.signature()));
-  CHECK_FALSE(crypto::verify(key_of('a').public_key(), contract::kApprovalDomain, outer.transaction(), outer.signature()));
+  CHECK_FALSE(
+      crypto::verify(key_of('a').public_key(), contract::kApprovalDomain, outer.transaction(), outer.signature()));
 }
 
 TEST_CASE("what the protocol wants sorted is sorted") {

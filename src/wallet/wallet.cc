@@ -14,7 +14,7 @@ constexpr std::string_view kSuffix = ".json";
 constexpr size_t kFileBytesMax = 4096;
 
 Result<KeyFile> load(const std::string& path) {
-  struct stat facts {};
+  struct stat facts{};
   if (lstat(path.c_str(), &facts) != 0) return errno_error(errno, path);
   if (!S_ISREG(facts.st_mode)) return make_error(Code::Denied, path + " is not a plain file");
   if ((facts.st_mode & 077) != 0) {

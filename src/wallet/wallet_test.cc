@@ -26,7 +26,7 @@ class Scripted final : public PassphraseSource {
 };
 
 unsigned mode_of(const std::string& path) {
-  struct stat facts {};
+  struct stat facts{};
   REQUIRE_EQ(lstat(path.c_str(), &facts), 0);
   return facts.st_mode & 0777;
 }

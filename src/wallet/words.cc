@@ -15,8 +15,8 @@ constexpr std::string_view kVowels = "aiou";                  // 2 bits
 constexpr size_t kTextBytesMax = 1024;
 
 std::string word_of(unsigned bits) {
-  return {kConsonants[bits >> 12 & 15], kVowels[bits >> 10 & 3], kConsonants[bits >> 6 & 15],
-          kVowels[bits >> 4 & 3], kConsonants[bits & 15]};
+  return {kConsonants[bits >> 12 & 15], kVowels[bits >> 10 & 3], kConsonants[bits >> 6 & 15], kVowels[bits >> 4 & 3],
+          kConsonants[bits & 15]};
 }
 
 Result<unsigned> bits_of(std::string_view word, size_t position) {
@@ -80,8 +80,9 @@ Result<Bytes> seed_of_words(std::string_view text) {
   for (std::string& word : words) crypto::wipe(word);
   if (last != checksum_of(seed)) {
     crypto::wipe(seed);
-    return make_error(Code::Invalid,
-                      "the words do not fit together: one is wrong, missing or in another's place; compare them with your copy");
+    return make_error(
+        Code::Invalid,
+        "the words do not fit together: one is wrong, missing or in another's place; compare them with your copy");
   }
   return seed;
 }

@@ -65,6 +65,16 @@ void Judge::judge_contract(const pb::Contract& contract) const {
   }
 }
 
+// From one node to another: never when the data that lies there is to be waited for.
+void Judge::judge_move(const ReplicaKey& key, uint64_t version) {
+  ++moves_;
+  data_at_.erase(key);
+  const pb::ContractHeader* known = header(key.contract, version);
+  const pb::Facets* facets = known == nullptr ? nullptr : contract::find_facets(*known, key.workload);
+  if (facets == nullptr) fail(node::describe(key) + " is placed, though its version names no such workload");
+  if (facets->on_node_loss() == pb::NODE_LOSS_WAIT) fail(node::describe(key) + " leaves the node with its data");
+}
+
 void Judge::judge_workload(const ledger::Overlay::Changes::value_type& change) {
   ContractId id = ledger::contract_id_of(BytesView(change.first).substr(kIdAt, 32));
   std::string name = change.first.substr(kIdAt + 33);
@@ -79,7 +89,7 @@ void Judge::judge_workload(const ledger::Overlay::Changes::value_type& change) {
            ", which was there before");
     }
     if (replica.epoch() < holder.epoch_max) fail(node::describe(key) + ": its epoch goes back");
-    if (moves && !holder.node.empty()) ++moves_;
+    if (moves && !holder.node.empty()) judge_move(key, replica.version());
     touched_nodes_.insert(replica.node());
     touched_nodes_.insert(holder.node);
     holder = {replica.node(), replica.epoch(), std::max(holder.epoch_max, replica.epoch()), replica.version()};

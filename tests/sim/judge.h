@@ -57,6 +57,7 @@ class Judge {
  private:
   [[noreturn]] void fail(const std::string& what) const;
   void judge_workload(const ledger::Overlay::Changes::value_type& change);
+  void judge_move(const node::ReplicaKey& key, uint64_t version);
   void judge_node(const pb::Node& node);
   void judge_contract(const pb::Contract& contract) const;
   void judge_books() const;

@@ -200,9 +200,10 @@ Result<std::vector<SubmitOutcome>> VerifyingClient::submit(const std::vector<Byt
     bool came = false;
     TRY(poll(connection, 0, 0, came));  // whether it can be reached, before anything is sent that counts
     Result<wire::HttpResponse> response = connection.http->post_json("/v1/transactions", body);
-    if (!response.has_value()) {
+    if (!response.has_value() || response->body.empty()) {
       unknown = make_error(Code::TimedOut, "the transactions were sent, but no answer came, so whether they were "
-                                           "executed is not known: " + response.error().message);
+                                           "executed is not known" +
+                                               (response.has_value() ? "" : ": " + response.error().message));
       return {};
     }
     std::string text = TRY(body_of(std::move(response)));

@@ -90,6 +90,7 @@ uint64_t Endpoints::rest_ms() const {
 Result<std::string> body_of(Result<wire::HttpResponse> response) {
   if (!response.has_value()) return response.error();
   if (response->status != 200) return wire::error_of_response(*response);
+  if (response->body.empty()) return make_error(Code::Unavailable, "the server broke off its answer");
   return std::move(response->body);
 }
 

@@ -22,27 +22,25 @@ uint64_t take_u64(BytesView& bytes) {
   return value;
 }
 
-Error damaged(const std::string& path, std::string_view why) {
-  return make_error(Code::Corrupt, "snapshot " + path + ": " + std::string(why));
-}
+Error damaged(std::string_view why) { return make_error(Code::Corrupt, "snapshot: " + std::string(why)); }
 
-Status read_entries(BytesView bytes, const std::string& path, Overlay::Changes& values) {
+Status read_entries(BytesView bytes, Overlay::Changes& values) {
   while (bytes.size() >= 4) {
     uint32_t key_size = take_u32(bytes);
     if (key_size == kEnd) {
-      if (bytes.size() != 8) return damaged(path, "there are bytes after its end");
-      if (take_u64(bytes) != values.size()) return damaged(path, "it does not have as many entries as it says");
+      if (bytes.size() != 8) return damaged("there are bytes after its end");
+      if (take_u64(bytes) != values.size()) return damaged("it does not have as many entries as it says");
       return {};
     }
     if (bytes.size() < 4) break;
     uint32_t value_size = take_u32(bytes);
     if (bytes.size() < size_t{key_size} + value_size) break;
     Bytes key(bytes.substr(0, key_size));
-    if (!values.empty() && values.rbegin()->first >= key) return damaged(path, "its keys are not in order");
+    if (!values.empty() && values.rbegin()->first >= key) return damaged("its keys are not in order");
     values.emplace_hint(values.end(), std::move(key), Bytes(bytes.substr(key_size, value_size)));
     bytes.remove_prefix(size_t{key_size} + value_size);
   }
-  return damaged(path, "it ends within an entry");
+  return damaged("it ends within an entry");
 }
 
 }  // namespace
@@ -73,19 +71,22 @@ Status write_snapshot(const StateView& state, const std::string& path) {
   return io::write_file(path, bytes, io::Durability::Fsync, 0600);
 }
 
+Result<SnapshotContent> parse_snapshot(BytesView bytes) {
+  if (!bytes.starts_with(kMagic) || bytes.size() < kMagic.size() + 8 + Hash::kSize) {
+    return damaged("it does not begin like one");
+  }
+  bytes.remove_prefix(kMagic.size());
+  SnapshotContent content;
+  content.height = take_u64(bytes);
+  content.state_hash = TRY(Hash::from_bytes(bytes.substr(0, Hash::kSize)));
+  bytes.remove_prefix(Hash::kSize);
+  TRY(read_entries(bytes, content.values));
+  return content;
+}
+
 Result<SnapshotContent> read_snapshot(const std::string& path) {
   Bytes bytes = TRY(io::read_file(path, kSnapshotBytesMax + 64));
-  BytesView rest = bytes;
-  if (!rest.starts_with(kMagic) || rest.size() < kMagic.size() + 8 + Hash::kSize) {
-    return damaged(path, "it does not begin like one");
-  }
-  rest.remove_prefix(kMagic.size());
-  SnapshotContent content;
-  content.height = take_u64(rest);
-  content.state_hash = TRY(Hash::from_bytes(rest.substr(0, Hash::kSize)));
-  rest.remove_prefix(Hash::kSize);
-  TRY(read_entries(rest, path, content.values));
-  return content;
+  return parse_snapshot(bytes).with_context(path);
 }
 
 }  // namespace mcloud::ledger

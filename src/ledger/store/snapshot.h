@@ -15,7 +15,8 @@ struct SnapshotContent {
 Result<Bytes> encode_snapshot(const StateView& state, size_t bytes_max);
 // Replaces `path` as a whole, synced.
 Status write_snapshot(const StateView& state, const std::string& path);
-// Corrupt unless exactly what write_snapshot() makes.
+// Corrupt unless exactly what encode_snapshot() makes.
+Result<SnapshotContent> parse_snapshot(BytesView bytes);
 Result<SnapshotContent> read_snapshot(const std::string& path);
 
 }  // namespace mcloud::ledger

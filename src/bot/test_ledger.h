@@ -126,16 +126,17 @@ class TestLedger {
  private:
   void write_image() {
     std::string manifest = R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{)"
-                           R"("mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:)" + std::string(64, 'c') +
-                           R"(","size":2},"layers":[]})";
+                           R"("mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:)" +
+                           std::string(64, 'c') + R"(","size":2},"layers":[]})";
     std::string digest = to_hex(crypto::sha256(manifest));
     good(io::make_folders(folder / "image/blobs/sha256"));
     good(io::write_file(folder / "image/blobs/sha256/" + digest, manifest, io::Durability::None));
     good(io::write_file(folder / "image/oci-layout", R"({"imageLayoutVersion":"1.0.0"})", io::Durability::None));
-    good(io::write_file(folder / "image/index.json",
-                        R"({"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:)" + digest +
-                            R"(","size":)" + std::to_string(manifest.size()) + "}]}",
-                        io::Durability::None));
+    good(io::write_file(
+        folder / "image/index.json",
+        R"({"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:)" +
+            digest + R"(","size":)" + std::to_string(manifest.size()) + "}]}",
+        io::Durability::None));
   }
 
   NoPassphrases passphrases_;

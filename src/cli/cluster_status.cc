@@ -1,0 +1,126 @@
+// mcloud cluster down | status
+#include <nlohmann/json.hpp>
+
+#include "cli/cluster_talk.h"
+#include "cli/commands.h"
+#include "cli/show.h"
+
+namespace mcloud::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Command cluster_down() {
+  auto dir = std::make_shared<std::string>();
+  Command command("cluster down", "end a local cluster; its data stays");
+  command.example("mcloud cluster down")
+      .option("--dir", "DIR", "the cluster's folder; the same as --cluster", *dir)
+      .run([dir](Desk& desk) -> Status {
+        std::string folder = folder_of(desk, *dir);
+        TRY(lab::Cluster(folder).down());
+        desk.out().document({{"folder", folder}, {"state", "down"}});
+        desk.out().line("the cluster in " + folder + " is down; start it again: mcloud cluster up");
+        return {};
+      });
+  return command;
+}
+
+struct NodeFacts {
+  std::string id;
+  std::string ledger_state;
+};
+
+// By name. Empty when the ledger does not answer: the machines' own state is told all the same.
+std::map<std::string, NodeFacts> ledger_facts(Desk& desk, const std::string& folder) {
+  std::map<std::string, NodeFacts> facts;
+  Globals here = desk.globals();
+  here.cluster = folder;
+  here.ledger.clear();
+  Desk inside(here, desk.out());
+  Result<bot::LedgerView*> view = inside.ledger();
+  if (!view) return facts;
+  Result<std::vector<pb::Node>> nodes = (*view)->nodes();
+  if (!nodes) return facts;
+  for (const pb::Node& node : *nodes)
+    facts[node.name()] = {to_hex(node.key()), std::string(bot::node_state_name(node))};
+  return facts;
+}
+
+Json json_of(const lab::ClusterStatus& status, std::map<std::string, NodeFacts>& facts) {
+  Json json = {{"id", status.id},        {"folder", status.folder},   {"nodes", Json::array()},
+               {"links", Json::array()}, {"services", Json::array()}, {"forwards", Json::array()}};
+  for (const lab::NodeStatus& node : status.nodes) {
+    json["nodes"].push_back({{"id", facts[node.name].id},
+                             {"name", node.name},
+                             {"address", node.address},
+                             {"uplink", node.uplink},
+                             {"state", node.state},
+                             {"uplink_state", node.uplink_state},
+                             {"ledger_state", facts[node.name].ledger_state},
+                             {"pid1", node.pid1},
+                             {"exit_code", node.exit_code}});
+  }
+  for (const lab::LinkStatus& link : status.links)
+    json["links"].push_back({{"a", link.a}, {"b", link.b}, {"state", link.state}});
+  for (const lab::ServiceStatus& service : status.services) {
+    json["services"].push_back(
+        {{"name", service.name}, {"state", service.state}, {"pid", service.pid}, {"restarts", service.restarts}});
+  }
+  for (const lab::ForwardStatus& forward : status.forwards) {
+    json["forwards"].push_back({{"name", forward.name}, {"port", forward.port}, {"targets", forward.targets}});
+  }
+  return json;
+}
+
+Tone tone_of(const std::string& state) { return state == "up" || state == "online" ? Tone::Good : Tone::Bad; }
+
+void print_cluster(Output& out, const lab::ClusterStatus& status, std::map<std::string, NodeFacts>& facts) {
+  Table nodes{{"NODE", "MACHINE", "LEDGER SAYS", "UPLINK", "BACKPLANE", "PID 1", "ID"}, {}};
+  for (const lab::NodeStatus& node : status.nodes) {
+    const NodeFacts& fact = facts[node.name];
+    std::string uplink = node.uplink + (node.uplink_state == "cut" ? " (cut)" : "");
+    nodes.rows.push_back({{node.name, Tone::Strong},
+                          {node.state, tone_of(node.state)},
+                          {fact.ledger_state, tone_of(fact.ledger_state)},
+                          uplink,
+                          node.address,
+                          node.pid1 == 0 ? "-" : std::to_string(node.pid1),
+                          fact.id.substr(0, 8)});
+  }
+  out.table(nodes);
+  std::string cut;
+  for (const lab::LinkStatus& link : status.links) {
+    if (link.state == "cut") cut += (cut.empty() ? "" : ", ") + link.a + "-" + link.b;
+  }
+  out.line("\nring: " + std::to_string(status.links.size()) + " links" + (cut.empty() ? ", all up" : "; cut: " + cut));
+  for (const lab::ServiceStatus& service : status.services) {
+    std::string restarts = service.restarts == 0 ? "" : ", " + std::to_string(service.restarts) + " restarts";
+    out.line(service.name + ": " + paint(service.state, tone_of(service.state), out.colour()) + restarts);
+  }
+}
+
+Command cluster_status() {
+  auto dir = std::make_shared<std::string>();
+  Command command("cluster status", "machines, links and services of a local cluster");
+  command.example("mcloud cluster status --json")
+      .option("--dir", "DIR", "the cluster's folder; the same as --cluster", *dir)
+      .run([dir](Desk& desk) -> Status {
+        std::string folder = folder_of(desk, *dir);
+        Result<lab::ClusterStatus> status = lab::Cluster(folder).status();
+        if (!status && status.error().code == Code::NotFound) {
+          return make_error(Code::NotFound, "no cluster runs in " + folder + "; start one: mcloud cluster up --detach");
+        }
+        if (!status) return status.error();
+        auto facts = ledger_facts(desk, folder);
+        desk.out().document(json_of(*status, facts));
+        print_cluster(desk.out(), *status, facts);
+        return {};
+      });
+  return command;
+}
+
+}  // namespace
+
+Commands cluster_status_commands() { return {cluster_down(), cluster_status()}; }
+
+}  // namespace mcloud::cli
