@@ -5,7 +5,7 @@ build_packages=(
   clang-19 lld-19 cmake ninja-build ccache pkg-config   # the compiler of record and its tools
   libboost1.81-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
   protobuf-compiler libprotobuf-dev libsodium-dev libssl-dev librocksdb-dev libarchive-dev
-  libnftables-dev libnl-3-dev libnl-route-3-dev libzstd-dev zlib1g-dev doctest-dev
+  libnftables-dev libseccomp-dev libnl-3-dev libnl-route-3-dev libzstd-dev zlib1g-dev doctest-dev
 )
 run_packages=(
   crun conmon golang-github-containers-common           # containers, their monitor, the default seccomp profile

@@ -215,6 +215,13 @@ class Cluster:
             return len(good) >= count and good
         return wait_for(f"{count} replicas of {contract}/{workload} ready", seconds, ready, 0.05)
 
+    def wait_moved(self, contract, workload, count, away_from, seconds=30):
+        """Until `count` replicas are ready and none is on `away_from` any more."""
+        def moved():
+            replicas = self.replicas(contract, workload)
+            return sum(r["ready"] for r in replicas) >= count and all(r["node"] != away_from for r in replicas)
+        wait_for(f"{count} replicas of {contract}/{workload} ready away from {away_from}", seconds, moved, 0.05)
+
     def deploy_hello(self, recipe, token="a-token-that-only-the-containers-see"):
         """Applies and approves recipes/hello; returns the moment (ms) the last approval was sent."""
         self.run("apply", recipe / "contract.yaml", "--no-approve", "--no-wait", env={"HELLO_TOKEN": token})

@@ -45,8 +45,7 @@ def prove(cluster, ready_ms):
     load = Load(web, 200)
     time.sleep(1)
     killed = cluster.kill_node(second)
-    time.sleep(0.5)
-    cluster.wait_ready("hello", "web", 2, 30)
+    cluster.wait_moved("hello", "web", 2, second)
     full_again_ms = now_ms() - killed
     time.sleep(0.5)
     sent, failed = load.end()

@@ -15,9 +15,24 @@ using Json = nlohmann::json;
 
 constexpr size_t kListMax = 1024;        // arguments, variables, tags, manifests
 constexpr size_t kTextBytesMax = 128 << 10;
+constexpr int kDepthMaxJson = 32;
 
 Error wrong(std::string_view field, std::string_view allowed) {
   return make_error(Code::Corrupt, std::string(field) + ": must be " + std::string(allowed));
+}
+
+// Discarded, like anything malformed, when it is nested deeper than any of these documents: brackets alone
+// would take a hundred times their size in memory.
+Json parse_bounded(BytesView bytes) {
+  bool is_too_deep = false;
+  Json json = Json::parse(
+      bytes,
+      [&](int depth, Json::parse_event_t, Json&) {
+        is_too_deep = is_too_deep || depth > kDepthMaxJson;
+        return !is_too_deep;
+      },
+      false);
+  return is_too_deep ? Json(Json::value_t::discarded) : json;
 }
 
 Result<Json> parse_object(BytesView bytes, std::string_view what) {
@@ -25,7 +40,7 @@ Result<Json> parse_object(BytesView bytes, std::string_view what) {
     return make_error(Code::Exhausted, std::string(what) + ": has " + std::to_string(bytes.size()) +
                                            " bytes, allowed are " + std::to_string(kDocumentBytesMax));
   }
-  Json json = Json::parse(bytes, nullptr, false);
+  Json json = parse_bounded(bytes);
   if (!json.is_object()) return wrong(what, "a JSON object");
   return json;
 }
@@ -186,7 +201,7 @@ Result<ConfigDocument> parse_config(BytesView bytes) {
 
 Result<std::vector<ArchiveImage>> parse_archive_manifest(BytesView bytes) {
   if (bytes.size() > kDocumentBytesMax) return wrong("manifest.json", "at most 4 MiB");
-  Json json = Json::parse(bytes, nullptr, false);
+  Json json = parse_bounded(bytes);
   if (!json.is_array() || json.empty() || json.size() > kListMax) {
     return wrong("manifest.json", "a list of 1 to 1024 images");
   }

@@ -107,7 +107,8 @@ Result<uint16_t> Cluster::forward(const ForwardSpec& forward) const {
 Status Cluster::down() const {
   std::string id = cluster_id(folder_);
   Status told = tell(R"({"command":"down"})");
-  if (!told.has_value() && told.error().code != Code::NotFound) return told;
+  bool is_ending = told.has_value() || told.error().code == Code::NotFound || told.error().code == Code::Unavailable;
+  if (!is_ending) return told;
   uint64_t deadline = io::SystemClock().monotonic_ms() + kDownTimeoutMs;
   while (is_cluster_alive(id)) {
     if (io::SystemClock().monotonic_ms() >= deadline) return make_error(Code::TimedOut, "the cluster does not end");

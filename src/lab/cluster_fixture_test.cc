@@ -57,6 +57,23 @@ io::Fd socket_in(const NodeStatus& node) {
   return io::Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
+uint64_t ticks_of_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec * 100 + now.tv_nsec / 10'000'000);
+}
+
+// proc(5): field 22 of stat, counted after the name, which may hold anything.
+uint64_t start_ticks_of(const std::string& pid) {
+  std::string stat = io::read_file("/proc/" + pid + "/stat").value_or("");
+  size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  std::istringstream fields(stat.substr(name_end + 2));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) fields >> field;
+  return std::stoull(field);
+}
+
 sockaddr_in socket_address(const std::string& address, uint16_t port) {
   sockaddr_in out{};
   out.sin_family = AF_INET;
@@ -110,8 +127,7 @@ Options test_options(const std::string& folder, size_t nodes) {
   return options;
 }
 
-Traces::Traces(const ClusterStatus& status)
-    : id_(status.id), folder_(status.folder), mounts_(mounts_now()), links_(links_now()) {
+Traces::Traces(const ClusterStatus& status) : id_(status.id), folder_(status.folder), now_ticks_(ticks_of_now()) {
   root_ = parent_of(status.nodes[0].pid1);
   keeper_ = parent_of(root_);
   REQUIRE_GT(root_, 1);
@@ -130,7 +146,7 @@ Traces::Traces(const ClusterStatus& status)
 std::string Traces::left_now() const {
   std::string out;
   for (const std::string& pid : io::list_folder("/proc").value()) {
-    if (pid[0] < '0' || pid[0] > '9') continue;
+    if (pid[0] < '0' || pid[0] > '9' || start_ticks_of(pid) > now_ticks_) continue;
     for (const std::string& one : namespaces_of(pid)) {
       if (namespaces_.contains(one)) out += "process " + pid + " in " + one + "\n";
     }

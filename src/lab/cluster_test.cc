@@ -289,6 +289,21 @@ TEST_CASE("a service is reached through its port on the host and is started agai
   CHECK_EQ(cluster.status()->forwards.size(), 1);
 }
 
+TEST_CASE("a cluster that cannot start says why and leaves nothing") {
+  if (!can_run_clusters()) return;
+  testing::TemporaryFolder folder;
+  Options options = test_options(folder.path(), 2);
+  options.node_command = {"/nowhere/mcloud"};
+  auto failed = Owner::up(options);
+  REQUIRE_FALSE(failed.has_value());
+  CHECK_EQ(failed.error().message, "start node n1: start /nowhere/mcloud: cannot execute: No such file or directory");
+  options = test_options(folder.path(), 2);
+  options.services = {{"ledger", {"/nowhere/ledger"}, {}}};
+  CHECK_EQ(Owner::up(options).error().code, Code::NotFound);
+  std::string id = cluster_id(folder.path());
+  for (const std::string& left : Cgroups::find()->clusters()) CHECK_NE(left, id);
+}
+
 TEST_CASE("what a cluster cannot be is said before anything is started") {
   testing::TemporaryFolder folder;
   Options options = test_options(folder.path(), 0);

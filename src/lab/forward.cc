@@ -19,6 +19,7 @@ namespace mcloud::lab {
 namespace {
 
 constexpr size_t kBufferBytes = 512 << 10;
+constexpr uint64_t kNoDescriptorPauseMs = 200;
 
 sockaddr_in socket_address(const std::string& address, uint16_t port) {
   sockaddr_in out{};
@@ -82,6 +83,7 @@ std::vector<Target> Forwarder::Candidates::in_order(uint64_t now_ms) const {
 Forwarder::Forwarder(Poller& poller, io::Fd cluster) : poller_(poller), cluster_(std::move(cluster)) {}
 
 Forwarder::~Forwarder() {
+  poller_.cancel(resume_timer_);
   while (!listeners_.empty()) remove(listeners_.begin()->first);
 }
 
@@ -121,8 +123,11 @@ void Forwarder::accept_from(const std::string& name) {
   if (found == listeners_.end()) return;
   io::Fd client(::accept4(found->second.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!client.is_open()) {
-    if (errno == EMFILE || errno == ENFILE)
-      log::warning("lab", "no descriptor left for a connection", {{"forward", name}});
+    if (errno != EMFILE && errno != ENFILE) return;
+    log::warning("lab", "no descriptor left for a connection", {{"forward", name}});
+    pause(true);
+    poller_.cancel(resume_timer_);
+    resume_timer_ = poller_.after(kNoDescriptorPauseMs, [this] { listen_while_room(); });
     return;
   }
   if (buffer_.empty()) buffer_.resize(kBufferBytes);
@@ -135,12 +140,13 @@ void Forwarder::accept_from(const std::string& name) {
 }
 
 // Beyond the bound clients wait in the listeners' queues.
-void Forwarder::listen_while_room() {
-  bool full = connections_.size() >= kConnectionsMax;
-  if (full == paused_) return;
-  paused_ = full;
-  for (auto& [name, listener] : listeners_)
-    poller_.change(listener.fd.get(), full ? 0 : static_cast<uint32_t>(EPOLLIN));
+void Forwarder::listen_while_room() { pause(connections_.size() >= kConnectionsMax); }
+
+void Forwarder::pause(bool paused) {
+  if (paused == paused_) return;
+  paused_ = paused;
+  uint32_t events = paused ? 0 : static_cast<uint32_t>(EPOLLIN);
+  for (auto& [name, listener] : listeners_) poller_.change(listener.fd.get(), events);
 }
 
 void Forwarder::finished(uint64_t number) {

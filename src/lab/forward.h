@@ -65,6 +65,7 @@ class Forwarder {
   };
   void accept_from(const std::string& name);
   void listen_while_room();
+  void pause(bool paused);
   void finished(uint64_t number);
   Result<io::Fd> start_connect(const Target& target);
 
@@ -74,6 +75,7 @@ class Forwarder {
   std::map<uint64_t, std::unique_ptr<ForwardedConnection>> connections_;
   uint64_t last_number_ = 0;
   bool paused_ = false;
+  uint64_t resume_timer_ = 0;
   std::string buffer_;  // one for all: used within a callback only
 };
 

@@ -184,8 +184,10 @@ Result<size_t> Machine::apply(const DesiredNetworks& desired) {
   std::set<uint32_t> failed;
   size_t done = 0;
   for (const NetworkStep& step : plan(desired, actual)) {
-    // Nobody is attached to a network, or on a node, whose rules are not in force.
-    bool is_held = std::holds_alternative<AttachMember>(step) && (failed.contains(0) || failed.contains(vni_of(step)));
+    // Later steps of a network build on earlier ones, and nobody is attached on a node whose rules are not in force.
+    uint32_t vni = vni_of(step);
+    bool is_held =
+        (vni != 0 && failed.contains(vni)) || (std::holds_alternative<AttachMember>(step) && failed.contains(0));
     if (is_held) continue;
     Status status = execute(step);
     if (status.has_value()) {
@@ -193,7 +195,7 @@ Result<size_t> Machine::apply(const DesiredNetworks& desired) {
       continue;
     }
     bool is_of_node = std::holds_alternative<SetNodeFirewall>(step) || std::holds_alternative<EnableForwarding>(step);
-    if (is_of_node || vni_of(step) != 0) failed.insert(vni_of(step));
+    if (is_of_node || vni != 0) failed.insert(vni);
     log::warning("network", "a step failed", {{"reason", status.error().message}});
     if (!first.has_value()) first = status.error();
   }

@@ -40,7 +40,7 @@ class RealAgent final : public Agent {
  public:
   RealAgent(const AgentPorts& ports, const crypto::SigningKey& key, Options options, UserRanges ranges)
       : ports_(ports), key_(key), options_(std::move(options)), ranges_(std::move(ranges)), reconciler_(options_.limits),
-        reader_(ports.read, key, {.evidence_folder = options_.data_folder + "/evidence"}),
+        reader_(ports.read, key, {.memory_file = options_.data_folder + "/memory", .evidence_folder = options_.data_folder + "/evidence"}),
         sender_(ports.submit, key), liveness_(options_.liveness_file),
         jobs_(jobs_max(options_.limits), jobs_max(options_.limits)), follow_(1, 2), read_(1, 2), submit_(1, 2), exits_(1, 2),
         telemetry_(1, 2) {}
@@ -58,7 +58,22 @@ class RealAgent final : public Agent {
     pb::LocalLiveness last = liveness_.read();
     fence_after_ms_ = last.fence_after_ms();
     reconciler_.set_contact(last.last_contact_ms(), last.fence_after_ms());
+    recall();
     return {};
+  }
+
+  // Until the ledger speaks: what runs is looked after as it was, nothing else.
+  void recall() {
+    auto view = reader_.recall();
+    if (!view.has_value()) return;
+    Orders orders = build_orders(*view);
+    orders.is_remembered = true;
+    give_user_ids(orders);
+    // What came after the memory was written is not ours to judge.
+    for (const auto& running : reconciler_.running()) {
+      if (!orders.containers.contains(running.replica)) orders.desired.unverified.insert(running.replica);
+    }
+    reconciler_.set_orders(std::move(orders), now());
   }
 
   void run() override {
@@ -163,21 +178,10 @@ class RealAgent final : public Agent {
 
   void take_over(const LedgerReader::Reading& reading) {
     Orders orders = build_orders(reading.view);
+    give_user_ids(orders);
     std::set<ContractId> contracts;
     for (const auto& [replica, assigned] : orders.assigned) contracts.insert(replica.contract);
     for (const auto& running : reconciler_.running()) contracts.insert(running.replica.contract);
-    for (auto& [replica, task] : orders.containers) {
-      auto base = ranges_.base_uid(replica.contract);
-      if (base.has_value()) {
-        task.base_uid = *base;
-      } else {
-        log::error("node", "no user ids for a contract", {{"reason", base.error().message}});
-        orders.refusals[replica] = base.error();
-        orders.desired.unverified.insert(replica);
-        orders.desired.containers.erase(replica);
-      }
-    }
-    std::erase_if(orders.containers, [](const auto& entry) { return entry.second.base_uid == 0; });
     if (Status kept = ranges_.keep_only(contracts); !kept.has_value()) {
       log::error("node", "user ranges are not saved", {{"reason", kept.error().message}});
     }
@@ -188,7 +192,23 @@ class RealAgent final : public Agent {
       log::warning("node", is_fenced_ ? "this node is fenced" : "this node is online", {{"epoch", std::to_string(orders.node_epoch)}});
     }
     liveness_.node(orders.node_epoch, orders.fence_after_ms);
+    has_read_ = true;
     reconciler_.set_orders(std::move(orders), now());
+  }
+
+  void give_user_ids(Orders& orders) {
+    for (auto& [replica, task] : orders.containers) {
+      auto base = ranges_.base_uid(replica.contract);
+      if (base.has_value()) {
+        task.base_uid = *base;
+        continue;
+      }
+      log::error("node", "no user ids for a contract", {{"reason", base.error().message}});
+      orders.refusals[replica] = base.error();
+      orders.desired.unverified.insert(replica);
+      orders.desired.containers.erase(replica);
+    }
+    std::erase_if(orders.containers, [](const auto& entry) { return entry.second.base_uid == 0; });
   }
 
   void note_recorded(const ContractView& view, const ContractId& contract) {
@@ -207,7 +227,7 @@ class RealAgent final : public Agent {
     book_.set(reconciler_.reports(), now());
     report();
     rejoin();
-    uint64_t next = std::min(reconciler_.next_ms(now()), is_fenced_ ? UINT64_MAX : book_.next_ms());
+    uint64_t next = std::min(reconciler_.next_ms(now()), is_fenced_ || !has_read_ ? UINT64_MAX : book_.next_ms());
     if (next == UINT64_MAX) {
       pump_timer_.cancel();
       return;
@@ -218,11 +238,16 @@ class RealAgent final : public Agent {
 
   void begin(const Job& job) {
     if (job.kind != JobKind::Probe) {
-      log::info("node", job_name(job.kind), {{"replica", describe(job.replica)}, {"epoch", std::to_string(job.epoch)}});
+      log::debug("node", job_name(job.kind), {{"replica", describe(job.replica)}});
     }
-    bool is_taken = jobs_.submit([this, job] {
+    bool is_taken = jobs_.submit([this, job, begun = now()] {
       JobOutcome outcome = execute(ports_, job);
-      loop_.post([this, job, outcome = std::move(outcome)] { on_done(job, outcome); });
+      loop_.post([this, job, begun, outcome = std::move(outcome)] {
+        if (outcome.status.has_value() && job.kind != JobKind::Probe) {
+          log::info("node", job_name(job.kind) + " done", {{"replica", describe(job.replica)}, {"ms", std::to_string(now() - begun)}});
+        }
+        on_done(job, outcome);
+      });
     });
     // The pool is as large as all limits together.
     if (is_taken) return;
@@ -274,7 +299,7 @@ class RealAgent final : public Agent {
   // ---- what the ledger is told -----------------------------------------------------------------------
 
   void report() {
-    if (is_fenced_ || is_sending_) return;
+    if (is_fenced_ || is_sending_ || !has_read_) return;
     auto batch = book_.take(now());
     if (!batch) return;
     pb::Transaction transaction;
@@ -358,6 +383,7 @@ class RealAgent final : public Agent {
   bool read_again_ = false;
   bool is_sending_ = false;
   bool is_fenced_ = false;
+  bool has_read_ = false;  // since our start
   uint64_t next_look_ms_ = 0;
   uint64_t next_rejoin_ms_ = 0;
   uint64_t last_rejoin_ms_ = 0;

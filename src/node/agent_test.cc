@@ -159,7 +159,8 @@ namespace {
 // A ledger with a farm, and one node that may be born, die and be cut off.
 class World {
  public:
-  explicit World(uint64_t fence_after_ms = 5'000) : server_(fence_after_ms), client_(server_.client()) {
+  explicit World(uint64_t fence_after_ms = 5'000)
+      : server_(fence_after_ms), endpoint_(server_.endpoint()), trust_(server_.server().trust()), client_(open_client()) {
     submit(server_.create_farm("ann", "home"));
   }
   ~World() {
@@ -169,9 +170,9 @@ class World {
   }
 
   void start_agent() {
-    follow_ = server_.client();
-    read_ = server_.client();
-    submit_ = server_.client();
+    follow_ = open_client();
+    read_ = open_client();
+    submit_ = open_client();
     Agent::Options options{.data_folder = folder_ / "agent", .liveness_file = folder_ / "liveness"};
     options.capacity = ledger::test_demand(8'000, 8ull << 30);
     options.capacity.set_disk_bytes(100ull << 30);
@@ -198,7 +199,7 @@ class World {
     is_beating_ = true;
     if (heart_.joinable()) heart_.join();
     heart_ = std::thread([this] {
-      auto client = server_.client();
+      auto client = open_client();
       Liveness liveness(folder_ / "liveness");
       uint64_t counter = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
       while (is_beating_) {
@@ -209,6 +210,11 @@ class World {
     });
   }
   void stop_heart() { is_beating_ = false; }
+
+  // Also while the ledger is away.
+  std::unique_ptr<ledger::Client> open_client() {
+    return must(ledger::Client::open({{endpoint_}, trust_, "", 2'000}, server_.clock()));
+  }
 
   void submit(const Bytes& transaction) {
     auto outcomes = must(client_->submit({transaction}));
@@ -263,6 +269,8 @@ class World {
   PretendMachine::VolumeDoor volumes_{machine};
   PretendMachine::NetworkDoor networks_{machine};
   testing::TemporaryFolder folder_;
+  std::string endpoint_;
+  ledger::Trust trust_;
   std::unique_ptr<ledger::Client> client_, follow_, read_, submit_;
   std::unique_ptr<Agent> agent_;
   std::thread thread_, heart_;
@@ -382,4 +390,21 @@ TEST_CASE("a ledger that is away for long moves and stops nothing, and a crash m
   world.machine.end(container_id({app.id, "app", 0}), 1);
   CHECK(soon([&] { return world.machine.starts() == 2; }));
   CHECK(world.machine.running() == 1);
+}
+
+TEST_CASE("an agent that starts while the ledger is away still looks after what runs") {
+  World world(1'000);
+  world.start_agent();
+  world.start_heart();
+  REQUIRE(soon([&] { return world.node().state() == pb::NODE_ONLINE; }));
+  Sample app = world.deploy(kApp);
+  Sample web = world.deploy(kWeb, 2);
+  REQUIRE(soon([&] { return world.state(app, "app") == pb::REPLICA_RUNNING && world.state(web, "web", 1) == pb::REPLICA_HEALTHY; }));
+  world.stop_agent();
+  world.server_.stop();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'200));
+  world.start_agent();
+  world.machine.end(container_id({app.id, "app", 0}), 1);
+  CHECK(soon([&] { return world.machine.starts() == 4; }));
+  CHECK(world.machine.running() == 3);
 }

@@ -1,4 +1,7 @@
-// A node's config file: JSON, written by whoever sets the node up (docs/reference/node-config.md).
+// A node's config file: JSON, written by whoever sets the node up. Keys as in parse_config():
+//   name, data, runtime, cgroup, ledger[], trust{}, sink, token (base64), uplink{interface, address},
+//   backplane{address, range, mtu}, forbidden[], capacity{cpu_milli, memory_bytes, disk_bytes, pids}, labels{},
+//   services[{name, command[]}]
 #pragma once
 
 #include <map>

@@ -24,6 +24,7 @@ struct ContractView {
   // By version, those that replicas here are to run. A version that is missing leaves its replicas unverified.
   std::map<uint64_t, std::shared_ptr<const VerifiedContract>> versions;
   Bytes secret_key;  // "" = the contract has none
+  Bytes keyring;     // that it was in, still sealed
 };
 
 struct LedgerView {
@@ -87,6 +88,7 @@ struct Orders {
   uint64_t fence_after_ms = 5000;
   uint64_t node_epoch = 0;
   bool fenced = false;
+  bool is_remembered = false;  // from before a restart, not from the ledger: nothing new is started on it
 };
 
 Orders build_orders(const LedgerView& view);

@@ -38,7 +38,7 @@ TEST_CASE("what its signers approved is believed") {
   REQUIRE_MESSAGE(verified.has_value(), why(sample));
   CHECK((*verified)->id() == sample.id);
   CHECK((*verified)->owner() == kOwner.public_key());
-  CHECK((*verified)->body().workloads_size() == 1);
+  CHECK(contract::find_body((*verified)->body(), "app") != nullptr);
 }
 
 TEST_CASE("a missing, forged or borrowed approval is refused") {

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/log.h"
 #include "io/clock.h"
@@ -61,8 +62,8 @@ class Line {
 
 class Heart {
  public:
-  Heart(const Config& config, crypto::SigningKey key)
-      : config_(config), key_(std::move(key)), liveness_(config.liveness_file()), counter_(clock_.wall_ms()) {}
+  explicit Heart(const Config& config)
+      : config_(config), liveness_(config.liveness_file()), counter_(clock_.wall_ms()) {}
 
   Status open_lines() {
     for (const std::string& text : config_.ledger) {
@@ -83,21 +84,29 @@ class Heart {
   void beat() {
     uint64_t begun = clock_.monotonic_ms();
     pb::LocalLiveness state = liveness_.read();
-    if (state.node_epoch() == 0) {
+    // Whoever wrote the epoch made the key before.
+    if (state.node_epoch() != 0 && !key_) open_key();
+    if (!key_) {
       timer_ = loop_.after(kWaitForAgentMs, [this] { beat(); });
       return;
     }
     // Wall time as the start makes it grow over restarts; from there it only counts, whatever the clock does.
     ++counter_;
-    Bytes body = wire::encode(make_heartbeat(config_.trust.chain_id, key_, {state.node_epoch(), counter_}));
+    Bytes body = wire::encode(make_heartbeat(config_.trust.chain_id, *key_, {state.node_epoch(), counter_}));
     for (auto& line : lines_) line->send(body, begun);
     uint64_t interval = heartbeat_interval_ms(state.fence_after_ms());
     uint64_t spent = clock_.monotonic_ms() - begun;
     timer_ = loop_.after(interval - std::min(spent, interval - 1), [this] { beat(); });
   }
 
+  void open_key() {
+    auto key = load_or_create_key(config_.key_file());
+    if (key.has_value()) key_.emplace(std::move(*key));
+    if (!key.has_value()) log::error("node", "heartbeat has no key", {{"reason", key.error().message}});
+  }
+
   const Config& config_;
-  const crypto::SigningKey key_;
+  std::optional<crypto::SigningKey> key_;
   io::SystemClock clock_;
   Liveness liveness_;
   uint64_t counter_;
@@ -125,9 +134,7 @@ pb::SignedHeartbeat make_heartbeat(std::string_view chain_id, const crypto::Sign
 Status run_heartbeat(const Config& config) {
   take_priority();
   TRY(io::make_folders(config.data_folder, 0700));
-  // The agent makes the key; whoever comes second finds it.
-  crypto::SigningKey key = TRY(load_or_create_key(config.key_file()));
-  Heart heart(config, std::move(key));
+  Heart heart(config);
   TRY(heart.open_lines());
   heart.run();
   return {};

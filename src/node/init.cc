@@ -16,6 +16,7 @@
 #include "io/file.h"
 #include "io/process.h"
 #include "node/identity.h"
+#include "node/identity.h"
 #include "runtime/cgroup.h"
 
 namespace mcloud::node {
@@ -69,8 +70,12 @@ void Supervisor::start(Program& program) {
   for (std::string& argument : program.spec.command) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
   program.started_ms = now_ms();
+  int self = ::getpid();
   int pid = ::fork();
   if (pid == 0) {
+    // A supervisor that is killed (and is not pid 1) leaves nobody behind that a second one would start again.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != self) ::_exit(127);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kRecordBytesMax = 16 << 20;
 constexpr size_t kEvidenceBytesMax = 32 << 20;
+constexpr size_t kMemoryBytesMax = 64 << 20;
 constexpr size_t kKeysAtOnce = 100;
 
 // Whatever keeps an answer from us, a server that lies included, says nothing about the contract: it may heal.
@@ -72,7 +73,10 @@ Result<std::optional<LedgerReader::Reading>> LedgerReader::read() {
     if (known.refusal) reading.view.refused.emplace(id, *known.refusal);
   }
   reading.view.nodes = nodes_;
-  if (reading.is_complete) sweep_evidence();
+  if (reading.is_complete) {
+    remember(reading.view);
+    sweep_evidence();
+  }
   return std::optional(std::move(reading));
 }
 
@@ -142,8 +146,8 @@ Result<ContractView> LedgerReader::load_view(const pb::AssignedContract& assigne
   TRY(load_nodes(view));
   if (current->header().sealed_secrets()) {
     Hash hash = TRY(Hash::from_bytes(view.record.keyring_hash()));
-    Bytes keyring = TRY(get_blob(client_, hash, "keyring"));
-    view.secret_key = TRY(open_secret_key(top_.chain_id, *current, view.record, keyring, key_).with_context("secrets"));
+    view.keyring = TRY(get_blob(client_, hash, "keyring"));
+    view.secret_key = TRY(open_secret_key(top_.chain_id, *current, view.record, view.keyring, key_).with_context("secrets"));
   }
   return view;
 }
@@ -180,7 +184,7 @@ Result<std::shared_ptr<const VerifiedContract>> LedgerReader::load_older(const C
   Bytes bytes = TRY(io::read_file(evidence_file(id, version), kEvidenceBytesMax));
   auto evidence = TRY(wire::decode<pb::LocalEvidence>(bytes, "evidence", kEvidenceBytesMax));
   auto record = TRY(wire::decode<pb::Contract>(evidence.contract_record(), "contract record", kRecordBytesMax));
-  auto verified = TRY(verify_contract(top_.chain_id, id, record, evidence.body()));
+  auto verified = TRY(verify_contract(client_.trust().chain_id, id, record, evidence.body()));
   if (verified->header().version() != version) return make_error(Code::Corrupt, "evidence of another version");
   verified_[{id, version}] = verified;
   return verified;
@@ -237,6 +241,57 @@ Status LedgerReader::load_nodes(const ContractView& view) {
 
 std::string LedgerReader::evidence_file(const ContractId& id, uint64_t version) const {
   return options_.evidence_folder + "/" + id.hex() + "-" + std::to_string(version);
+}
+
+void LedgerReader::remember(const LedgerView& view) const {
+  pb::LocalMemory memory;
+  memory.set_chain_id(view.chain_id);
+  *memory.mutable_parameters() = view.parameters;
+  *memory.mutable_node() = view.node;
+  *memory.mutable_assignment() = view.assignment;
+  for (const auto& [id, contract] : view.contracts) {
+    pb::LocalMemoryContract& added = *memory.add_contracts();
+    *added.mutable_record() = contract.record;
+    for (const auto& [name, workload] : contract.workloads) *added.add_workloads() = workload;
+    added.set_keyring(contract.keyring);
+  }
+  for (const auto& [id, node] : view.nodes) *memory.add_nodes() = node;
+  Status saved = io::write_file(options_.memory_file, wire::encode(memory), io::Durability::None, 0600);
+  if (!saved.has_value()) log::warning("node", "the reading is not kept", {{"reason", saved.error().message}});
+}
+
+Result<LedgerView> LedgerReader::recall() {
+  Bytes bytes = TRY(io::read_file(options_.memory_file, kMemoryBytesMax));
+  auto memory = TRY(wire::decode<pb::LocalMemory>(bytes, "memory", kMemoryBytesMax));
+  if (memory.chain_id() != client_.trust().chain_id) return make_error(Code::NotFound, "the memory is of another chain");
+  LedgerView view{.chain_id = memory.chain_id(), .node_id = key_.public_key(), .parameters = memory.parameters(),
+                  .node = memory.node(), .assignment = memory.assignment()};
+  for (const pb::Node& node : memory.nodes()) view.nodes[TRY(NodeId::from_bytes(node.key()))] = node;
+  for (const pb::LocalMemoryContract& remembered : memory.contracts()) {
+    ContractId id = TRY(ContractId::from_bytes(remembered.record().id()));
+    for (const pb::AssignedContract& assigned : view.assignment.contracts()) {
+      if (assigned.contract() != id.view()) continue;
+      auto contract = recall_contract(assigned, remembered);
+      if (contract.has_value()) view.contracts[id] = std::move(*contract);
+    }
+  }
+  return view;
+}
+
+Result<ContractView> LedgerReader::recall_contract(const pb::AssignedContract& assigned,
+                                                   const pb::LocalMemoryContract& remembered) {
+  ContractId id = TRY(ContractId::from_bytes(remembered.record().id()));
+  ContractView view{.record = remembered.record()};
+  for (const pb::Workload& workload : remembered.workloads()) view.workloads[workload.name()] = workload;
+  for (const pb::AssignedReplica& replica : assigned.replicas()) {
+    auto version = load_older(id, replica.version());
+    if (version.has_value()) view.versions[replica.version()] = *version;
+  }
+  if (view.versions.empty() || remembered.keyring().empty()) return view;
+  view.secret_key = TRY(open_secret_key(client_.trust().chain_id, *view.versions.rbegin()->second, view.record,
+                                        remembered.keyring(), key_));
+  view.keyring = remembered.keyring();
+  return view;
 }
 
 // Forgets versions that nothing here is to run.

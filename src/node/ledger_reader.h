@@ -17,6 +17,7 @@ namespace mcloud::node {
 class LedgerReader {
  public:
   struct Options {
+    std::string memory_file;      // the last complete reading
     std::string evidence_folder;  // bodies and records of verified versions, so that an older one still runs after a reboot
   };
   // Both are borrowed.
@@ -31,6 +32,10 @@ class LedgerReader {
   };
   // nullopt: nothing changed since the last one. NotFound: this node is not on the ledger.
   Result<std::optional<Reading>> read();
+
+  // What the last complete reading of an earlier agent said, checked again; the contracts that cannot be checked now
+  // are left out. NotFound: there is none.
+  Result<LedgerView> recall();
 
  private:
   struct Known {
@@ -49,6 +54,8 @@ class LedgerReader {
   Result<std::shared_ptr<const VerifiedContract>> load_older(const ContractId& id, uint64_t version);
   std::string evidence_file(const ContractId& id, uint64_t version) const;
   std::optional<Bytes> stored_body(const ContractId& id, const pb::Contract& record, const Hash& body_hash) const;
+  Result<ContractView> recall_contract(const pb::AssignedContract& assigned, const pb::LocalMemoryContract& remembered);
+  void remember(const LedgerView& view) const;
   void sweep_evidence();
 
   ledger::Client& client_;

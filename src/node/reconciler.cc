@@ -68,7 +68,7 @@ void Reconciler::set_contact(uint64_t last_contact_ms, uint64_t fence_after_ms) 
 
 // A fenced node is given nothing to rely on: what it has may be somebody else's with the next block.
 bool Reconciler::is_fresh(uint64_t now_ms) const {
-  if (orders_ && orders_->fenced) return false;
+  if (orders_ && (orders_->fenced || orders_->is_remembered)) return false;
   return contact_at(now_ms, last_contact_ms_, fence_after_ms_) == Contact::Fresh;
 }
 

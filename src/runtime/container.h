@@ -120,7 +120,8 @@ class Runtime {
   // Waits until containers exit: ids that exited since the last call (or since open()), sorted; none after
   // `timeout_ms`. For one thread. A hint that saves polling: status() is the truth.
   virtual Result<std::vector<std::string>> wait_for_exits(uint64_t timeout_ms) = 0;
-  // Removes what is below the cgroup parent and belongs to no container of list(); kills what runs in it.
+  // After a crash of ours, before anything else: removes what is below the cgroup parent and belongs to no
+  // container of list(), and ends programs of exec() that outlived their caller.
   virtual Status sweep() = 0;
 };
 

@@ -157,6 +157,17 @@ TEST_CASE_CONTAINERS("a container that takes too much memory is killed and says 
   ContainerStatus status = world.wait_stopped("fat");
   CHECK(status.out_of_memory);
   CHECK_EQ(status.exit_code.value(), 137);
+  CHECK_FALSE(io::exists("oom"));  // conmon's note
+}
+
+TEST_CASE_CONTAINERS("a container sees its own limits and cannot change them") {
+  TestWorld world;
+  ContainerSpec spec = world.spec("seen", "cd /sys/fs/cgroup; for file in memory.max memory/memory.limit_in_bytes;"
+                                          "do [ -e $file ] && { cat $file; echo 1 > $file || echo denied; }; done");
+  spec.limits.memory_bytes = 64 << 20;
+  std::string out = world.output_of(spec);
+  CHECK(has(out, "67108864\n"));
+  CHECK(has(out, "denied"));
 }
 
 TEST_CASE_CONTAINERS("a container cannot have more processes than its limit") {
@@ -332,9 +343,11 @@ TEST_CASE_CONTAINERS("sweep removes what belongs to no container") {
   REQUIRE(world.runtime().start(world.spec("kept", "sleep 100")).has_value());
   Cgroups cgroups = Cgroups::detect().value();
   REQUIRE(cgroups.create(world.group() + "/left/below").has_value());
+  REQUIRE(cgroups.create_inside(world.group() + "/kept", "exec-1").has_value());
   REQUIRE(world.runtime().sweep().has_value());
   std::vector<std::string> expected = {"_monitors", "kept"};
   CHECK_EQ(cgroups.children(world.group()).value(), expected);
+  CHECK(cgroups.children(world.group() + "/kept").value().empty());
   CHECK_EQ(world.runtime().status("kept").value().state, ContainerState::Running);
 }
 

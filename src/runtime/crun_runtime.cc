@@ -87,7 +87,6 @@ Status CrunRuntime::make(const ContainerSpec& spec, const ContainerFolder& folde
   input.seccomp = seccomp_.profile;
   input.seccomp_filter = seccomp_.filter;
   input.files_max = open_files_max(spec.limits.files_max);
-  input.mount_cgroups = true;
   TRY(folder.write("config.json", oci_config(input)));
   TRY(folder.write("process.json", oci_process(input)));
   int stop_signal = TRY(signal_number(spec.stop_signal));
@@ -250,8 +249,16 @@ Result<int> CrunRuntime::process_of(const std::string& id) {
 Status CrunRuntime::sweep() {
   std::vector<std::string> known = TRY(list());
   for (const std::string& name : TRY(cgroups_.children(options_.cgroup_parent))) {
-    if (name == "_monitors" || std::binary_search(known.begin(), known.end(), name)) continue;
-    TRY(cgroups_.remove(options_.cgroup_parent + "/" + name));
+    if (name == "_monitors") continue;
+    std::string group = options_.cgroup_parent + "/" + name;
+    if (!std::binary_search(known.begin(), known.end(), name)) {
+      TRY(cgroups_.remove(group));
+      continue;
+    }
+    // Programs whose exec() ended with its process.
+    for (const std::string& below : TRY(cgroups_.children(group))) {
+      if (below.starts_with("exec-")) TRY(cgroups_.remove(group + "/" + below));
+    }
   }
   return {};
 }

@@ -89,7 +89,9 @@ Status LogReader::open_if_needed() {
 // True when there is a newer file under the name, which is then open.
 Result<bool> LogReader::follow_rotation() {
   struct stat facts {};
-  if (::stat(path_.c_str(), &facts) != 0 || facts.st_ino == position_.inode) return false;
+  if (::stat(path_.c_str(), &facts) != 0) return false;
+  bool is_same = facts.st_ino == position_.inode && static_cast<uint64_t>(facts.st_size) >= position_.offset;
+  if (is_same) return false;
   file_.reset();
   TRY(open_if_needed());
   return file_.is_open();

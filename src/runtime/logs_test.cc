@@ -89,6 +89,16 @@ TEST_CASE("a log that started afresh is finished before the new one is read") {
   CHECK_EQ(joined(late.read(10).value()), "three|");
 }
 
+TEST_CASE("a log that was emptied is read from its start") {
+  Folder folder;
+  LogReader reader(folder.log(), {});
+  folder.append(line("one") + line("two"));
+  CHECK_EQ(joined(reader.read(10).value()), "one|two|");
+  REQUIRE_EQ(truncate(folder.log().c_str(), 0), 0);
+  folder.append(line("three"));
+  CHECK_EQ(joined(reader.read(10).value()), "three|");
+}
+
 TEST_CASE("a reader takes no more than it was asked for") {
   Folder folder;
   std::string text;

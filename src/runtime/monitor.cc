@@ -38,6 +38,7 @@ io::Command conmon_command(const MonitorOptions& options, const ContainerFolder&
       "--no-sync-log",
   };
   command.environment = {"_OCI_SYNCPIPE=3"};
+  command.working_folder = folder.path();  // conmon notes a lack of memory in a file where it stands
   return command;
 }
 

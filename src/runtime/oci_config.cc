@@ -28,9 +28,7 @@ Json default_mounts(const OciInput& input) {
   } else {
     out.push_back(mount("/sys", "none", input.sysfs_folder, {"bind", "nosuid", "noexec", "nodev", "ro"}));
   }
-  if (input.mount_cgroups) {
-    out.push_back(mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"}));
-  }
+  out.push_back(mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"}));
   out.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   out.push_back(mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}));
   return out;

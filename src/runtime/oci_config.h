@@ -30,7 +30,6 @@ struct OciInput {
   std::string seccomp;                  // JSON text of linux.seccomp
   Bytes seccomp_filter;                 // the same, compiled; "" = the runtime does it
   uint64_t files_max = 0;               // what we may give
-  bool mount_cgroups = false;
 };
 
 std::string oci_config(const OciInput& input);

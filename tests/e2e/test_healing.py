@@ -28,8 +28,7 @@ def test_two_replicas_ride_out_a_killed_node(cluster):
     load = Load(url, 200)
     time.sleep(1)
     killed = cluster.kill_node(node)
-    time.sleep(0.5)
-    cluster.wait_ready("hello", "web", 2, 30)
+    cluster.wait_moved("hello", "web", 2, node)
     full = now_ms() - killed
     sent, failed = load.end()
     print(f"        {failed} of {sent} requests failed, 2/2 after {full:.0f} ms")

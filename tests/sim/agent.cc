@@ -56,7 +56,15 @@ std::shared_ptr<const View> read_view(const Chain& chain, const Judge& judge, co
   return view;
 }
 
-Agent::Agent(World world, std::string name) : world_(world), name_(std::move(name)), id_(id_named(name_)) {}
+Agent::Agent(World world, std::string name)
+    : world_(world),
+      name_(std::move(name)),
+      id_(id_named(name_)),
+      clock_permille_(1000 - world.scenario.skew_permille + world.random.below(2 * world.scenario.skew_permille + 1)) {}
+
+void Agent::after_own(uint64_t ms, std::function<void()> act) {
+  world_.clock.after(ms * 1000 / clock_permille_, std::move(act));
+}
 
 void Agent::start() {
   beat();
@@ -105,7 +113,7 @@ void Agent::beat() {
       world_.chain.heartbeat(i, name_, counter);
     });
   }
-  world_.clock.after(world_.scenario.fence_after_ms / 5, [this, boot = boots_] {
+  after_own(world_.scenario.fence_after_ms / 5, [this, boot = boots_] {
     if (boot == boots_) beat();
   });
 }
@@ -137,14 +145,17 @@ void Agent::arrive(const std::shared_ptr<const View>& view, uint64_t asked_ms) {
   view_ = view;
   turn();
   // When no answer comes any more, what is to stop is stopped in time.
-  uint64_t isolated_ms = heard_ms_ + node::isolation_limit_ms(world_.scenario.fence_after_ms);
-  world_.clock.after(std::max(isolated_ms, world_.clock.now()) - world_.clock.now(), [this, life = lives_] {
+  uint64_t silent_ms = own_ms(world_.clock.now() - heard_ms_);
+  uint64_t limit_ms = node::isolation_limit_ms(world_.scenario.fence_after_ms);
+  after_own(limit_ms - std::min(limit_ms, silent_ms) + 1, [this, life = lives_] {
     if (life == lives_) turn();
   });
 }
 
 node::Contact Agent::contact() const {
-  return node::contact_at(world_.clock.now(), heard_ms_, world_.scenario.fence_after_ms);
+  if (heard_ms_ == 0) return node::Contact::Lost;
+  uint64_t silent_ms = own_ms(world_.clock.now() - heard_ms_);
+  return node::contact_at(1 + silent_ms, 1, world_.scenario.fence_after_ms);
 }
 
 const View::Replica* Agent::told(const ReplicaKey& replica) const {

@@ -62,6 +62,9 @@ class Agent {
     uint64_t healthy_ms = 0;  // from then on
   };
 
+  // The machine's own clock runs a little slow or fast; what it waits for and measures is by that clock.
+  uint64_t own_ms(uint64_t ms) const { return ms * clock_permille_ / 1000; }
+  void after_own(uint64_t ms, std::function<void()> act);
   void beat();
   void poll();
   void arrive(const std::shared_ptr<const View>& view, uint64_t asked_ms);
@@ -84,6 +87,7 @@ class Agent {
 
   // The machine.
   bool is_machine_up_ = true;
+  uint64_t clock_permille_ = 1000;
   uint64_t boots_ = 0;
   uint64_t beats_ = 0;
   bool is_refusing_ = false;

@@ -66,13 +66,17 @@ void Judge::judge_contract(const pb::Contract& contract) const {
 }
 
 // From one node to another: never when the data that lies there is to be waited for.
-void Judge::judge_move(const ReplicaKey& key, uint64_t version) {
+void Judge::judge_move(const ReplicaKey& key, const Bytes& from, uint64_t version) {
   ++moves_;
   data_at_.erase(key);
   const pb::ContractHeader* known = header(key.contract, version);
   const pb::Facets* facets = known == nullptr ? nullptr : contract::find_facets(*known, key.workload);
   if (facets == nullptr) fail(node::describe(key) + " is placed, though its version names no such workload");
   if (facets->on_node_loss() == pb::NODE_LOSS_WAIT) fail(node::describe(key) + " leaves the node with its data");
+  auto node = nodes_.find(from);
+  if (node != nodes_.end() && node->second.held() && facets->on_mass_loss() == pb::MASS_LOSS_HOLD) {
+    fail(node::describe(key) + " moves from node " + node->second.name() + ", whose loss is held");
+  }
 }
 
 void Judge::judge_workload(const ledger::Overlay::Changes::value_type& change) {
@@ -89,7 +93,7 @@ void Judge::judge_workload(const ledger::Overlay::Changes::value_type& change) {
            ", which was there before");
     }
     if (replica.epoch() < holder.epoch_max) fail(node::describe(key) + ": its epoch goes back");
-    if (moves && !holder.node.empty()) judge_move(key, replica.version());
+    if (moves && !holder.node.empty()) judge_move(key, holder.node, replica.version());
     touched_nodes_.insert(replica.node());
     touched_nodes_.insert(holder.node);
     holder = {replica.node(), replica.epoch(), std::max(holder.epoch_max, replica.epoch()), replica.version()};
@@ -98,12 +102,12 @@ void Judge::judge_workload(const ledger::Overlay::Changes::value_type& change) {
     fail(node::describe(key) + " epoch " + std::to_string(replica.epoch()) +
          " is reported ready, but its node never ran that");
   }
-  // Replicas that are no more; a later one of the same name begins anew.
-  auto end = ReplicaKey{id, name, static_cast<uint32_t>(workload.replicas_size())};
-  for (auto at = holders_.lower_bound(end); at != holders_.end() && at->first.contract == id && at->first.workload == name;) {
+  // Replicas that are no more. Their epochs stay used: somebody may still run them.
+  auto at = holders_.lower_bound({id, name, static_cast<uint32_t>(workload.replicas_size())});
+  for (; at != holders_.end() && at->first.contract == id && at->first.workload == name; ++at) {
     touched_nodes_.insert(at->second.node);
+    at->second.node.clear();
     data_at_.erase(at->first);
-    at = holders_.erase(at);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "ledger/state/machine.h"
@@ -57,10 +58,26 @@ class Judge {
  private:
   [[noreturn]] void fail(const std::string& what) const;
   void judge_workload(const ledger::Overlay::Changes::value_type& change);
-  void judge_move(const node::ReplicaKey& key, uint64_t version);
+  void judge_move(const node::ReplicaKey& key, const Bytes& from, uint64_t version);
   void judge_node(const pb::Node& node);
   void judge_contract(const pb::Contract& contract) const;
   void judge_books() const;
+  struct Placed {
+    std::string workload;
+    uint32_t index = 0;
+    Bytes node;
+  };
+  // One contract at the end of the run, with all nodes.
+  struct Settled {
+    const pb::Contract& contract;
+    const pb::ContractHeader& header;
+    const std::vector<pb::Node>& nodes;
+    std::vector<Placed> placed;
+  };
+  static std::vector<Placed> placed_of(const ledger::StateReader& state, const ContractId& id);
+  static bool could_stand(const pb::Node& node, const pb::ContractHeader& header, const pb::Facets& leader,
+                          const std::vector<Placed>& neighbours);
+  void settled_replica(const Settled& now, const pb::Facets& facets, const pb::Replica& replica) const;
   bool is_approved(const ContractId& contract, uint64_t version) const;
 
   struct Holder {

@@ -11,19 +11,15 @@ namespace {
 
 using node::ReplicaKey;
 
-struct Placed {
-  std::string workload;
-  uint32_t index = 0;
-  Bytes node;
-};
-
 bool has_name(const google::protobuf::RepeatedPtrField<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+}  // namespace
+
 // Would the bundle of `leader` fit on the node, next to `neighbours` of the same contract?
-bool could_stand(const pb::Node& node, const pb::ContractHeader& header, const pb::Facets& leader,
-                 const std::vector<Placed>& neighbours) {
+bool Judge::could_stand(const pb::Node& node, const pb::ContractHeader& header, const pb::Facets& leader,
+                        const std::vector<Placed>& neighbours) {
   if (node.state() != pb::NODE_ONLINE || node.draining()) return false;
   uint64_t memory = leader.demand().memory_bytes() + node.used().memory_bytes();
   uint64_t cpu = leader.demand().cpu_milli() + node.used().cpu_milli();
@@ -47,7 +43,7 @@ bool could_stand(const pb::Node& node, const pb::ContractHeader& header, const p
   return true;
 }
 
-std::vector<Placed> placed_of(const ledger::StateReader& state, const ContractId& id) {
+std::vector<Judge::Placed> Judge::placed_of(const ledger::StateReader& state, const ContractId& id) {
   std::vector<Placed> placed;
   state.each(ledger::keys::workloads(id), [&](BytesView key, BytesView value) {
     pb::Workload workload;
@@ -60,7 +56,25 @@ std::vector<Placed> placed_of(const ledger::StateReader& state, const ContractId
   return placed;
 }
 
-}  // namespace
+void Judge::settled_replica(const Settled& now, const pb::Facets& facets, const pb::Replica& replica) const {
+  std::string what = node::describe({contract::contract_id(now.header), facets.name(), replica.index()});
+  if (!replica.node().empty()) {
+    const pb::ContractHeader& told = headers_.at({contract::contract_id(now.header), replica.version()});
+    bool asked = contract::find_facets(told, facets.name())->has_health();
+    bool ready = replica.state() == (asked ? pb::REPLICA_HEALTHY : pb::REPLICA_RUNNING);
+    if (!ready) fail(what + " is placed but not ready: state " + std::to_string(replica.state()) + " " + replica.message());
+    bool explained = replica.version() == now.header.version() || !now.contract.current().reason().empty();
+    if (!explained) fail(what + " is not updated and nothing says why");
+    return;
+  }
+  bool follows = std::any_of(now.header.workloads().begin(), now.header.workloads().end(),
+                             [&](const pb::Facets& leader) { return has_name(leader.with(), facets.name()); });
+  for (const pb::Node& node : now.nodes) {
+    if (follows || !could_stand(node, now.header, facets, now.placed)) continue;
+    fail(what + " waits, though node " + node.name() + " has room: " + replica.message());
+  }
+  if (replica.message().empty()) fail(what + " waits and does not say why");
+}
 
 void Judge::settled(const ledger::StateReader& state) const {
   std::vector<pb::Node> nodes;
@@ -71,40 +85,20 @@ void Judge::settled(const ledger::StateReader& state) const {
   for (const pb::Node& node : nodes) {
     if (node.state() != pb::NODE_ONLINE) fail("node " + node.name() + " has not rejoined");
   }
-  state.each("contract/", [&](BytesView contract_key, BytesView contract_value) {
+  state.each("contract/", [&](BytesView key, BytesView value) {
     pb::Contract contract;
-    ledger::parse_record(contract, contract_value, contract_key);
+    ledger::parse_record(contract, value, key);
     if (contract.current().state() != pb::CONTRACT_ACTIVE) return true;
     ContractId id = ledger::contract_id_of(contract.id());
     const pb::ContractHeader& header = headers_.at({id, contract.current().version()});
-    std::vector<Placed> neighbours = placed_of(state, id);
+    Settled now{contract, header, nodes, placed_of(state, id)};
     for (const pb::Facets& facets : header.workloads()) {
-      bool follows = std::any_of(header.workloads().begin(), header.workloads().end(),
-                                 [&](const pb::Facets& leader) { return has_name(leader.with(), facets.name()); });
       if (facets.replicas() == 0) continue;
       auto workload = ledger::load<pb::Workload>(state, ledger::keys::workload(id, facets.name()));
       if (!workload || workload->replicas_size() != static_cast<int>(facets.replicas())) {
         fail("contract " + contract.name() + ": " + facets.name() + " has the wrong number of replicas");
       }
-      for (const pb::Replica& replica : workload->replicas()) {
-        std::string what = node::describe({id, facets.name(), replica.index()});
-        if (replica.node().empty() && !follows) {
-          for (const pb::Node& node : nodes) {
-            if (could_stand(node, header, facets, neighbours)) {
-              fail(what + " waits, though node " + node.name() + " has room: " + replica.message());
-            }
-          }
-          if (replica.message().empty()) fail(what + " waits and does not say why");
-        }
-        if (replica.node().empty()) continue;
-        const pb::ContractHeader& told = headers_.at({id, replica.version()});
-        bool asked = contract::find_facets(told, facets.name())->has_health();
-        bool ready = asked ? replica.state() == pb::REPLICA_HEALTHY : replica.state() == pb::REPLICA_RUNNING;
-        if (!ready) fail(what + " is placed but not ready: state " + std::to_string(replica.state()) + " " + replica.message());
-        if (replica.version() != header.version() && contract.current().reason().empty()) {
-          fail(what + " is not updated and nothing says why");
-        }
-      }
+      for (const pb::Replica& replica : workload->replicas()) settled_replica(now, facets, replica);
     }
     return true;
   });

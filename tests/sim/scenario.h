@@ -20,11 +20,7 @@ struct Scenario {
   uint64_t deaf_every_ms = 0;         // a node from validators only: it reads the ledger but its heart is not heard
   uint64_t outage_every_ms = 0;       // the ledger and all validators
   uint64_t refusal_every_ms = 0;      // a node cannot run anything new for a while
-
-  // Nothing but outages: then nothing at all may be fenced or moved.
-  bool only_outages() const {
-    return crash_every_ms == 0 && cut_every_ms == 0 && deaf_every_ms == 0 && network.loss_percent == 0;
-  }
+  uint64_t skew_permille = 0;         // nodes' clocks are off by up to this much
 };
 
 inline Scenario make_scenario(uint64_t seed) {
@@ -34,11 +30,12 @@ inline Scenario make_scenario(uint64_t seed) {
   scenario.nodes = static_cast<int>(3 + random.below(4));
   scenario.validators = random.chance(70) ? 1 : 4;
   auto sometimes = [&](uint64_t percent, uint64_t every_ms) { return random.chance(percent) ? every_ms : 0; };
+  scenario.skew_permille = random.below(21);
   scenario.outage_every_ms = sometimes(50, 15'000);
   scenario.agent_crash_every_ms = sometimes(60, 3000);
   scenario.network.duplicate_percent = random.below(3) * 10;
   scenario.network.delay_ms_max = random.chance(50) ? 20 : 300;
-  if (random.chance(20)) return scenario;
+  if (random.chance(20)) return scenario;  // nothing but outages: then no node may be fenced at all
   scenario.network.loss_percent = sometimes(30, 5);
   scenario.crash_every_ms = sometimes(70, 6000);
   scenario.cut_every_ms = sometimes(60, 8000);

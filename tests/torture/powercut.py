@@ -59,7 +59,7 @@ class Ledger:
         return ["--ledger", f"unix:{self.socket}", "--trust", self.folder / "trust.json"]
 
     def new_farm(self, name):
-        return self.command("farm", "new", name, "--country", "CH", "--as", "ida", *self.where(), check=False).returncode == 0
+        return self.command("farm", "new", name, "--country", "CH", "--key", "ida", *self.where(), check=False).returncode == 0
 
     def farms(self):
         return {f["name"] for f in json.loads(self.command("farm", "list", "--json", *self.where()).stdout)["farms"]}

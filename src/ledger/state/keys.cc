@@ -73,6 +73,10 @@ Bytes suspected(const NodeId& node) { return join("suspected/", node.view()); }
 Bytes reported(const NodeId& node) { return join("reported/", node.view()); }
 Bytes kept_of(const ContractId& contract) { return join("kept/", contract.view()); }
 Bytes kept(const ContractId& contract, const NodeId& node) { return kept_of(contract).append(node.view()); }
+Bytes epoch_floors(const ContractId& contract) { return join("epoch-floor/", contract.view()).append("/"); }
+Bytes epoch_floor(const ContractId& contract, std::string_view workload) {
+  return epoch_floors(contract).append(workload);
+}
 Bytes vni(uint32_t number) {
   Bytes key = "vni/";
   append_u32_be(key, number);

@@ -62,6 +62,10 @@ Bytes reported(const NodeId& node);                   // "reported/" key        
 // Nodes on which local data of a contract may lie: every node that was given a bound replica.
 Bytes kept(const ContractId& contract, const NodeId& node);  // "kept/" id key   -> ""
 Bytes kept_of(const ContractId& contract);            // prefix of the above
+// The highest epoch that removed replicas of a workload ever had: should there be such replicas again, theirs
+// go on from it, as what was removed may still run somewhere.
+Bytes epoch_floor(const ContractId& contract, std::string_view workload);  // "epoch-floor/" id "/" name -> u64be
+Bytes epoch_floors(const ContractId& contract);       // prefix of the above
 Bytes vni(uint32_t number);                           // "vni/" u32be            -> contract id: the network number is taken
 Bytes next_vni();                                     // "next-vni"              -> u64be: where to look for a free one
 

@@ -34,6 +34,12 @@ class Reconciler {
     }
     dossier_.workloads().clear();
     mover_.drop_all_spaces();
+    std::vector<Bytes> floors;
+    state_.each(keys::epoch_floors(dossier_.id()), [&](BytesView key, BytesView) {
+      floors.emplace_back(key);
+      return true;
+    });
+    for (const Bytes& key : floors) state_.erase(key);
     mover_.set_changed();  // a later cancellation may add that volumes are to be erased
   }
 
@@ -48,10 +54,16 @@ class Reconciler {
         pb::Replica& last = replicas[replicas.size() - 1];
         mover_.unplace(at->first, last);
         mover_.release_addresses(at->first, last.index());
+        raise_epoch_floor(at->first, last.epoch());
         replicas.RemoveLast();
       }
       at = wanted == 0 ? workloads.erase(at) : std::next(at);
     }
+  }
+
+  void raise_epoch_floor(const std::string& workload, uint64_t epoch) {
+    Bytes key = keys::epoch_floor(dossier_.id(), workload);
+    if (load_number(state_, key).value_or(0) < epoch) store_number(state_, key, epoch);
   }
 
   void make_replicas() {
@@ -60,8 +72,11 @@ class Reconciler {
       pb::Workload& workload = dossier_.workloads()[facets.name()];
       workload.set_contract(dossier_.id().bytes());
       workload.set_name(facets.name());
+      if (workload.replicas_size() == static_cast<int>(facets.replicas())) continue;
+      uint64_t floor = load_number(state_, keys::epoch_floor(dossier_.id(), facets.name())).value_or(0);
       while (workload.replicas_size() < static_cast<int>(facets.replicas())) {
         pb::Replica* replica = workload.add_replicas();
+        replica->set_epoch(floor);
         replica->set_index(static_cast<uint32_t>(workload.replicas_size() - 1));
         mover_.set_state(*replica, pb::REPLICA_WAITING, "");
       }

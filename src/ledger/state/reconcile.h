@@ -3,7 +3,8 @@
 // drains running replicas no faster than the update policy allows.
 //
 // Always true:
-//   - a replica gets a new epoch each time a node is told to run it anew: placed, moved, updated, retried;
+//   - a replica gets a new epoch each time a node is told to run it anew: placed, moved, updated, retried; no
+//     epoch of a contract's workload and index is ever given twice, even if the replica was removed meanwhile;
 //   - it is given to another node only when its node is fenced, gave it up, drains, or no longer fits;
 //   - what leaves data on its node (on_node_loss WAIT, START_EMPTY) is never moved away from a living node,
 //     with WAIT from no node at all;

@@ -564,3 +564,18 @@ TEST_CASE("a large contract is placed, renewed and released without looking at e
   chain.cancel(header);
   CHECK_EQ(chain.node("n0").used().cpu_milli(), 0);
 }
+
+TEST_CASE("a replica that was removed comes back with an epoch nobody had") {
+  TestChain chain;
+  chain.make_farm(3);
+  pb::ContractHeader header = chain.deploy("app", {test_facets("keeper", 1), test_facets("web", 2)});
+  header = chain.upgrade(header, [](pb::ContractHeader& next) { next.mutable_workloads(1)->set_replicas(1); });
+  header = chain.upgrade(header, [](pb::ContractHeader& next) { next.mutable_workloads()->RemoveLast(); });
+  CHECK_FALSE(exists(chain.state(), keys::workload(contract::contract_id(header), "web")));
+  uint64_t floor = load_number(chain.state(), keys::epoch_floor(contract::contract_id(header), "web")).value();
+  header = chain.upgrade(header, [](pb::ContractHeader& next) { *next.add_workloads() = test_facets("web", 2); });
+  for (uint32_t index : {0u, 1u}) CHECK_GT(chain.replica(header, "web", index).epoch(), floor);
+  check_books(chain);
+  chain.cancel(header);
+  CHECK_FALSE(exists(chain.state(), keys::epoch_floor(contract::contract_id(header), "web")));
+}
