@@ -28,8 +28,8 @@ class Traces {
   std::string id_, folder_;
   int root_ = 0, keeper_ = 0;
   std::set<std::string> namespaces_;  // "net:[4026532...]", of all its processes
-  std::vector<std::string> mounts_;   // of this process, before... at the time
-  std::vector<std::string> links_;
+  // Since boot, when this was made. Numbers of namespaces are given anew, to processes that start later.
+  uint64_t now_ticks_ = 0;
 };
 
 // Every node can be reached from every other over the backplane, directly where they are neighbours. False after 15 s.

@@ -15,6 +15,11 @@ namespace {
 
 constexpr uint64_t kStaggerMs = 100;
 constexpr uint64_t kConnectTimeoutMs = 5'000;
+// When all have been asked they are asked again: a packet may be lost (TCP itself would wait a second), and a
+// replica may be just starting. Refusals alone are believed after kPatienceMs.
+constexpr uint64_t kPatienceMs = 1'000;
+constexpr uint64_t kRoundPauseMs = 20;
+constexpr size_t kAttemptsMax = 16;  // that wait at one time
 constexpr uint64_t kBadMs = 1'000;
 constexpr int kReadsPerTurn = 4;  // then others have theirs
 
@@ -57,6 +62,7 @@ ForwardedConnection::~ForwardedConnection() {
 
 void ForwardedConnection::start() {
   deadline_timer_ = owner_.poller_.after(kConnectTimeoutMs, [this] { end(false); });
+  patient_until_ms_ = now_ms() + kPatienceMs;
   // Only its hanging up matters before there is somebody to read for.
   if (!watch(0, 0).has_value()) return end(false);
   start_next();
@@ -64,7 +70,7 @@ void ForwardedConnection::start() {
 
 void ForwardedConnection::start_next() {
   owner_.poller_.cancel(stagger_timer_);
-  while (!waiting_.empty()) {
+  while (!waiting_.empty() && attempts_.size() < kAttemptsMax) {
     Target target = std::move(waiting_.back());
     waiting_.pop_back();
     auto fd = owner_.start_connect(target);
@@ -75,10 +81,16 @@ void ForwardedConnection::start_next() {
       continue;
     }
     attempts_.push_back({std::move(target), std::move(fd).value()});
-    if (!waiting_.empty()) stagger_timer_ = owner_.poller_.after(kStaggerMs, [this] { start_next(); });
+    stagger_timer_ = owner_.poller_.after(kStaggerMs, [this] { start_next(); });
     return;
   }
-  if (attempts_.empty()) end(false);
+  if (attempts_.empty() && now_ms() >= patient_until_ms_) return end(false);
+  if (attempts_.size() >= kAttemptsMax) return;
+  if (waiting_.empty()) {
+    waiting_ = candidates_->in_order(now_ms());  // of this moment: there may be other nodes by now
+    std::reverse(waiting_.begin(), waiting_.end());
+  }
+  stagger_timer_ = owner_.poller_.after(attempts_.empty() ? kRoundPauseMs : kStaggerMs, [this] { start_next(); });
 }
 
 void ForwardedConnection::on_attempt(int fd) {

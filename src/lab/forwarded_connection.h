@@ -54,6 +54,7 @@ class ForwardedConnection {
   std::vector<Target> waiting_;  // to be tried, the next one last
   std::vector<Attempt> attempts_;
   uint64_t stagger_timer_ = 0;
+  uint64_t patient_until_ms_ = 0;
   uint64_t deadline_timer_ = 0;
   std::array<Side, 2> sides_;  // client, target
 };

@@ -7,7 +7,10 @@
 
 #include "io/file.h"
 #include "network/machine.h"
-#include "testing/temporary_folder.h"
+
+namespace mcloud::testing {
+class TemporaryFolder;
+}
 
 namespace mcloud::network {
 
@@ -27,7 +30,7 @@ struct Place {
 struct Nodes {
   explicit Nodes(size_t count);
   ~Nodes();
-  testing::TemporaryFolder folder;
+  std::unique_ptr<testing::TemporaryFolder> folder;
   Place backplane, outside;
   std::vector<Place> places;
   std::vector<std::unique_ptr<Machine>> machines;

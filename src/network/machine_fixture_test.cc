@@ -13,6 +13,7 @@
 
 #include "network/links.h"
 #include "network/netns.h"
+#include "testing/temporary_folder.h"
 
 namespace mcloud::network {
 namespace {
@@ -82,7 +83,10 @@ io::Fd Place::socket(int type, int protocol) const {
   return fd;
 }
 
-Nodes::Nodes(size_t count) : backplane(make_switch("172.16.0.254")), outside(make_switch("10.250.0.1")) {
+Nodes::Nodes(size_t count)
+    : folder(std::make_unique<testing::TemporaryFolder>()),
+      backplane(make_switch("172.16.0.254")),
+      outside(make_switch("10.250.0.1")) {
   for (size_t i = 1; i <= count; ++i) {
     places.push_back({create_netns().value()});
     plug(backplane, places.back(), "bp", i);
@@ -94,7 +98,7 @@ Nodes::Nodes(size_t count) : backplane(make_switch("172.16.0.254")), outside(mak
       NetnsScope scope = enter(places.back());
       REQUIRE(set_net_sysctl("ipv4/ping_group_range", "0 2147483647").has_value());
     }
-    machines.push_back(Machine::open({folder / ("netns" + std::to_string(i))}).value());
+    machines.push_back(Machine::open({*folder / ("netns" + std::to_string(i))}).value());
   }
 }
 

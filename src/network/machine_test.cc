@@ -15,6 +15,7 @@
 #include "network/nft.h"
 #include "network/spaces.h"
 #include "testing/simulated_random.h"
+#include "testing/temporary_folder.h"
 
 using namespace mcloud;
 using namespace mcloud::network;
@@ -73,7 +74,7 @@ TEST_CASE("what is as wanted needs no step, and nothing is left of what is no lo
   CHECK_GT(nodes.apply(0, nodes.base(0)), 0);
   CHECK_EQ(nodes.apply(0, nodes.base(0)), 0);
   CHECK_EQ(link_names(nodes.places[0]), before);
-  CHECK(io::list_folder(nodes.folder / "netns1").value().empty());
+  CHECK(io::list_folder(*nodes.folder / "netns1").value().empty());
   NetnsScope scope = NetnsScope::enter(nodes.places[0].netns).value();
   CHECK_FALSE(run_nft("list table inet mcloud").has_value());
 }

@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint64_t kExitWaitMs = 500;
 constexpr uint64_t kLookEveryMs = 5'000;
+constexpr uint64_t kHouseEveryMs = 600'000;
 constexpr uint64_t kRetryMs = 500;
 constexpr uint64_t kRetryMaxMs = 5'000;
 constexpr uint64_t kRejoinMaxMs = 60'000;
@@ -43,7 +44,7 @@ class RealAgent final : public Agent {
         reader_(ports.read, key, {.memory_file = options_.data_folder + "/memory", .evidence_folder = options_.data_folder + "/evidence"}),
         sender_(ports.submit, key), liveness_(options_.liveness_file),
         jobs_(jobs_max(options_.limits), jobs_max(options_.limits)), follow_(1, 2), read_(1, 2), submit_(1, 2), exits_(1, 2),
-        telemetry_(1, 2) {}
+        telemetry_(1, 2), house_(1, 1) {}
 
   Status look() {
     Reconciler::Found found;
@@ -82,6 +83,7 @@ class RealAgent final : public Agent {
       read();
       wait_for_exits();
       push_telemetry();
+      keep_house();
       pump();
     });
     loop_.run();
@@ -296,6 +298,16 @@ class RealAgent final : public Agent {
     }
   }
 
+  void keep_house() {
+    house_timer_ = loop_.after(kHouseEveryMs, [this] { keep_house(); });
+    std::optional<std::set<std::string>> used = reconciler_.used_images();
+    if (!used || !reconciler_.is_settled(now())) return;
+    house_.submit([this, used = std::move(*used), at = now()] {
+      Status dropped = ports_.containers.drop_unused_images(used, at);
+      if (!dropped.has_value()) log::warning("node", "unused images stay", {{"reason", dropped.error().message}});
+    });
+  }
+
   // ---- what the ledger is told -----------------------------------------------------------------------
 
   void report() {
@@ -390,9 +402,9 @@ class RealAgent final : public Agent {
   uint64_t rejoin_pause_ms_ = 1'000;
 
   io::Loop loop_;
-  io::Timer follow_timer_, read_timer_, pump_timer_, exits_timer_, rejoin_timer_, telemetry_timer_;
+  io::Timer follow_timer_, read_timer_, pump_timer_, exits_timer_, rejoin_timer_, telemetry_timer_, house_timer_;
   // Last, so that their threads end first.
-  io::Pool jobs_, follow_, read_, submit_, exits_, telemetry_;
+  io::Pool jobs_, follow_, read_, submit_, exits_, telemetry_, house_;
 };
 
 }  // namespace

@@ -83,6 +83,7 @@ class PretendMachine final : public Containers {
     std::lock_guard lock(mutex_);
     return run({.kind = JobKind::DropDisk, .container = id});
   }
+  Status drop_unused_images(const std::set<std::string>&, uint64_t) override { return {}; }
   Status ensure(const ReplicaKey& volume, uint64_t size_bytes) {
     std::lock_guard lock(mutex_);
     return run({.kind = JobKind::EnsureVolume, .replica = volume, .size_bytes = size_bytes});

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "io/file.h"
 #include "node/container_spec.h"
+#include "node/project_quota.h"
 #include "runtime/probe.h"
 #include "wire/canonical.h"
 
@@ -10,6 +11,7 @@ namespace mcloud::node {
 namespace {
 
 constexpr size_t kRecordBytesMax = 1 << 20;
+constexpr uint64_t kImageRestMs = 3'600'000;
 
 runtime::Probe probe_of(const ContainerTask& task) {
   const pb::Health& health = task.container->health();
@@ -28,7 +30,9 @@ Result<std::unique_ptr<ContainerAdapter>> ContainerAdapter::open(runtime::Runtim
                                                                  Options options) {
   TRY(io::make_folders(options.disk_folder, 0700));
   TRY(io::make_folders(options.record_folder, 0700));
-  return std::unique_ptr<ContainerAdapter>(new ContainerAdapter(runtime, images, std::move(options)));
+  auto adapter = std::unique_ptr<ContainerAdapter>(new ContainerAdapter(runtime, images, std::move(options)));
+  adapter->has_quota_ = has_project_quota(adapter->options_.disk_folder);
+  return adapter;
 }
 
 Result<pb::LocalContainer> ContainerAdapter::read_record(const std::string& id) const {
@@ -88,6 +92,7 @@ Status ContainerAdapter::make_disk(const ContainerTask& task) const {
   if (!marked.has_value() || *marked != task.spec.view()) {
     TRY(io::remove_tree(disk));
     TRY(io::make_folders(disk, 0700));
+    if (has_quota_ && task.facets->demand().disk_bytes() > 0) TRY(set_project_quota(disk, task.facets->demand().disk_bytes()));
     TRY(io::write_file(disk + "/spec", task.spec.view(), io::Durability::None, 0600));
   }
   return {};
@@ -101,7 +106,10 @@ Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
     }
     TRY(runtime_.remove(id).with_context("remove what was left"));
   }
-  image::PreparedImage image = TRY(images_.find(task.container->image().digest()));
+  Result<image::PreparedImage> found = images_.find(task.container->image().digest());
+  // Dropped since it was prepared: preparing it again heals that.
+  if (!found.has_value()) return make_error(Code::Unavailable, found.error().message);
+  const image::PreparedImage& image = *found;
   ContainerSurroundings surroundings{.chain_id = options_.chain_id, .disk_folder = disk_of(id), .volume_folder = options_.volume_folder};
   if (!task.addresses.empty()) surroundings.network_namespace = options_.netns_folder + "/mcloud-" + id;
   if (auto resolver = io::read_file(options_.resolver_file, 64 << 10); resolver.has_value()) surroundings.resolver = *resolver;
@@ -149,6 +157,23 @@ Result<std::vector<std::string>> ContainerAdapter::wait_for_exits(uint64_t timeo
 Result<std::set<std::string>> ContainerAdapter::disks() {
   auto names = TRY(io::list_folder(options_.disk_folder));
   return std::set<std::string>(names.begin(), names.end());
+}
+
+Status ContainerAdapter::drop_unused_images(const std::set<std::string>& used, uint64_t now_ms) {
+  std::map<std::string, uint64_t> unused;
+  for (const std::string& digest : TRY(images_.list())) {
+    if (used.contains(digest)) continue;
+    auto before = unused_since_.find(digest);
+    uint64_t since = before == unused_since_.end() ? now_ms : before->second;
+    if (now_ms - since < kImageRestMs) {
+      unused[digest] = since;
+      continue;
+    }
+    log::info("node", "image is dropped", {{"digest", digest}});
+    TRY(images_.remove(digest));
+  }
+  unused_since_ = std::move(unused);
+  return {};
 }
 
 Status ContainerAdapter::drop_disk(const std::string& id) { return io::remove_tree(disk_of(id)); }

@@ -1,6 +1,7 @@
 // Containers as the rooms image and runtime make them.
 //
-//   DATA/containers/ID/{spec,upper/,work/,log}   survive a reboot; gone on with when the spec is the same
+//   DATA/containers/ID/{spec,upper/,work/,log}   survive a reboot; gone on with when the spec is the same; bounded by
+//                                                the demand for disk where the file system has project quotas
 //   RUNTIME/records/ID                           pb::LocalContainer, written before ID starts; tmpfs
 #pragma once
 
@@ -37,6 +38,7 @@ class ContainerAdapter final : public Containers {
   Result<std::vector<std::string>> wait_for_exits(uint64_t timeout_ms) override;
   Result<std::set<std::string>> disks() override;
   Status drop_disk(const std::string& id) override;
+  Status drop_unused_images(const std::set<std::string>& used, uint64_t now_ms) override;
 
  private:
   ContainerAdapter(runtime::Runtime& runtime, image::Images& images, Options options)
@@ -51,6 +53,8 @@ class ContainerAdapter final : public Containers {
   runtime::Runtime& runtime_;
   image::Images& images_;
   const Options options_;
+  bool has_quota_ = false;                         // of disks: a contract's demand is then a hard bound
+  std::map<std::string, uint64_t> unused_since_;  // images, by digest
 };
 
 }  // namespace mcloud::node

@@ -21,7 +21,7 @@ struct SupervisedProgram {
 class RestartPause {
  public:
   static constexpr uint64_t kFirstMs = 100;
-  static constexpr uint64_t kMaxMs = 10'000;
+  static constexpr uint64_t kMaxMs = 2'000;
   static constexpr uint64_t kForgivenAfterMs = 30'000;  // of running
   uint64_t after_end(uint64_t ran_ms);
 

@@ -42,6 +42,7 @@ class NoContainers final : public Containers {
   Result<std::vector<std::string>> wait_for_exits(uint64_t) override { return std::vector<std::string>(); }
   Result<std::set<std::string>> disks() override { return std::set<std::string>(); }
   Status drop_disk(const std::string&) override { return {}; }
+  Status drop_unused_images(const std::set<std::string>&, uint64_t) override { return {}; }
 };
 
 // Time that the test lets pass; the sink lives in the machine's.

@@ -45,6 +45,8 @@ class Containers {
   // Ids of containers, gone ones too, that have left files on disk.
   virtual Result<std::set<std::string>> disks() = 0;
   virtual Status drop_disk(const std::string& id) = 0;
+  // Drops images that nobody has used for an hour; `used` are the digests of all containers here. One caller.
+  virtual Status drop_unused_images(const std::set<std::string>& used, uint64_t now_ms) = 0;
 };
 
 class Volumes {

@@ -353,6 +353,17 @@ bool Reconciler::has_left_what_moved() const {
   return true;
 }
 
+std::optional<std::set<std::string>> Reconciler::used_images() const {
+  if (!orders_ || orders_->is_remembered || !orders_->desired.unverified.empty()) return std::nullopt;
+  for (const auto& [id, tracked] : containers_) {
+    auto task = orders_->containers.find(tracked.actual.replica);
+    if (task == orders_->containers.end() || task->second.spec != tracked.actual.spec) return std::nullopt;
+  }
+  std::set<std::string> used;
+  for (const auto& [replica, task] : orders_->containers) used.insert(task.container->image().digest());
+  return used;
+}
+
 std::vector<Reconciler::Running> Reconciler::running() const {
   std::vector<Running> running;
   for (const auto& [id, tracked] : containers_) {

@@ -92,6 +92,8 @@ class Reconciler {
     uint64_t epoch = 0;
   };
   std::vector<Running> running() const;
+  // Digests of the images of everything here and to come; nullopt while that is not known of everything.
+  std::optional<std::set<std::string>> used_images() const;
 
  private:
   struct Tracked {

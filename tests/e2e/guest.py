@@ -97,7 +97,7 @@ check() { if [ "$2" = 0 ]; then echo "RESULT ok $1"; else echo "RESULT failed $1
 [ -f /sys/fs/cgroup/cgroup.controllers ]; check "the guest has cgroup v2 alone" $?
 mcloud cluster up --dir /smoke/cluster --nodes 2 > /smoke/up.log 2>&1 &
 up=$!
-nodes_online() { mcloud cluster status --json 2>/dev/null | grep -o '"state": *"online"' | wc -l; }
+nodes_online() { mcloud cluster status --json 2>/dev/null | grep -o '"ledger_state": *"online"' | wc -l; }
 i=0; while [ $i -lt 120 ] && [ "$(nodes_online)" -lt 2 ]; do sleep 1; i=$((i+1)); done
 [ "$(nodes_online)" = 2 ]; online=$?; check "two nodes are online" $online
 [ $online = 0 ] || { tail -n 30 /smoke/up.log; echo "RESULT end"; poweroff -f; }

@@ -139,17 +139,19 @@ void Agent::poll() {
 }
 
 void Agent::arrive(const std::shared_ptr<const View>& view, uint64_t asked_ms) {
-  heard_ms_ = std::max(heard_ms_, asked_ms);
+  if (asked_ms > heard_ms_) {
+    heard_ms_ = asked_ms;
+    // When no answer comes any more, what is to stop is stopped in time.
+    uint64_t silent_ms = own_ms(world_.clock.now() - heard_ms_);
+    uint64_t limit_ms = node::isolation_limit_ms(world_.scenario.fence_after_ms);
+    after_own(limit_ms - std::min(limit_ms, silent_ms) + 1, [this, life = lives_] {
+      if (life == lives_) turn();
+    });
+  }
   if (view->height < height_max_) return;  // never older than what was verified before
   height_max_ = view->height;
   view_ = view;
   turn();
-  // When no answer comes any more, what is to stop is stopped in time.
-  uint64_t silent_ms = own_ms(world_.clock.now() - heard_ms_);
-  uint64_t limit_ms = node::isolation_limit_ms(world_.scenario.fence_after_ms);
-  after_own(limit_ms - std::min(limit_ms, silent_ms) + 1, [this, life = lives_] {
-    if (life == lives_) turn();
-  });
 }
 
 node::Contact Agent::contact() const {

@@ -36,7 +36,10 @@ void Judge::accepted(const pb::Transaction& transaction) {
   if (transaction.has_update_contract()) note_header(transaction.update_contract().header());
   if (transaction.has_approve()) {
     const pb::Approve& approve = transaction.approve();
-    approvals_[{ledger::contract_id_of(approve.contract()), approve.version()}].insert(transaction.sender());
+    std::pair<ContractId, uint64_t> version{ledger::contract_id_of(approve.contract()), approve.version()};
+    const pb::ContractHeader* known = header(version.first, version.second);
+    if (known == nullptr || clock_.now() >= known->expires_ms()) fail("an approval counts that came too late");
+    approvals_[version].insert(transaction.sender());
   }
   if (transaction.has_cancel_contract() && transaction.cancel_contract().erase_volumes()) {
     erasable_.insert(ledger::contract_id_of(transaction.cancel_contract().contract()));

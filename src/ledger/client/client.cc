@@ -268,7 +268,8 @@ Status VerifyingClient::send_heartbeat(const pb::SignedHeartbeat& heartbeat) {
 Status VerifyingClient::poll(Connection& connection, uint64_t above, uint64_t wait_ms, bool& came) {
   std::string target = "/v1/head";
   if (wait_ms > 0) target += "?above=" + std::to_string(above) + "&wait_ms=" + std::to_string(wait_ms);
-  std::string body = TRY(body_of((wait_ms > 0 ? connection.polls : connection.http)->get(target)));
+  std::string body = TRY(body_of(wait_ms > 0 ? endpoints_.poll_client(connection, wait_ms)->get(target)
+                                             : connection.http->get(target)));
   std::optional<VerifiedHead> head = TRY(verify_head_reply(options_.trust, body));
   came = head.has_value();
   if (came) return accept(*head);

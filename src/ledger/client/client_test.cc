@@ -1,6 +1,10 @@
 // The client against servers that lie, lag or are away.
 #include "ledger/client/client.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "io/clock.h"
 #include "io/file.h"
 #include "ledger/client/test_heads.h"
@@ -143,6 +147,23 @@ TEST_CASE("nobody to ask is Unavailable, at once, and a wait for a head ends at 
   CHECK(client->wait_for_head(0, 300).error().code == Code::Unavailable);
   CHECK(fixture.clock.monotonic_ms() - start_ms < 5'000);
   CHECK(client->last_contact_ms() == 0);
+}
+
+TEST_CASE("a server that takes connections and never answers does not hold a wait much longer than asked") {
+  Fixture fixture;
+  io::Fd silent(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(::bind(silent.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(::listen(silent.get(), 8) == 0);
+  REQUIRE(::getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  auto client = fixture.client({"http://127.0.0.1:" + std::to_string(ntohs(address.sin_port))});
+  uint64_t start_ms = fixture.clock.monotonic_ms();
+  CHECK(client->wait_for_head(0, 200).error().code == Code::TimedOut);
+  CHECK(client->get({"k"}).error().code == Code::TimedOut);
+  CHECK(fixture.clock.monotonic_ms() - start_ms < 15'000);
 }
 
 TEST_CASE("the remembered head guards itself: another chain's, a damaged one or no head is refused") {

@@ -17,6 +17,13 @@ int weight(Code code) {
   }
 }
 
+wire::HttpClient::Options options_for(uint64_t timeout_ms, uint64_t request_timeout_ms) {
+  wire::HttpClient::Options options;
+  options.connect_timeout_ms = std::min<uint64_t>(options.connect_timeout_ms, timeout_ms);
+  options.request_timeout_ms = request_timeout_ms;
+  return options;
+}
+
 }  // namespace
 
 Result<Endpoints> Endpoints::open(const std::vector<std::string>& texts, uint64_t timeout_ms, const Clock& clock) {
@@ -26,17 +33,18 @@ Result<Endpoints> Endpoints::open(const std::vector<std::string>& texts, uint64_
   endpoints.clock_ = &clock;
   for (const std::string& text : texts) {
     wire::Endpoint endpoint = TRY(wire::Endpoint::parse(text));
-    wire::HttpClient::Options options;
-    options.connect_timeout_ms = std::min<uint64_t>(options.connect_timeout_ms, timeout_ms);
-    options.request_timeout_ms = timeout_ms;
     Connection connection;
     connection.name = text;
-    connection.http = wire::HttpClient::create(endpoint, options);
-    options.request_timeout_ms = kPollMaxMs + timeout_ms;
-    connection.polls = wire::HttpClient::create(endpoint, options);
+    connection.http = wire::HttpClient::create(endpoint, options_for(timeout_ms, timeout_ms));
+    connection.endpoint = std::move(endpoint);
     endpoints.connections_.push_back(std::move(connection));
   }
   return endpoints;
+}
+
+std::unique_ptr<wire::HttpClient> Endpoints::poll_client(const Connection& connection, uint64_t wait_ms) const {
+  uint64_t grace_ms = std::min(timeout_ms_, kPollGraceMs);
+  return wire::HttpClient::create(connection.endpoint, options_for(timeout_ms_, wait_ms + grace_ms));
 }
 
 // From the one that worked last, those that rest at the end.

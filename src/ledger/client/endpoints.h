@@ -12,7 +12,8 @@
 
 namespace mcloud::ledger {
 
-inline constexpr uint64_t kPollMaxMs = 20'000;  // one long poll; longer waits are several
+inline constexpr uint64_t kPollMaxMs = 20'000;    // one long poll; longer waits are several
+inline constexpr uint64_t kPollGraceMs = 2'000;   // how much later than asked for its answer may come
 
 class Endpoints {
  public:
@@ -21,11 +22,14 @@ class Endpoints {
 
   struct Connection {
     std::string name;
+    wire::Endpoint endpoint;
     std::unique_ptr<wire::HttpClient> http;
-    std::unique_ptr<wire::HttpClient> polls;  // with time for a long poll
     uint64_t failures = 0;                    // in a row
     uint64_t rest_until_ms = 0;
   };
+  // For one request that the server answers only after `wait_ms`. A server that is cut off is noticed soon after that.
+  std::unique_ptr<wire::HttpClient> poll_client(const Connection& connection, uint64_t wait_ms) const;
+
   using Attempt = std::function<Status(Connection&)>;
   // Calls `attempt` with one after the other until one succeeds; returns the most telling error: Denied (somebody lies)
   // before what a server answered before what could not be reached. No attempt starts after timeout_ms.

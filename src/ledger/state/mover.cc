@@ -46,8 +46,8 @@ void Mover::start_anew(Bundle& bundle) {
   for (Member& member : bundle.members) start_epoch(member);
 }
 
-Status Mover::lease(Bundle& bundle) {
-  for (Member& member : bundle.members) TRY(addresses_.lease(*member.facets, *member.replica));
+Status Mover::reserve_addresses(const Bundle& bundle) {
+  for (const Member& member : bundle.members) TRY(addresses_.reserve(*member.facets, bundle.index));
   return {};
 }
 
@@ -60,6 +60,7 @@ void Mover::occupy(Bundle& bundle, const Bytes& node) {
     replica.set_version(dossier_.version());
     ground_.charge(node, contract(), *member.facets);
     surroundings_.stands(member.facets->name(), node);
+    addresses_.lease(*member.facets, replica);
     start_epoch(member);
   }
   if (bundle.leaves_data()) state_.put(keys::kept(dossier_.id(), key_of(node)), "");
@@ -82,9 +83,9 @@ bool Mover::place(Bundle& bundle, std::string& lacking) {
     lacking = known->second;
     return false;
   }
-  Status leased = lease(bundle);
-  Choice choice{{}, leased ? "" : leased.error().message};
-  if (leased) choice = choose_apart_from(bundle, [&](const Ask& ask) { return choose_node(ask, ground_.all()); });
+  Status reserved = reserve_addresses(bundle);
+  Choice choice{{}, reserved ? "" : reserved.error().message};
+  if (reserved) choice = choose_apart_from(bundle, [&](const Ask& ask) { return choose_node(ask, ground_.all()); });
   if (!choice.node.empty()) {
     occupy(bundle, choice.node);
     return true;
@@ -95,8 +96,8 @@ bool Mover::place(Bundle& bundle, std::string& lacking) {
 }
 
 bool Mover::renew(Bundle& bundle, bool leaves, std::string& lacking) {
-  Status leased = lease(bundle);
-  Choice choice = leased ? choose_renewed(bundle, leaves) : Choice{{}, leased.error().message};
+  Status reserved = reserve_addresses(bundle);
+  Choice choice = reserved ? choose_renewed(bundle, leaves) : Choice{{}, reserved.error().message};
   lacking = choice.lacking;
   if (choice.node.empty()) return false;
   occupy(bundle, choice.node);

@@ -44,7 +44,7 @@ class Mover {
 
  private:
   BytesView contract() const { return dossier_.id().view(); }
-  Status lease(Bundle& bundle);
+  Status reserve_addresses(const Bundle& bundle);
   Choice choose_renewed(const Bundle& bundle, bool leaves);
   // The bundle's own replica does not count while `act` chooses.
   template <typename Act>

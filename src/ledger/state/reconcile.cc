@@ -245,16 +245,14 @@ class Reconciler {
     bool is_scattered = std::any_of(bundle.members.begin() + 1, bundle.members.end(), [&](const Member& member) {
       return !member.replica->node().empty() && member.replica->node() != home;
     });
-    if (is_scattered) {
-      note(bundle, "cannot stand together: the data of what it leads is on several nodes");
-      return false;
-    }
-    std::string lacking;
+    std::string lacking = "the data of what it leads is on several nodes";
     bool leaves = is_to_leave(bundle) && !bundle.leaves_data();
+    if (!is_scattered && mover_.renew(bundle, leaves, lacking)) return true;
+    blocked_ = !is_scattered || blocked_;
     std::string what = is_current(bundle) ? "cannot leave node " : "update waits on node ";
-    if (mover_.renew(bundle, leaves, lacking)) return true;
-    blocked_ = true;
     note(bundle, what + node_name(home) + ": " + lacking);
+    // Until the new version fits, the old one is tried as ever.
+    if (bundle.has_state(pb::REPLICA_CANNOT_RUN)) try_again(bundle);
     return false;
   }
 

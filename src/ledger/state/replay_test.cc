@@ -76,6 +76,7 @@ void live(TestChain& chain, uint32_t seed, int steps) {
       case 7: chain.cancel(header, random() % 2 == 0); break;
       case 8:
         ++*header.mutable_body_hash()->begin();
+        header.mutable_workloads(2)->set_replicas(1 + random() % 4);
         header.set_version(header.version() + 1);
         header.set_expires_ms(chain.now() + 3'600'000);
         chain.update(header);

@@ -579,3 +579,41 @@ TEST_CASE("a replica that was removed comes back with an epoch nobody had") {
   chain.cancel(header);
   CHECK_FALSE(exists(chain.state(), keys::epoch_floor(contract::contract_id(header), "web")));
 }
+
+TEST_CASE("an update that waits leaves the running version its addresses") {
+  TestChain chain;
+  chain.make_farm(1);
+  pb::Facets web = test_facets("web", 1);
+  web.add_spaces("old");
+  pb::ContractHeader header = chain.make_header("web", {web});
+  header.add_spaces()->set_name("old");
+  header.mutable_spaces(0)->set_range("10.7.0.0/24");
+  chain.submit(header);
+  chain.approve(header, "bob");
+  chain.upgrade(header, [](pb::ContractHeader& next) {
+    next.mutable_workloads(0)->mutable_demand()->set_memory_bytes(100 * kGiB);
+    next.mutable_workloads(0)->set_spaces(0, "young");
+    next.mutable_spaces(0)->set_name("young");
+    next.mutable_spaces(0)->set_range("10.8.0.0/24");
+  });
+  REQUIRE_EQ(chain.replica(header, "web", 0).version(), 1);
+  CHECK_EQ(chain.replica(header, "web", 0).addresses(0).space(), "old");
+  CHECK_EQ(chain.contract(header).spaces_size(), 2);
+  check_books(chain);
+}
+
+TEST_CASE("while an update does not fit, the version that runs is tried again as ever") {
+  TestChain chain;
+  chain.make_farm(1);
+  pb::ContractHeader header = chain.deploy("db", database(1));
+  chain.report(header, "server", 0, pb::REPLICA_RUNNING);
+  chain.upgrade(header, [](pb::ContractHeader& next) {
+    next.mutable_workloads(1)->mutable_demand()->set_memory_bytes(100 * kGiB);
+  });
+  REQUIRE_EQ(chain.replica(header, "server", 0).version(), 1);
+  chain.report(header, "server", 0, pb::REPLICA_CANNOT_RUN, "disk");
+  CHECK_EQ(chain.replica(header, "server", 0).epoch(), 1);
+  chain.pass(1000);
+  CHECK_EQ(chain.replica(header, "server", 0).epoch(), 2);
+  CHECK_EQ(chain.replica(header, "server", 0).version(), 1);
+}

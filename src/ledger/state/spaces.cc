@@ -83,9 +83,13 @@ void AddressBook::remove_lease(Space& space, const Who& who) {
   space.leases.erase(found);
 }
 
-Status AddressBook::lease(const pb::Facets& facets, pb::Replica& replica) {
+Status AddressBook::reserve(const pb::Facets& facets, uint32_t index) {
+  for (const std::string& name : facets.spaces()) TRY(add_lease(name, spaces_.at(name), {facets.name(), index}));
+  return {};
+}
+
+void AddressBook::lease(const pb::Facets& facets, pb::Replica& replica) {
   const Who who{facets.name(), replica.index()};
-  for (const std::string& name : facets.spaces()) TRY(add_lease(name, spaces_.at(name), who));
   replica.clear_addresses();
   for (auto& [name, space] : spaces_) {
     bool wanted = std::find(facets.spaces().begin(), facets.spaces().end(), name) != facets.spaces().end();
@@ -97,7 +101,6 @@ Status AddressBook::lease(const pb::Facets& facets, pb::Replica& replica) {
     address->set_space(name);
     address->set_address(format_ipv4(space.leases.at(who)));
   }
-  return {};
 }
 
 void AddressBook::release(const std::string& workload, uint32_t index) {

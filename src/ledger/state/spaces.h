@@ -24,9 +24,11 @@ class AddressBook {
   // Takes back the grants of spaces that `header` does not name; all of them for nullptr.
   void drop(const pb::ContractHeader* header);
 
-  // Gives the replica an address in each of `facets`' spaces and takes back those in others. Exhausted
-  // names the space that has none left; what it had it keeps then.
-  Status lease(const pb::Facets& facets, pb::Replica& replica);
+  // Sets an address aside in each of `facets`' spaces, where the replica has none yet. Exhausted names the
+  // space that has none left. The replica's record does not change: an old version may go on with its own.
+  Status reserve(const pb::Facets& facets, uint32_t index);
+  // What was reserved is the replica's now; those in other spaces are taken back.
+  void lease(const pb::Facets& facets, pb::Replica& replica);
   void release(const std::string& workload, uint32_t index);
 
   void write(pb::Contract& contract) const;

@@ -127,10 +127,13 @@ rocksdb::Options database_options() {
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.cache_index_and_filter_blocks = true;
+  table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
   rocksdb::Options options;
   options.create_if_missing = true;
   options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = 2;
+  options.memtable_whole_key_filtering = true;
+  options.memtable_prefix_bloom_size_ratio = 0.05;  // most keys asked for are in no memtable
   options.max_open_files = 256;
   options.max_background_jobs = 2;
   options.compression = rocksdb::kNoCompression;  // most bytes are hashes

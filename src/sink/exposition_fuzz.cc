@@ -1,0 +1,15 @@
+#include <cstdint>
+#include <cstdlib>
+
+#include "sink/exposition.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace mcloud::sink;
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  auto families = parse_exposition(text, {"node", "n1"});
+  if (!families.has_value()) return 0;
+  // What we print is the format again, under another label.
+  auto again = parse_exposition(format_exposition(*families), {"site", "s1"}, {.bytes_max = 4 << 20, .samples_max = 10'000, .line_bytes_max = 8'192});
+  if (!again.has_value()) abort();
+  return 0;
+}
