@@ -65,10 +65,21 @@ Result<Figures> run_etcd(const Work& work) {
   std::string client = "http://127.0.0.1:" + std::to_string(TRY(free_port()));
   std::string peer = "http://127.0.0.1:" + std::to_string(TRY(free_port()));
   io::Command command;
-  command.arguments = {work.etcd, "--data-dir", work.folder + "/etcd", "--listen-client-urls", client,
-                       "--advertise-client-urls", client, "--listen-peer-urls", peer,
-                       "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
-                       "--log-level", "error"};
+  command.arguments = {work.etcd,
+                       "--data-dir",
+                       work.folder + "/etcd",
+                       "--listen-client-urls",
+                       client,
+                       "--advertise-client-urls",
+                       client,
+                       "--listen-peer-urls",
+                       peer,
+                       "--initial-advertise-peer-urls",
+                       peer,
+                       "--initial-cluster",
+                       "default=" + peer,
+                       "--log-level",
+                       "error"};
   auto etcd = TRY(io::Child::start(command, {}));
   LoadOptions load;
   load.endpoint = TRY(wire::Endpoint::parse(client));

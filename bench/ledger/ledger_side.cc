@@ -117,7 +117,8 @@ Result<Figures> run_ledger(const Work& work) {
   figures.name = "mcloud-ledger-solo";
   figures.durability = "each block fdatasync'd before its transactions are acknowledged";
   figures.command = "mcloud ledger serve (in process), " + std::to_string(work.connections) + " connections, " +
-                    std::to_string(work.per_request) + " signed transactions a request, signatures verified by the server";
+                    std::to_string(work.per_request) +
+                    " signed transactions a request, signatures verified by the server";
   figures.remark = "every transaction changes two records of the authenticated state";
   return figures;
 }

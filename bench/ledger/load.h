@@ -1,4 +1,5 @@
-// Load over HTTP: prepared requests sent by several kept-alive connections, as fast as they are answered or at a given rate.
+// Load over HTTP: prepared requests sent by several kept-alive connections, as fast as they are answered or at a given
+// rate.
 #pragma once
 
 #include <string>

@@ -152,8 +152,7 @@ TransactionResult MachineApplication::check(BytesView signed_transaction) {
 }
 
 std::vector<VerifiedTransaction> MachineApplication::take_verified(const std::vector<Bytes>& signed_transactions,
-                                                                   FinalizedBlock& block,
-                                                                   std::vector<size_t>& places) {
+                                                                   FinalizedBlock& block, std::vector<size_t>& places) {
   std::vector<VerifiedTransaction> transactions;
   transactions.reserve(signed_transactions.size());
   for (const Bytes& bytes : signed_transactions) block.transaction_hashes.push_back(crypto::blake2b(bytes));
@@ -241,8 +240,8 @@ Result<QueryAnswer> MachineApplication::query(const std::vector<Bytes>& keys) {
 Result<QueryAnswer> MachineApplication::list(const ListRequest& request) {
   auto view = request.height.has_value() ? store_.view_at(*request.height) : current_view();
   if (view == nullptr) {
-    return make_error(Code::NotFound, "the state at height " + std::to_string(*request.height) +
-                                          " is gone: begin the list again");
+    return make_error(Code::NotFound,
+                      "the state at height " + std::to_string(*request.height) + " is gone: begin the list again");
   }
   size_t limit = std::clamp<size_t>(request.limit, 1, kQueryKeysMax);
   QueryAnswer answer{view->height(), view->state_hash(), {}, false};

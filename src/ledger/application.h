@@ -25,7 +25,7 @@ struct QueryAnswer {
   uint64_t height = 0;  // every entry is of the state after this block
   Hash state_hash;
   std::vector<StateEntry> entries;
-  bool more = false;    // list(): there are entries after the last one
+  bool more = false;  // list(): there are entries after the last one
 };
 
 inline constexpr size_t kQueryKeysMax = 256;

@@ -79,8 +79,8 @@ TEST_CASE("a block gives the same state whether its transactions were checked be
 
 TEST_CASE("every transaction of a block has a result, junk included") {
   Fixture fixture;
-  auto block = fixture.block({"junk", fixture.farm("ann", "green", 1), fixture.farm("eve", "black", 1), "",
-                              fixture.farm("ann", "green", 2)});
+  auto block = fixture.block(
+      {"junk", fixture.farm("ann", "green", 1), fixture.farm("eve", "black", 1), "", fixture.farm("ann", "green", 2)});
   REQUIRE(block.results.size() == 5);
   CHECK(block.results[0].code == Code::Invalid);
   CHECK(block.results[1].ok);
@@ -112,9 +112,11 @@ TEST_CASE("a list is read page by page at one height while blocks go on") {
   CHECK(first.more);
   fixture.block({fixture.farm("bob", "a-new-one", 1)});
   QueryAnswer second =
-      fixture.application->list({.prefix = "farm/", .after = first.entries.back().key, .limit = 12, .height = 1}).value();
+      fixture.application->list({.prefix = "farm/", .after = first.entries.back().key, .limit = 12, .height = 1})
+          .value();
   QueryAnswer third =
-      fixture.application->list({.prefix = "farm/", .after = second.entries.back().key, .limit = 12, .height = 1}).value();
+      fixture.application->list({.prefix = "farm/", .after = second.entries.back().key, .limit = 12, .height = 1})
+          .value();
   CHECK(first.entries.size() + second.entries.size() + third.entries.size() == 30);
   CHECK_FALSE(third.more);
   CHECK(third.state_hash == first.state_hash);
@@ -136,7 +138,8 @@ TEST_CASE("a snapshot restores to the same hash in an empty state only") {
 
   // And it goes on like the one it was taken from.
   empty.height = 1;
-  CHECK(empty.block({fixture.farm("ann", "blue", 2)}).state_hash == fixture.block({fixture.farm("ann", "blue", 2)}).state_hash);
+  CHECK(empty.block({fixture.farm("ann", "blue", 2)}).state_hash ==
+        fixture.block({fixture.farm("ann", "blue", 2)}).state_hash);
 
   Bytes bytes = *io::read_file(path);
   bytes[8 + 8] = static_cast<char>(bytes[8 + 8] ^ 1);  // in the state hash

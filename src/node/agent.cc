@@ -102,13 +102,16 @@ class RealAgent final : public Agent {
   void follow() {
     uint64_t wait_ms = std::clamp<uint64_t>(fence_after_ms_ / 10, 50, 1'000);
     follow_.submit([this, wait_ms, above = height_] {
+      // What an answer says was true after its question: however long it was under way, it is not younger.
+      uint64_t asked = now();
       auto head = ports_.follow.wait_for_head(above, wait_ms);
-      uint64_t contact = ports_.follow.last_contact_ms();
+      uint64_t contact = ports_.follow.last_contact_ms() >= asked ? asked : 0;
       loop_.post([this, head = std::move(head), contact] { on_head(head, contact); });
     });
   }
 
   void on_head(const Result<std::optional<ledger::Head>>& head, uint64_t contact) {
+    if (head.has_value() && *head) height_ = std::max(height_, (*head)->height);
     if (contact > 0) on_contact(contact);
     if (!head.has_value()) {
       if (follow_failures_++ == 0) log::warning("node", "the ledger does not answer", {{"reason", head.error().message}});
@@ -117,17 +120,18 @@ class RealAgent final : public Agent {
       return;
     }
     if (std::exchange(follow_failures_, 0) > 0) log::info("node", "the ledger answers again");
-    if (*head) {
-      height_ = (*head)->height;
-      read();
-    }
+    if (*head) read();
     follow();
     pump();
   }
 
+  // A contact says that nothing newer than `height_` was to be had at that moment. It makes our orders fresh only
+  // when they are of that height: after a cut the first answer comes before we know what was moved meanwhile.
   void on_contact(uint64_t contact) {
-    reconciler_.set_contact(contact, fence_after_ms_);
-    liveness_.contact(contact);
+    contact_ms_ = std::max(contact_ms_, contact);
+    if (read_height_ < height_) return;
+    reconciler_.set_contact(contact_ms_, fence_after_ms_);
+    liveness_.contact(contact_ms_);
   }
 
   void read() {
@@ -143,11 +147,16 @@ class RealAgent final : public Agent {
     });
   }
 
-  void on_reading(Result<std::optional<LedgerReader::Reading>> reading) {
+  void on_reading(Result<LedgerReader::Reading> reading) {
     is_reading_ = false;
-    bool is_complete = reading.has_value() && (!*reading || (*reading)->is_complete);
+    // A server that lags behind the one we follow has not told us enough.
+    bool is_complete = reading.has_value() && reading->is_complete && reading->head.height >= height_;
     if (!reading.has_value()) on_unread(reading.error());
-    if (reading.has_value() && *reading) take_over(**reading);
+    if (reading.has_value()) {
+      if (reading->view) take_over(*reading);
+      read_height_ = reading->head.height;
+      on_contact(contact_ms_);
+    }
     if (read_again_) {
       read();
     } else if (!is_complete) {
@@ -179,7 +188,7 @@ class RealAgent final : public Agent {
   }
 
   void take_over(const LedgerReader::Reading& reading) {
-    Orders orders = build_orders(reading.view);
+    Orders orders = build_orders(*reading.view);
     give_user_ids(orders);
     std::set<ContractId> contracts;
     for (const auto& [replica, assigned] : orders.assigned) contracts.insert(replica.contract);
@@ -187,7 +196,7 @@ class RealAgent final : public Agent {
     if (Status kept = ranges_.keep_only(contracts); !kept.has_value()) {
       log::error("node", "user ranges are not saved", {{"reason", kept.error().message}});
     }
-    for (const ContractId& contract : reading.fresh) note_recorded(reading.view.contracts.at(contract), contract);
+    for (const ContractId& contract : reading.fresh) note_recorded(reading.view->contracts.at(contract), contract);
     fence_after_ms_ = orders.fence_after_ms;
     if (orders.fenced != is_fenced_) {
       is_fenced_ = orders.fenced;
@@ -387,7 +396,9 @@ class RealAgent final : public Agent {
   Sender sender_;
   Liveness liveness_;
 
-  uint64_t height_ = 0;
+  uint64_t height_ = 0;       // newest head heard of
+  uint64_t read_height_ = 0;  // of our orders
+  uint64_t contact_ms_ = 0;
   uint64_t fence_after_ms_ = 5'000;
   uint64_t follow_failures_ = 0;
   uint64_t read_pause_ms_ = 0;

@@ -157,6 +157,57 @@ class PretendMachine final : public Containers {
 
 namespace {
 
+// A cable to the ledger that can be cut, and be slow for questions about the state.
+struct Cable {
+  std::atomic<bool> is_cut = false;
+  std::atomic<int> slow_ms = 0;
+};
+
+class CabledClient final : public ledger::Client {
+ public:
+  CabledClient(std::unique_ptr<ledger::Client> inner, Cable& cable) : inner_(std::move(inner)), cable_(cable) {}
+  const ledger::Trust& trust() const override { return inner_->trust(); }
+  ledger::Head head() const override { return inner_->head(); }
+  uint64_t last_contact_ms() const override { return inner_->last_contact_ms(); }
+  Result<ledger::Snapshot> get(const std::vector<Bytes>& keys) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(cable_.slow_ms));
+    if (cable_.is_cut) return cut();
+    return inner_->get(keys);
+  }
+  Result<ledger::Snapshot> list(BytesView prefix) override {
+    if (cable_.is_cut) return cut();
+    return inner_->list(prefix);
+  }
+  Result<std::vector<ledger::SubmitOutcome>> submit(const std::vector<Bytes>& transactions) override {
+    if (cable_.is_cut) return cut();
+    return inner_->submit(transactions);
+  }
+  Result<uint64_t> next_sequence(const PublicKey& sender) override {
+    if (cable_.is_cut) return cut();
+    return inner_->next_sequence(sender);
+  }
+  Status put_blob(BytesView bytes) override { return inner_->put_blob(bytes); }
+  Result<Bytes> get_blob(const Hash& hash) override {
+    if (cable_.is_cut) return cut();
+    return inner_->get_blob(hash);
+  }
+  Status send_heartbeat(const pb::SignedHeartbeat& heartbeat) override {
+    if (cable_.is_cut) return cut();
+    return inner_->send_heartbeat(heartbeat);
+  }
+  Result<std::optional<ledger::Head>> wait_for_head(uint64_t above, uint64_t timeout_ms) override {
+    if (cable_.is_cut) return cut();
+    auto head = inner_->wait_for_head(above, timeout_ms);
+    if (cable_.is_cut) return cut();
+    return head;
+  }
+
+ private:
+  static Error cut() { return make_error(Code::Unavailable, "the cable is cut"); }
+  std::unique_ptr<ledger::Client> inner_;
+  Cable& cable_;
+};
+
 // A ledger with a farm, and one node that may be born, die and be cut off.
 class World {
  public:
@@ -171,9 +222,9 @@ class World {
   }
 
   void start_agent() {
-    follow_ = open_client();
-    read_ = open_client();
-    submit_ = open_client();
+    follow_ = cabled();
+    read_ = cabled();
+    submit_ = cabled();
     Agent::Options options{.data_folder = folder_ / "agent", .liveness_file = folder_ / "liveness"};
     options.capacity = ledger::test_demand(8'000, 8ull << 30);
     options.capacity.set_disk_bytes(100ull << 30);
@@ -200,7 +251,7 @@ class World {
     is_beating_ = true;
     if (heart_.joinable()) heart_.join();
     heart_ = std::thread([this] {
-      auto client = open_client();
+      auto client = cabled();
       Liveness liveness(folder_ / "liveness");
       uint64_t counter = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
       while (is_beating_) {
@@ -212,6 +263,7 @@ class World {
   }
   void stop_heart() { is_beating_ = false; }
 
+  std::unique_ptr<ledger::Client> cabled() { return std::make_unique<CabledClient>(open_client(), cable); }
   // Also while the ledger is away.
   std::unique_ptr<ledger::Client> open_client() {
     return must(ledger::Client::open({{endpoint_}, trust_, "", 2'000}, server_.clock()));
@@ -264,6 +316,7 @@ class World {
   }
 
   PretendMachine machine;
+  Cable cable;  // of the node; the owner has another
   ledger::TestServer server_;
 
  private:
@@ -408,4 +461,28 @@ TEST_CASE("an agent that starts while the ledger is away still looks after what 
   world.machine.end(container_id({app.id, "app", 0}), 1);
   CHECK(soon([&] { return world.machine.starts() == 4; }));
   CHECK(world.machine.running() == 3);
+}
+
+TEST_CASE("a node that comes back starts nothing of what moved meanwhile, however slowly it learns of it") {
+  World world(2'000);
+  world.start_agent();
+  world.start_heart();
+  REQUIRE(soon([&] { return world.node().state() == pb::NODE_ONLINE; }));
+  Sample app = world.deploy(std::string(kApp) + "    on_isolation: stop\n");
+  REQUIRE(soon([&] { return world.state(app, "app") == pb::REPLICA_RUNNING; }));
+  world.cable.is_cut = true;
+  // It stops itself before anybody else could be told to run it.
+  REQUIRE(soon([&] { return world.machine.running() == 0; }));
+  CHECK(world.node().state() == pb::NODE_ONLINE);
+  REQUIRE(soon([&] { return world.node().state() == pb::NODE_FENCED; }));
+  pb::Transaction cancel;
+  cancel.mutable_cancel_contract()->set_contract(app.id.bytes());
+  world.send(kOwner, cancel);
+  world.cable.slow_ms = 300;
+  world.cable.is_cut = false;
+  REQUIRE(soon([&] { return world.node().state() == pb::NODE_ONLINE; }));
+  world.cable.slow_ms = 0;
+  Sample web = world.deploy(kWeb, 2);
+  REQUIRE(soon([&] { return world.state(web, "web", 1) == pb::REPLICA_HEALTHY; }));
+  CHECK(world.machine.starts() == 3);  // the app once, web twice
 }

@@ -46,13 +46,13 @@ Result<Bytes> get_blob(ledger::Client& client, const Hash& hash, std::string_vie
 
 }  // namespace
 
-Result<std::optional<LedgerReader::Reading>> LedgerReader::read() {
+Result<LedgerReader::Reading> LedgerReader::read() {
   fresh_.clear();
   Bytes before = top_bytes_;
   TRY(read_top());
   bool has_changed = before != top_bytes_;
   std::set<ContractId> assigned_now;
-  Reading reading{.is_complete = true};
+  Reading reading{.head = head_, .is_complete = true};
   for (const pb::AssignedContract& assigned : top_.assignment.contracts()) {
     ContractId id = TRY(ContractId::from_bytes(assigned.contract()));
     assigned_now.insert(id);
@@ -63,21 +63,21 @@ Result<std::optional<LedgerReader::Reading>> LedgerReader::read() {
     }
     reading.is_complete = reading.is_complete && known.is_settled;
   }
-  if (!has_changed) return std::optional<Reading>();
+  if (!has_changed) return reading;
   std::erase_if(known_, [&](const auto& entry) { return !assigned_now.contains(entry.first); });
-  reading.view = top_;
-  reading.head = head_;
   reading.fresh = fresh_;
+  LedgerView view = top_;
   for (const auto& [id, known] : known_) {
-    if (known.view) reading.view.contracts[id] = *known.view;
-    if (known.refusal) reading.view.refused.emplace(id, *known.refusal);
+    if (known.view) view.contracts[id] = *known.view;
+    if (known.refusal) view.refused.emplace(id, *known.refusal);
   }
-  reading.view.nodes = nodes_;
+  view.nodes = nodes_;
   if (reading.is_complete) {
-    remember(reading.view);
+    remember(view);
     sweep_evidence();
   }
-  return std::optional(std::move(reading));
+  reading.view = std::move(view);
+  return reading;
 }
 
 // What everything else follows from, of one height.

@@ -25,13 +25,13 @@ class LedgerReader {
       : client_(client), key_(key), options_(std::move(options)) {}
 
   struct Reading {
-    LedgerView view;
-    ledger::Head head;
-    std::set<ContractId> fresh;  // contracts whose records were read anew
-    bool is_complete = false;    // false: something could not be read yet; ask again soon
+    ledger::Head head;               // of our assignment
+    std::optional<LedgerView> view;  // nullopt: nothing changed since the last reading
+    std::set<ContractId> fresh;      // contracts whose records were read anew
+    bool is_complete = false;        // false: something could not be read yet; ask again soon
   };
-  // nullopt: nothing changed since the last one. NotFound: this node is not on the ledger.
-  Result<std::optional<Reading>> read();
+  // NotFound: this node is not on the ledger.
+  Result<Reading> read();
 
   // What the last complete reading of an earlier agent said, checked again; the contracts that cannot be checked now
   // are left out. NotFound: there is none.

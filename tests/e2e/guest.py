@@ -106,7 +106,10 @@ url=; i=0; while [ $i -lt 120 ]; do
   url=$(mcloud status smoke --json 2>/dev/null | grep -o 'http://127.0.0.1:[0-9]*' | head -n 1)
   [ -n "$url" ] && wget -q -T 2 -O /tmp/page "$url/" 2>/dev/null && break; sleep 1; i=$((i+1)); done
 grep -q 'cgroup v2' /tmp/page; served=$?; check "the service answers from outside the cluster" $served
-[ $served = 0 ] || { mcloud status smoke; mcloud cluster status; tail -n 30 /smoke/up.log; tail -n 20 /smoke/cluster/logs/* /smoke/cluster/nodes/*/*.log 2>/dev/null; }
+[ $served = 0 ] || { mcloud status smoke; mcloud cluster status; tail -n 30 /smoke/up.log; wget -T 2 -O - "$url/"
+  for n in $(mcloud cluster status --json | tr -d ' ' | grep -o '"pid1":[0-9]*' | cut -d : -f 2); do
+    echo "--- node with pid 1 = $n"; nsenter -t $n -n ip -br addr; nsenter -t $n -n nft list ruleset; nsenter -t $n -n ip route; done
+  bird --version; lsmod | head -n 40; dmesg | tail -n 15; tail -n 20 /smoke/cluster/logs/* /smoke/cluster/nodes/*/*.log 2>/dev/null; }
 limits=$(find /sys/fs/cgroup -path '*mcloud*' -name memory.max -exec cat {} + 2>/dev/null); echo "$limits" | grep -q 33554432
 check "the memory limit of 32 MiB stands in the container's cgroup" $?
 node=$(mcloud status smoke --json | tr -d ' \\n' | grep -o '"node":"[^"]*"' | head -n 1 | cut -d '"' -f 4)

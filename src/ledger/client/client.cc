@@ -48,8 +48,8 @@ class VerifyingClient final : public Client {
   Result<std::optional<Head>> wait_for_head(uint64_t above, uint64_t timeout_ms) override;
 
  private:
-  // Moves on to a verified head. Unavailable when it is behind what was verified before, Denied when it is another block of
-  // the same height.
+  // Moves on to a verified head. Unavailable when it is behind what was verified before, Denied when it is another
+  // block of the same height.
   Status accept(const VerifiedHead& head);
   // Of a block that need not be the newest.
   Status learn(const VerifiedHead& head);
@@ -65,7 +65,7 @@ class VerifyingClient final : public Client {
   const Clock& clock_;
   Head head_;
   bool has_head_ = false;
-  Bytes head_bytes_;             // the SignedBlockHeader of head_, as it is remembered
+  Bytes head_bytes_;  // the SignedBlockHeader of head_, as it is remembered
   uint64_t remembered_height_ = 0;
   bool has_remembered_ = false;
   uint64_t last_contact_ms_ = 0;
@@ -90,9 +90,8 @@ Status VerifyingClient::load() {
 
 Status VerifyingClient::learn(const VerifiedHead& head) {
   if (has_head_ && head.head.height == head_.height && head.head.hash != head_.hash) {
-    return make_error(Code::Denied, "validators signed two different blocks of height " +
-                                        std::to_string(head_.height) + ": " + head_.hash.hex() + " and " +
-                                        head.head.hash.hex());
+    return make_error(Code::Denied, "validators signed two different blocks of height " + std::to_string(head_.height) +
+                                        ": " + head_.hash.hex() + " and " + head.head.hash.hex());
   }
   last_contact_ms_ = clock_.monotonic_ms();
   if (has_head_ && head.head.height <= head_.height) return {};
@@ -104,8 +103,8 @@ Status VerifyingClient::learn(const VerifiedHead& head) {
 
 Status VerifyingClient::accept(const VerifiedHead& head) {
   if (has_head_ && head.head.height < head_.height) {
-    return make_error(Code::Unavailable, "the server is at height " + std::to_string(head.head.height) +
-                                             ", behind " + std::to_string(head_.height) + " that was seen before");
+    return make_error(Code::Unavailable, "the server is at height " + std::to_string(head.head.height) + ", behind " +
+                                             std::to_string(head_.height) + " that was seen before");
   }
   return learn(head);
 }
@@ -132,8 +131,9 @@ Result<Snapshot> VerifyingClient::get(const std::vector<Bytes>& keys) {
   Snapshot snapshot;
   TRY(endpoints_.attempt([&](Connection& connection) -> Status {
     bool is_short = joined.size() <= kGetKeysBytesMax;
-    std::string body = TRY(body_of(is_short ? connection.http->get("/v1/state?keys=" + joined)
-                                            : connection.http->post_json("/v1/state", wire::json_text({{"keys", list}}))));
+    std::string body =
+        TRY(body_of(is_short ? connection.http->get("/v1/state?keys=" + joined)
+                             : connection.http->post_json("/v1/state", wire::json_text({{"keys", list}}))));
     VerifiedEntries verified = TRY(verify_state_reply(options_.trust, keys, body));
     TRY(accept(verified.head));
     snapshot = {verified.head.head, std::move(verified.entries)};
@@ -172,7 +172,7 @@ Result<std::vector<Entry>> VerifyingClient::whole_list(Connection& connection, B
 Result<Snapshot> VerifyingClient::list(BytesView prefix) {
   Snapshot snapshot;
   TRY(endpoints_.attempt([&](Connection& connection) -> Status {
-    for (int tries_left = kListTries; ; --tries_left) {
+    for (int tries_left = kListTries;; --tries_left) {
       Result<std::vector<Entry>> entries = whole_list(connection, prefix);
       bool is_gone = !entries.has_value() && entries.error().code == Code::NotFound;
       if (is_gone && tries_left > 1) continue;
@@ -201,9 +201,10 @@ Result<std::vector<SubmitOutcome>> VerifyingClient::submit(const std::vector<Byt
     TRY(poll(connection, 0, 0, came));  // whether it can be reached, before anything is sent that counts
     Result<wire::HttpResponse> response = connection.http->post_json("/v1/transactions", body);
     if (!response.has_value() || response->body.empty()) {
-      unknown = make_error(Code::TimedOut, "the transactions were sent, but no answer came, so whether they were "
-                                           "executed is not known" +
-                                               (response.has_value() ? "" : ": " + response.error().message));
+      unknown = make_error(Code::TimedOut,
+                           "the transactions were sent, but no answer came, so whether they were "
+                           "executed is not known" +
+                               (response.has_value() ? "" : ": " + response.error().message));
       return {};
     }
     std::string text = TRY(body_of(std::move(response)));
@@ -246,7 +247,8 @@ Result<Bytes> VerifyingClient::get_blob(const Hash& hash) {
   Bytes bytes;
   TRY(endpoints_.attempt([&](Connection& connection) -> Status {
     bytes = TRY(body_of(connection.http->get("/v1/blobs/" + hash.hex())));
-    if (crypto::blake2b(bytes) != hash) return make_error(Code::Denied, "the server sent other bytes than blob " + hash.hex());
+    if (crypto::blake2b(bytes) != hash)
+      return make_error(Code::Denied, "the server sent other bytes than blob " + hash.hex());
     return {};
   }));
   return bytes;
@@ -268,8 +270,8 @@ Status VerifyingClient::send_heartbeat(const pb::SignedHeartbeat& heartbeat) {
 Status VerifyingClient::poll(Connection& connection, uint64_t above, uint64_t wait_ms, bool& came) {
   std::string target = "/v1/head";
   if (wait_ms > 0) target += "?above=" + std::to_string(above) + "&wait_ms=" + std::to_string(wait_ms);
-  std::string body = TRY(body_of(wait_ms > 0 ? endpoints_.poll_client(connection, wait_ms)->get(target)
-                                             : connection.http->get(target)));
+  std::string body = TRY(
+      body_of(wait_ms > 0 ? endpoints_.poll_client(connection, wait_ms)->get(target) : connection.http->get(target)));
   std::optional<VerifiedHead> head = TRY(verify_head_reply(options_.trust, body));
   came = head.has_value();
   if (came) return accept(*head);

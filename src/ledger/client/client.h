@@ -28,7 +28,7 @@ struct Trust {
 struct Head {
   uint64_t height = 0;
   uint64_t time_ms = 0;
-  Hash hash;        // of the block header's bytes
+  Hash hash;  // of the block header's bytes
   Hash state_hash;
 };
 
@@ -52,7 +52,7 @@ class Client {
   struct Options {
     std::vector<std::string> endpoints;  // tried in turn: "http://host:port", "unix:/path"
     Trust trust;
-    std::string state_file;              // keeps the highest verified height; "" = in memory only
+    std::string state_file;  // keeps the highest verified height; "" = in memory only
     uint64_t timeout_ms = 10'000;
   };
   static Result<std::unique_ptr<Client>> open(const Options& options, const Clock& clock);

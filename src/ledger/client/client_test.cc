@@ -116,7 +116,8 @@ TEST_CASE("an honest server is found behind one that lies, one that lags and one
   liar.say({.height = 50, .signers = {3}});
   laggard.say({.height = 2});
   fixture.ledger.say({.height = 10});
-  auto client = fixture.client({"unix:/nowhere/socket", liar.endpoint(), fixture.ledger.endpoint(), laggard.endpoint()});
+  auto client =
+      fixture.client({"unix:/nowhere/socket", liar.endpoint(), fixture.ledger.endpoint(), laggard.endpoint()});
   CHECK(must(client->get({"k"})).head.height == 10);
   fixture.ledger.say({.status = 500, .instead = "{}"});
   Result<Snapshot> none = client->get({"k"});

@@ -1,5 +1,5 @@
-// The servers a client may ask, tried in turn. One that failed is left alone for a growing while unless there is no other.
-// Inside this folder only. Not thread-safe.
+// The servers a client may ask, tried in turn. One that failed is left alone for a growing while unless there is no
+// other. Inside this folder only. Not thread-safe.
 #pragma once
 
 #include <functional>
@@ -12,8 +12,8 @@
 
 namespace mcloud::ledger {
 
-inline constexpr uint64_t kPollMaxMs = 20'000;    // one long poll; longer waits are several
-inline constexpr uint64_t kPollGraceMs = 2'000;   // how much later than asked for its answer may come
+inline constexpr uint64_t kPollMaxMs = 20'000;   // one long poll; longer waits are several
+inline constexpr uint64_t kPollGraceMs = 2'000;  // how much later than asked for its answer may come
 
 class Endpoints {
  public:
@@ -24,7 +24,7 @@ class Endpoints {
     std::string name;
     wire::Endpoint endpoint;
     std::unique_ptr<wire::HttpClient> http;
-    uint64_t failures = 0;                    // in a row
+    uint64_t failures = 0;  // in a row
     uint64_t rest_until_ms = 0;
   };
   // For one request that the server answers only after `wait_ms`. A server that is cut off is noticed soon after that.

@@ -79,7 +79,8 @@ class FlipProxy {
       size_t head = text.find("\r\n\r\n");
       if (head != std::string::npos) {
         size_t at = text.find("ontent-");
-        while (at != std::string::npos && text.compare(at + 7, 7, "Length:") != 0 && text.compare(at + 7, 7, "length:") != 0) {
+        while (at != std::string::npos && text.compare(at + 7, 7, "Length:") != 0 &&
+               text.compare(at + 7, 7, "length:") != 0) {
           at = text.find("ontent-", at + 1);
         }
         size_t body = at == std::string::npos || at > head ? 0 : std::stoul(text.substr(at + 14, 20));
@@ -93,7 +94,8 @@ class FlipProxy {
   static std::string read_all(int fd) {
     std::string text;
     char buffer[65536];
-    for (ssize_t count; (count = ::read(fd, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(count));
+    for (ssize_t count; (count = ::read(fd, buffer, sizeof buffer)) > 0;)
+      text.append(buffer, static_cast<size_t>(count));
     return text;
   }
   static void write_all(int fd, BytesView bytes) {

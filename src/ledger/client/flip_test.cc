@@ -9,8 +9,8 @@ using namespace mcloud::ledger;
 
 namespace {
 
-constexpr size_t kSmallReply = 700;   // every byte of those
-constexpr size_t kSamples = 350;      // of larger ones
+constexpr size_t kSmallReply = 700;  // every byte of those
+constexpr size_t kSamples = 350;     // of larger ones
 
 struct Fixture {
   TestServer ledger;
@@ -113,7 +113,8 @@ TEST_CASE("flipped bits: outcomes of submissions, executed and refused") {
     Result<std::vector<SubmitOutcome>> outcomes = client.submit(transactions);
     if (!outcomes.has_value()) {
       // Whether it was executed is not known; the next one needs the right sequence number.
-      fixture.ledger.set_sequence("bob", must(fixture.ledger.client()->next_sequence(test_key("bob").public_key())) - 1);
+      fixture.ledger.set_sequence("bob",
+                                  must(fixture.ledger.client()->next_sequence(test_key("bob").public_key())) - 1);
       return false;
     }
     CHECK((*outcomes)[0].result.ok);

@@ -1,4 +1,5 @@
-// A bug that a test build plants (ARCHITECTURE 5): the tests of this folder must catch it. No product build defines the macro.
+// A bug that a test build plants (ARCHITECTURE 5): the tests of this folder must catch it. No product build defines the
+// macro.
 #pragma once
 
 namespace mcloud::ledger::planted {

@@ -24,8 +24,8 @@ struct VerifiedOutcomes {
   std::vector<SubmitOutcome> outcomes;
   std::vector<VerifiedHead> heads;  // of the blocks that contain them
 };
-// The answer of POST /v1/transactions with "wait" and "prove". What was executed, where and with which code, is proven by the
-// blocks' headers; a refusal before any block and all messages are the server's word.
+// The answer of POST /v1/transactions with "wait" and "prove". What was executed, where and with which code, is proven
+// by the blocks' headers; a refusal before any block and all messages are the server's word.
 Result<VerifiedOutcomes> verify_submit_reply(const Trust& trust, const std::vector<Bytes>& signed_transactions,
                                              std::string_view body);
 

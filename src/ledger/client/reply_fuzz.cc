@@ -4,8 +4,8 @@
 #include "crypto/sign.h"
 #include "ledger/client/reply.h"
 
-// The first byte chooses the kind of answer. No input can hold a validator's signature, so whatever claims something verified
-// beyond "nothing" or "refused" is a defect.
+// The first byte chooses the kind of answer. No input can hold a validator's signature, so whatever claims something
+// verified beyond "nothing" or "refused" is a defect.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace mcloud;
   using namespace mcloud::ledger;

@@ -66,8 +66,8 @@ Result<uint8_t> verify_outcome(const VerifiedHead& head, const BlockEvidence& ev
   if (evidence.transaction_hashes.size() != evidence.results.size() * Hash::kSize ||
       hash_of_transactions(evidence.transaction_hashes).view() != head.header.transactions_hash() ||
       hash_of_results(evidence.results).view() != head.header.results_hash()) {
-    return make_error(Code::Denied, "the evidence of block " + std::to_string(head.head.height) +
-                                        " does not match its header");
+    return make_error(Code::Denied,
+                      "the evidence of block " + std::to_string(head.head.height) + " does not match its header");
   }
   BytesView hashes = evidence.transaction_hashes;
   for (size_t i = 0; i < evidence.results.size(); ++i) {

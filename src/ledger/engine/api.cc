@@ -106,7 +106,9 @@ wire::HttpAnswer Api::handle(const wire::HttpRequest& request) {
                                             : make_error(Code::NotFound, what + ": there is no such path"));
 }
 
-Api::Answer Api::submit(const wire::HttpRequest& request) { return submit_transactions(parts_.engine, parts_.loop, request); }
+Api::Answer Api::submit(const wire::HttpRequest& request) {
+  return submit_transactions(parts_.engine, parts_.loop, request);
+}
 
 Result<Bytes> Api::head_at(uint64_t height) const {
   ChainTip tip = parts_.tip.copy();
@@ -171,11 +173,10 @@ Api::Answer Api::head(const wire::HttpRequest& request) {
     return response;
   }
   uint64_t deadline_ms = parts_.clock.monotonic_ms() + wait_ms;
-  return wire::HttpStreaming{"application/json", [this, above, deadline_ms](std::shared_ptr<wire::HttpStream> stream) {
-                               parts_.loop.post([this, above, deadline_ms, stream] {
-                                 parts_.feed.wait(stream, above, deadline_ms);
-                               });
-                             }};
+  return wire::HttpStreaming{
+      "application/json", [this, above, deadline_ms](std::shared_ptr<wire::HttpStream> stream) {
+        parts_.loop.post([this, above, deadline_ms, stream] { parts_.feed.wait(stream, above, deadline_ms); });
+      }};
 }
 
 Api::Answer Api::follow(const wire::HttpRequest&) {

@@ -1,5 +1,5 @@
-// The ledger's HTTP API: requests to calls, values to JSON (docs/reference/ledger.md). Everything it says of the state comes
-// with a signed head and proofs, so that nobody has to believe it.
+// The ledger's HTTP API: requests to calls, values to JSON (docs/reference/ledger.md). Everything it says of the state
+// comes with a signed head and proofs, so that nobody has to believe it.
 #pragma once
 
 #include "ledger/application.h"

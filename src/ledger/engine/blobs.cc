@@ -16,7 +16,7 @@ constexpr std::string_view kKept = "kept";
 constexpr std::string_view kNew = "new";
 
 Result<uint64_t> file_size(const std::string& path) {
-  struct stat about {};
+  struct stat about{};
   if (::stat(path.c_str(), &about) != 0) return errno_error(errno, "stat " + path);
   return static_cast<uint64_t>(about.st_size);
 }
@@ -78,8 +78,8 @@ Result<Hash> Blobs::put(BytesView bytes) {
                                          std::to_string(limits_.blob_bytes_max) + " are allowed");
   }
   Hash hash = crypto::blake2b(bytes);
-  // The index's lock is held while the file is written, so that bounds hold and a file and its entry agree. Uploads are rare
-  // and small.
+  // The index's lock is held while the file is written, so that bounds hold and a file and its entry agree. Uploads are
+  // rare and small.
   return index_.with([&](Index& index) -> Result<Hash> {
     if (index.kept.contains(hash) || index.fresh.contains(hash)) return hash;
     if (index.wanted.contains(hash)) {
@@ -109,7 +109,8 @@ Result<Bytes> Blobs::get(const Hash& hash) const {
   // It may have been named, and so moved, just now.
   if (!bytes.has_value() && place == kNew) bytes = io::read_file(path(kKept, hash), limits_.blob_bytes_max);
   if (!bytes.has_value()) return bytes.error();
-  if (crypto::blake2b(*bytes) != hash) return make_error(Code::Corrupt, "the file of blob " + hash.hex() + " is damaged");
+  if (crypto::blake2b(*bytes) != hash)
+    return make_error(Code::Corrupt, "the file of blob " + hash.hex() + " is damaged");
   return bytes;
 }
 

@@ -1,7 +1,7 @@
 // Content-addressed bytes beside the ledger: contract bodies and keyrings, named by hash from the state.
 //
-// Files in two folders: new/ holds what nobody on the ledger names yet (anyone may upload, so it is bounded and the oldest
-// give way after a while), kept/ what a contract names. Thread-safe; blocking.
+// Files in two folders: new/ holds what nobody on the ledger names yet (anyone may upload, so it is bounded and the
+// oldest give way after a while), kept/ what a contract names. Thread-safe; blocking.
 #pragma once
 
 #include <map>
@@ -25,8 +25,8 @@ class Blobs {
   };
   static Result<std::unique_ptr<Blobs>> open(const std::string& folder, const Clock& clock, const Limits& limits);
 
-  // Durable when it returns; putting what is there changes nothing. Invalid for empty or too large, Exhausted when there
-  // is no room.
+  // Durable when it returns; putting what is there changes nothing. Invalid for empty or too large, Exhausted when
+  // there is no room.
   Result<Hash> put(BytesView bytes);
   // NotFound, or Corrupt when the file no longer has its hash.
   Result<Bytes> get(const Hash& hash) const;

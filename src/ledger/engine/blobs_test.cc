@@ -10,7 +10,8 @@ using namespace mcloud::ledger;
 
 namespace {
 
-constexpr Blobs::Limits kSmall = {.blob_bytes_max = 100, .kept_bytes_max = 250, .new_bytes_max = 250, .new_age_min_ms = 1'000};
+constexpr Blobs::Limits kSmall = {
+    .blob_bytes_max = 100, .kept_bytes_max = 250, .new_bytes_max = 250, .new_age_min_ms = 1'000};
 
 struct Fixture {
   testing::TemporaryFolder folder;

@@ -30,7 +30,8 @@ struct OpenedBlock {
   std::vector<Bytes> transactions;
 };
 
-// Denied or Corrupt unless it is signed, of this chain, has this height and follows on `previous` (nullptr: not checked).
+// Denied or Corrupt unless it is signed, of this chain, has this height and follows on `previous` (nullptr: not
+// checked).
 Result<OpenedBlock> open_block(BytesView block, const Trust& trust, uint64_t height, const ChainTip* previous);
 
 // Corrupt unless executing the block gave what its header says.

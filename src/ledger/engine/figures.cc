@@ -34,8 +34,10 @@ std::string metrics_text(const Solo::Figures& figures, const ChainTip& tip, cons
   add(out, "ledger_execute_seconds_total", "counter", "Time spent executing blocks.", seconds(figures.execute_us));
   add(out, "ledger_sync_seconds_total", "counter", "Time spent writing and syncing blocks.", seconds(figures.sync_us));
   add(out, "ledger_commit_seconds_total", "counter", "Time spent writing the state.", seconds(figures.commit_us));
-  add(out, "ledger_blob_kept_bytes", "gauge", "Bytes of blobs that the state names.", std::to_string(blobs.kept_bytes()));
-  add(out, "ledger_blob_new_bytes", "gauge", "Bytes of blobs that nothing names yet.", std::to_string(blobs.new_bytes()));
+  add(out, "ledger_blob_kept_bytes", "gauge", "Bytes of blobs that the state names.",
+      std::to_string(blobs.kept_bytes()));
+  add(out, "ledger_blob_new_bytes", "gauge", "Bytes of blobs that nothing names yet.",
+      std::to_string(blobs.new_bytes()));
   return out;
 }
 

@@ -19,12 +19,9 @@ constexpr std::string_view kKeyFile = "/validator.key";
 json parameters_to_json(const pb::Parameters& parameters) {
   json governors = json::array();
   for (const std::string& key : parameters.governors()) governors.push_back(to_hex(key));
-  return {{"fence_after_ms", parameters.fence_after_ms()},
-          {"mass_loss_window_ms", parameters.mass_loss_window_ms()},
-          {"tries_max", parameters.tries_max()},
-          {"exclusion_ms", parameters.exclusion_ms()},
-          {"logic_version", parameters.logic_version()},
-          {"governors", std::move(governors)}};
+  return {{"fence_after_ms", parameters.fence_after_ms()}, {"mass_loss_window_ms", parameters.mass_loss_window_ms()},
+          {"tries_max", parameters.tries_max()},           {"exclusion_ms", parameters.exclusion_ms()},
+          {"logic_version", parameters.logic_version()},   {"governors", std::move(governors)}};
 }
 
 Result<pb::Parameters> parse_parameters(const json& object) {
@@ -108,8 +105,9 @@ Result<pb::Genesis> parse_genesis(std::string_view text) {
   return genesis;
 }
 
-Result<Trust> init_ledger(const std::string& folder, const std::string& chain_id, const std::vector<GenesisMember>& members,
-                          const pb::Parameters& parameters, const Clock& clock) {
+Result<Trust> init_ledger(const std::string& folder, const std::string& chain_id,
+                          const std::vector<GenesisMember>& members, const pb::Parameters& parameters,
+                          const Clock& clock) {
   std::string genesis_path = folder + std::string(kGenesisFile);
   if (io::exists(genesis_path)) return make_error(Code::AlreadyExists, folder + " holds a ledger already");
   crypto::SigningKey validator = crypto::SigningKey::generate();

@@ -22,8 +22,9 @@ pb::Parameters default_parameters(const std::vector<GenesisMember>& members);
 
 // Makes the data folder with a new validator key. AlreadyExists when it holds a genesis; Invalid when the state machine
 // refuses one. The Trust is what clients need.
-Result<Trust> init_ledger(const std::string& folder, const std::string& chain_id, const std::vector<GenesisMember>& members,
-                          const pb::Parameters& parameters, const Clock& clock);
+Result<Trust> init_ledger(const std::string& folder, const std::string& chain_id,
+                          const std::vector<GenesisMember>& members, const pb::Parameters& parameters,
+                          const Clock& clock);
 
 std::string genesis_to_json(const pb::Genesis& genesis);
 Result<pb::Genesis> parse_genesis(std::string_view json);

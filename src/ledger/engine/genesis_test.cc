@@ -16,7 +16,7 @@ TEST_CASE("a ledger folder is made once, loads as it was made, and keeps its key
   CHECK(loaded.genesis.members_size() == 4);
   CHECK(loaded.genesis.parameters().governors_size() == 4);
   CHECK(loaded.validator.public_key().view() == trust.validators[0].key());
-  struct stat about {};
+  struct stat about{};
   REQUIRE(::stat((folder / "validator.key").c_str(), &about) == 0);
   CHECK((about.st_mode & 0777) == 0600);
   std::vector<GenesisMember> members = {{"ann", test_key("ann").public_key()}};
@@ -43,13 +43,14 @@ TEST_CASE("a trust that is not well-formed is refused with its reason") {
                                   R"(","power":1}]})"));
   CHECK(must(Trust::parse(trust.to_json())).to_json() == trust.to_json());
   std::string key = test_key("v").public_key().hex();
-  for (const std::string& text : std::vector<std::string>{
-           "", "{}", "[]", R"({"chain_id":"c"})", R"({"chain_id":"c","validators":[]})",
-           R"({"chain_id":"","validators":[{"key":")" + key + R"(","power":1}]})",
-           R"({"chain_id":"c","validators":[{"key":"00","power":1}]})",
-           R"({"chain_id":"c","validators":[{"key":")" + key + R"(","power":0}]})",
-           R"({"chain_id":"c","validators":[{"key":")" + key + R"(","power":-1}]})",
-           R"({"chain_id":"c","validators":[{"key":")" + key + R"(","power":1},{"key":")" + key + R"(","power":1}]})"}) {
+  for (const std::string& text :
+       std::vector<std::string>{"", "{}", "[]", R"({"chain_id":"c"})", R"({"chain_id":"c","validators":[]})",
+                                R"({"chain_id":"","validators":[{"key":")" + key + R"(","power":1}]})",
+                                R"({"chain_id":"c","validators":[{"key":"00","power":1}]})",
+                                R"({"chain_id":"c","validators":[{"key":")" + key + R"(","power":0}]})",
+                                R"({"chain_id":"c","validators":[{"key":")" + key + R"(","power":-1}]})",
+                                R"({"chain_id":"c","validators":[{"key":")" + key + R"(","power":1},{"key":")" + key +
+                                    R"(","power":1}]})"}) {
     CHECK(Trust::parse(text).error().code == Code::Invalid);
   }
 }

@@ -10,8 +10,8 @@ namespace {
 constexpr uint64_t kTailBlocks = 16;  // checked for links and signatures at every start
 
 Error mismatch(uint64_t height, std::string_view why) {
-  return make_error(Code::Corrupt, "the ledger does not fit together at block " + std::to_string(height) + ": " +
-                                       std::string(why));
+  return make_error(Code::Corrupt,
+                    "the ledger does not fit together at block " + std::to_string(height) + ": " + std::string(why));
 }
 
 Result<OpenedBlock> load(const LedgerFolder& folder, const BlockStore& blocks, uint64_t height,
@@ -24,8 +24,8 @@ Result<ChainTip> begin_chain(const LedgerFolder& folder, Application& applicatio
   Application::FinalizedBlock outcome;
   outcome.state_hash = TRY(application.init_chain(folder.genesis));
   outcome.logic_version = folder.genesis.parameters().logic_version();
-  SealedBlock genesis = seal_block(folder.trust.chain_id, nullptr, folder.genesis.time_ms(), {}, outcome,
-                                   folder.validator);
+  SealedBlock genesis =
+      seal_block(folder.trust.chain_id, nullptr, folder.genesis.time_ms(), {}, outcome, folder.validator);
   TRY(blocks.append(0, genesis.block));
   TRY(application.commit());
   return genesis.tip;

@@ -8,7 +8,8 @@
 
 namespace mcloud::ledger {
 
-// Corrupt when blocks, signatures, links or state hashes do not fit together. Replaying costs about 0.1 ms a transaction.
+// Corrupt when blocks, signatures, links or state hashes do not fit together. Replaying costs about 0.1 ms a
+// transaction.
 Result<ChainTip> recover_chain(const LedgerFolder& folder, Application& application, StateStore& state,
                                BlockStore& blocks);
 

@@ -17,7 +17,8 @@ struct Parts {
   io::SystemClock clock;
 
   explicit Parts(const std::string& path)
-      : folder(must(load_ledger_folder(path))), blocks(must(BlockStore::open(path + "/blocks", {}))),
+      : folder(must(load_ledger_folder(path))),
+        blocks(must(BlockStore::open(path + "/blocks", {}))),
         state(must(StateStore::open(path + "/state"))),
         application(make_application(*state, clock, folder.trust.chain_id)) {}
 

@@ -40,7 +40,9 @@ Status keep_named_blobs(const StateView& view, Blobs& blobs) {
 class LedgerServer final : public Server {
  public:
   LedgerServer(const Options& options, LedgerFolder folder)
-      : options_(options), folder_(std::move(folder)), clock_(options.clock != nullptr ? *options.clock : system_clock_) {}
+      : options_(options),
+        folder_(std::move(folder)),
+        clock_(options.clock != nullptr ? *options.clock : system_clock_) {}
 
   ~LedgerServer() override {
     http_.reset();  // no handler runs any more
@@ -93,13 +95,12 @@ Status LedgerServer::open() {
   TRY(keep_named_blobs(*state_->view(), *blobs_));
   tip_.set(tip);
   feed_ = std::make_unique<HeadFeed>(tip);
-  engine_ = std::make_unique<Solo>(loop_, *application_, *blocks_, clock_, folder_, tip, options_.limits,
-                                   [this](const ChainTip& newest, const Application::FinalizedBlock& block) {
-                                     on_block(newest, block);
-                                   });
+  engine_ = std::make_unique<Solo>(
+      loop_, *application_, *blocks_, clock_, folder_, tip, options_.limits,
+      [this](const ChainTip& newest, const Application::FinalizedBlock& block) { on_block(newest, block); });
   watch_ = std::make_unique<Watch>(loop_, *state_, *engine_, clock_, folder_);
-  api_ = std::make_unique<Api>(Api::Parts{loop_, folder_, clock_, *application_, *state_, *blocks_, *blobs_, *engine_,
-                                          *feed_, *watch_, tip_});
+  api_ = std::make_unique<Api>(
+      Api::Parts{loop_, folder_, clock_, *application_, *state_, *blocks_, *blobs_, *engine_, *feed_, *watch_, tip_});
   return serve();
 }
 
@@ -109,7 +110,8 @@ Status LedgerServer::serve() {
   http.port = options_.port;
   http.unix_path = options_.unix_path;
   http.workers = options_.workers;
-  http_ = TRY(wire::HttpServer::start(http, [this](const wire::HttpRequest& request) { return api_->handle(request); }));
+  http_ =
+      TRY(wire::HttpServer::start(http, [this](const wire::HttpRequest& request) { return api_->handle(request); }));
   loop_.post([this] {
     engine_->start();
     watch_->start();
@@ -117,9 +119,10 @@ Status LedgerServer::serve() {
   });
   thread_ = std::make_unique<io::Pool>(1, 1);
   thread_->submit([this] { loop_.run(); });
-  log::info("ledger", "serving", {{"chain", folder_.trust.chain_id},
-                                  {"height", std::to_string(tip_.copy().head.height)},
-                                  {"port", std::to_string(http_->port())}});
+  log::info("ledger", "serving",
+            {{"chain", folder_.trust.chain_id},
+             {"height", std::to_string(tip_.copy().head.height)},
+             {"port", std::to_string(http_->port())}});
   return {};
 }
 

@@ -1,12 +1,12 @@
 #include "ledger/engine/server.h"
 
+#include <nlohmann/json.hpp>
+
 #include "crypto/hash.h"
 #include "io/file.h"
 #include "ledger/engine/test_server.h"
 #include "wire/http_client.h"
 #include "wire/json.h"
-
-#include <nlohmann/json.hpp>
 
 using namespace mcloud;
 using namespace mcloud::ledger;

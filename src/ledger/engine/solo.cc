@@ -29,14 +29,21 @@ class Stopwatch {
 
 }  // namespace
 
-Solo::Solo(io::Loop& loop, Application& application, BlockStore& blocks, const Clock& clock,
-           const LedgerFolder& folder, ChainTip tip, const Limits& limits, OnBlock on_block)
-    : loop_(loop), application_(application), blocks_(blocks), clock_(clock), folder_(folder), tip_(std::move(tip)),
-      limits_(limits), on_block_(std::move(on_block)) {}
+Solo::Solo(io::Loop& loop, Application& application, BlockStore& blocks, const Clock& clock, const LedgerFolder& folder,
+           ChainTip tip, const Limits& limits, OnBlock on_block)
+    : loop_(loop),
+      application_(application),
+      blocks_(blocks),
+      clock_(clock),
+      folder_(folder),
+      tip_(std::move(tip)),
+      limits_(limits),
+      on_block_(std::move(on_block)) {}
 
 void Solo::start() { schedule(); }
 
-Result<std::vector<Outcome>> Solo::submit(std::vector<Bytes> transactions, std::function<void(const Submission&)> done) {
+Result<std::vector<Outcome>> Solo::submit(std::vector<Bytes> transactions,
+                                          std::function<void(const Submission&)> done) {
   size_t count = transactions.size();
   size_t bytes = total_bytes(transactions);
   TRY(shared_.with([&](Shared& shared) -> Status {

@@ -29,10 +29,10 @@ class Solo {
   };
   struct Figures {  // since the start
     uint64_t blocks = 0;
-    uint64_t executed = 0;       // transactions that changed the state
-    uint64_t refused = 0;        // that a block records as refused
-    uint64_t execute_us = 0;     // in finalize_block
-    uint64_t sync_us = 0;        // in append
+    uint64_t executed = 0;    // transactions that changed the state
+    uint64_t refused = 0;     // that a block records as refused
+    uint64_t execute_us = 0;  // in finalize_block
+    uint64_t sync_us = 0;     // in append
     uint64_t commit_us = 0;
     size_t mempool_transactions = 0;
   };
@@ -46,10 +46,10 @@ class Solo {
   // Looks for work that waits for its time.
   void start();
 
-  // Thread-safe; called on HTTP workers, where it verifies signatures. Returns what is known at once: what was refused, and
-  // height 0 with ok for what was accepted. `done` is called on the loop, once, when all are in blocks (not when the
-  // engine is destroyed before). Exhausted (nothing is accepted then) when the mempool is full, Unavailable when the
-  // engine has failed.
+  // Thread-safe; called on HTTP workers, where it verifies signatures. Returns what is known at once: what was refused,
+  // and height 0 with ok for what was accepted. `done` is called on the loop, once, when all are in blocks (not when
+  // the engine is destroyed before). Exhausted (nothing is accepted then) when the mempool is full, Unavailable when
+  // the engine has failed.
   Result<std::vector<Outcome>> submit(std::vector<Bytes> transactions, std::function<void(const Submission&)> done);
 
   const ChainTip& tip() const { return tip_; }

@@ -73,10 +73,9 @@ struct Fixture {
 
   explicit Fixture(const Solo::Limits& limits = {}) {
     log::set_level(log::Level::Error);
-    engine = std::make_unique<Solo>(loop, application, blocks, clock, folder, ChainTip(), limits,
-                                    [this](const ChainTip& tip, const Application::FinalizedBlock&) {
-                                      heights.push_back(tip.head.height);
-                                    });
+    engine = std::make_unique<Solo>(
+        loop, application, blocks, clock, folder, ChainTip(), limits,
+        [this](const ChainTip& tip, const Application::FinalizedBlock&) { heights.push_back(tip.head.height); });
   }
   ~Fixture() { log::set_level(log::Level::Info); }
 

@@ -26,9 +26,9 @@ struct Submission {
   };
   std::vector<Accepted> accepted;
 
-  size_t waiting = 0;  // accepted and not in a block yet
+  size_t waiting = 0;                                               // accepted and not in a block yet
   std::map<uint64_t, std::shared_ptr<const BlockEvidence>> blocks;  // that contain some of them
-  std::function<void(const Submission&)> done;  // once, on the loop, when nothing waits any more
+  std::function<void(const Submission&)> done;                      // once, on the loop, when nothing waits any more
 };
 
 }  // namespace mcloud::ledger

@@ -25,8 +25,8 @@ Result<Request> parse(const std::string& text) {
   json body = TRY(wire::parse_json(text, 4 << 20, 4));
   const json& list = *TRY(wire::json_array(body, "transactions"));
   if (list.empty() || list.size() > kSubmitTransactionsMax) {
-    return make_error(Code::Invalid, "\"transactions\" has " + std::to_string(list.size()) +
-                                         " entries, 1 to 100 are allowed");
+    return make_error(Code::Invalid,
+                      "\"transactions\" has " + std::to_string(list.size()) + " entries, 1 to 100 are allowed");
   }
   Request request;
   for (const json& entry : list) {
@@ -84,12 +84,13 @@ Result<wire::HttpAnswer> submit_transactions(Solo& engine, io::Loop& loop, const
     return response;
   }
   auto reply = std::make_shared<Reply>();
-  TRY(engine.submit(std::move(request.transactions), [reply, proves = request.wants_proof](const Submission& submission) {
-    json answer = {{"results", results_json(submission.outcomes)}};
-    if (proves) answer["blocks"] = blocks_json(submission);
-    reply->text = wire::json_text(answer);
-    reply->send_when_complete();
-  }));
+  TRY(engine.submit(std::move(request.transactions),
+                    [reply, proves = request.wants_proof](const Submission& submission) {
+                      json answer = {{"results", results_json(submission.outcomes)}};
+                      if (proves) answer["blocks"] = blocks_json(submission);
+                      reply->text = wire::json_text(answer);
+                      reply->send_when_complete();
+                    }));
   return wire::HttpStreaming{"application/json", [&loop, reply](std::shared_ptr<wire::HttpStream> stream) {
                                loop.post([reply, stream] {
                                  reply->stream = stream;

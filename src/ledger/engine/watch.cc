@@ -24,7 +24,11 @@ Result<pb::Heartbeat> verify_heartbeat(BytesView bytes, std::string_view chain_i
 }
 
 Watch::Watch(io::Loop& loop, StateStore& state, Solo& engine, const Clock& clock, const LedgerFolder& folder)
-    : loop_(loop), state_(state), engine_(engine), clock_(clock), folder_(folder),
+    : loop_(loop),
+      state_(state),
+      engine_(engine),
+      clock_(clock),
+      folder_(folder),
       liveness_(folder.genesis.parameters().fence_after_ms(), clock.monotonic_ms()) {}
 
 void Watch::start() {

@@ -1,5 +1,5 @@
-// The validator's watch over the nodes: heartbeats in, signed suspicions out. The shell around liveness.h; belongs to the
-// loop.
+// The validator's watch over the nodes: heartbeats in, signed suspicions out. The shell around liveness.h; belongs to
+// the loop.
 #pragma once
 
 #include <vector>
@@ -40,8 +40,8 @@ class Watch {
   uint64_t suspicions_ = 0;
 };
 
-// What POST /v1/heartbeats checks before it counts, on any thread: canonical, of this chain, signed by its node. Invalid or
-// Denied.
+// What POST /v1/heartbeats checks before it counts, on any thread: canonical, of this chain, signed by its node.
+// Invalid or Denied.
 Result<pb::Heartbeat> verify_heartbeat(BytesView signed_heartbeat, std::string_view chain_id);
 
 }  // namespace mcloud::ledger

@@ -121,8 +121,9 @@ Result<Index> SegmentedBlocks::scan_newest(const SegmentFile& file) {
     if (whole.error().code != Code::Corrupt || TRY(file.has_record_after(index.end, height, size))) {
       return whole.error();
     }
-    log::warning("ledger", "cut off the torn end of the block file",
-                 {{"path", file.path()}, {"bytes", std::to_string(size - index.end)}, {"at_height", std::to_string(height)}});
+    log::warning(
+        "ledger", "cut off the torn end of the block file",
+        {{"path", file.path()}, {"bytes", std::to_string(size - index.end)}, {"at_height", std::to_string(height)}});
     if (::ftruncate(file.fd(), static_cast<off_t>(index.end)) != 0 || ::fsync(file.fd()) != 0) {
       return errno_error(errno, "cut off the torn end of " + file.path());
     }
@@ -149,8 +150,8 @@ Status SegmentedBlocks::check_seam(const Chain& chain) {
   Index index = TRY(scan(file));
   if (before->first + index.count != newest->first) {
     return make_error(Code::Corrupt, before->second + ": ends before block " +
-                                         std::to_string(before->first + index.count) + ", but the next segment begins with " +
-                                         std::to_string(newest->first));
+                                         std::to_string(before->first + index.count) +
+                                         ", but the next segment begins with " + std::to_string(newest->first));
   }
   return {};
 }
@@ -177,8 +178,8 @@ Status SegmentedBlocks::append_durably(uint64_t height, BytesView block) {
   Bytes record = encode_record(writer_->header(), height, block);
   size_t done = 0;
   while (done < record.size()) {
-    ssize_t count = ::pwrite(writer_->fd(), record.data() + done, record.size() - done,
-                             static_cast<off_t>(last.end + done));
+    ssize_t count =
+        ::pwrite(writer_->fd(), record.data() + done, record.size() - done, static_cast<off_t>(last.end + done));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return errno_error(errno, "write " + writer_->path());
     done += static_cast<size_t>(count);

@@ -19,7 +19,7 @@ Status sync_file(int fd);
 class BlockStore {
  public:
   struct Options {
-    size_t segment_bytes_max = 64 << 20;  // a new segment starts before one grows beyond
+    size_t segment_bytes_max = 64 << 20;             // a new segment starts before one grows beyond
     std::function<Status(int fd)> sync = sync_file;  // tests put a disk that can fail here
   };
   // Opens or makes the chain in `folder`. What a crash left of the last append is cut off. Corrupt when anything

@@ -23,8 +23,8 @@ struct Quiet {
 
 // No test with this loses power, so nothing need be synced.
 std::unique_ptr<BlockStore> open(const std::string& folder, size_t segment_bytes_max = 1 << 20) {
-  Result<std::unique_ptr<BlockStore>> store = BlockStore::open(
-      folder, {.segment_bytes_max = segment_bytes_max, .sync = [](int) -> Status { return {}; }});
+  Result<std::unique_ptr<BlockStore>> store =
+      BlockStore::open(folder, {.segment_bytes_max = segment_bytes_max, .sync = [](int) -> Status { return {}; }});
   REQUIRE_MESSAGE(store.has_value(), (store.has_value() ? "" : store.error().message));
   return std::move(*store);
 }
@@ -49,7 +49,7 @@ struct ForgetfulDisk {
 
   BlockStore::Options options() {
     return {.segment_bytes_max = 1 << 20, .sync = [this](int fd) -> Status {
-              struct stat about {};
+              struct stat about{};
               ::fstat(fd, &about);
               durable_bytes = about.st_size;
               return {};
@@ -190,9 +190,9 @@ TEST_CASE("after a sync that failed nothing is appended any more: what is durabl
   testing::TemporaryFolder folder;
   bool is_broken = false;
   auto store = std::move(*BlockStore::open(folder.path(), {.sync = [&](int) -> Status {
-    if (is_broken) return make_error(Code::Internal, "input/output error");
-    return {};
-  }}));
+                                             if (is_broken) return make_error(Code::Internal, "input/output error");
+                                             return {};
+                                           }}));
   REQUIRE(store->append(0, "genesis").has_value());
   is_broken = true;
   CHECK_FALSE(store->append(1, "one").has_value());

@@ -73,15 +73,15 @@ Result<SegmentFile> SegmentFile::open(const std::string& path, uint64_t first_he
   Bytes header = TRY(file.read(0, kSegmentHeaderSize));
   BytesView view = header;
   if (!view.starts_with(kMagic) || read_u64_be(view.substr(8, 8)) != first_height) {
-    return make_error(Code::Corrupt, path + ": does not begin like the segment of block " +
-                                         std::to_string(first_height));
+    return make_error(Code::Corrupt,
+                      path + ": does not begin like the segment of block " + std::to_string(first_height));
   }
   file.header_ = {first_height, Bytes(view.substr(16))};
   return file;
 }
 
 Result<uint64_t> SegmentFile::size() const {
-  struct stat about {};
+  struct stat about{};
   if (::fstat(fd_.get(), &about) != 0) return errno_error(errno, "stat " + path_);
   return static_cast<uint64_t>(about.st_size);
 }

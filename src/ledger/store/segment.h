@@ -38,7 +38,7 @@ struct Record {
   uint64_t end() const { return offset + kRecordHeaderSize + length; }
 };
 
-std::string segment_name(uint64_t first_height);                      // "00000000000000000000.blocks"
+std::string segment_name(uint64_t first_height);                        // "00000000000000000000.blocks"
 std::optional<uint64_t> height_of_segment_name(std::string_view name);  // nullopt: some other file
 
 Bytes encode_segment_header(const SegmentHeader& header);

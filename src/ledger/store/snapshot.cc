@@ -59,7 +59,8 @@ Result<Bytes> encode_snapshot(const StateView& state, size_t bytes_max) {
     return out.size() < bytes_max;
   }));
   if (out.size() >= bytes_max) {
-    return make_error(Code::Exhausted, "a snapshot of the state is larger than " + std::to_string(bytes_max) + " bytes");
+    return make_error(Code::Exhausted,
+                      "a snapshot of the state is larger than " + std::to_string(bytes_max) + " bytes");
   }
   append_u32_be(out, kEnd);
   append_u64_be(out, count);

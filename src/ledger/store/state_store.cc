@@ -14,7 +14,7 @@
 namespace mcloud::ledger {
 namespace {
 
-constexpr char kMetaKey = 'm';    // u64be height | state hash
+constexpr char kMetaKey = 'm';  // u64be height | state hash
 constexpr char kNodePrefix = 'n';
 constexpr char kValuePrefix = 'v';
 constexpr size_t kMetaSize = 8 + Hash::kSize;

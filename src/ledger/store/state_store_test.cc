@@ -40,10 +40,12 @@ Overlay::Changes some_changes(testing::SimulatedRandom& random) {
 
 std::vector<Bytes> keys_under(const StateView& view, BytesView prefix, BytesView after = "") {
   std::vector<Bytes> keys;
-  REQUIRE(view.each(prefix, after, [&](BytesView key, BytesView) {
-    keys.push_back(Bytes(key));
-    return true;
-  }).has_value());
+  REQUIRE(view.each(prefix, after,
+                    [&](BytesView key, BytesView) {
+                      keys.push_back(Bytes(key));
+                      return true;
+                    })
+              .has_value());
   return keys;
 }
 

@@ -131,8 +131,8 @@ Result<Node> Node::decode(BytesView bytes) {
   unsigned branches = bitmap_at(bytes, 2);
   size_t hashes = static_cast<size_t>(2 * __builtin_popcount(leaves) + __builtin_popcount(branches));
   if ((leaves & branches) != 0 || (leaves | branches) == 0 || bytes.size() != 4 + hashes * Hash::kSize) {
-    return make_error(Code::Corrupt, "a tree node has " + std::to_string(bytes.size()) +
-                                         " bytes, which its bitmaps do not describe");
+    return make_error(Code::Corrupt,
+                      "a tree node has " + std::to_string(bytes.size()) + " bytes, which its bitmaps do not describe");
   }
   bytes.remove_prefix(4);
   Node node;

@@ -50,8 +50,8 @@ struct Child {
 struct Node {
   std::array<Child, 16> children;
 
-  size_t count() const;               // children that are not empty
-  const Child* single_leaf() const;   // when its only child is a leaf
+  size_t count() const;              // children that are not empty
+  const Child* single_leaf() const;  // when its only child is a leaf
   Hash hash() const;
 
   // What a proof needs of one node: from the node's root towards `nibble`, the other half at each bit,

@@ -108,8 +108,8 @@ Result<Proof> prove(const NodeReader& nodes, BytesView key) {
     std::optional<Bytes> stored = TRY(nodes.get_node(node_path(depth, key_hash)));
     if (!stored.has_value()) {
       if (depth == 0) return proof;  // the empty tree
-      return make_error(Code::Corrupt, "the state tree lacks the node at depth " + std::to_string(depth) +
-                                           " towards " + key_hash.short_hex());
+      return make_error(Code::Corrupt, "the state tree lacks the node at depth " + std::to_string(depth) + " towards " +
+                                           key_hash.short_hex());
     }
     Node node = TRY(Node::decode(*stored));
     Node::Path path = node.path(nibble_at(key_hash, depth));

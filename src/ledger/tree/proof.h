@@ -5,8 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include "ledger/tree/node_store.h"
 #include "ledger/tree/node.h"
+#include "ledger/tree/node_store.h"
 
 namespace mcloud::ledger::tree {
 
@@ -21,8 +21,8 @@ struct Proof {
     AbsentOther = 2,  // the path ends in the only leaf of this prefix, which is another key's
   };
   Kind kind = Kind::AbsentEmpty;
-  Leaf other;                   // AbsentOther
-  std::vector<Hash> siblings;   // from the root downwards, one per bit; zero = empty
+  Leaf other;                  // AbsentOther
+  std::vector<Hash> siblings;  // from the root downwards, one per bit; zero = empty
 
   Bytes encode() const;
   // Invalid unless exactly what encode() writes.

@@ -42,8 +42,8 @@ class Updater {
   Result<Node> load(size_t depth, const Hash& key_hash) const {
     std::optional<Bytes> bytes = TRY(nodes_.get_node(node_path(depth, key_hash)));
     if (!bytes.has_value()) {
-      return make_error(Code::Corrupt, "the state tree lacks the node at depth " + std::to_string(depth) +
-                                           " towards " + key_hash.short_hex());
+      return make_error(Code::Corrupt, "the state tree lacks the node at depth " + std::to_string(depth) + " towards " +
+                                           key_hash.short_hex());
     }
     return Node::decode(*bytes);
   }

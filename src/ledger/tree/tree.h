@@ -5,8 +5,8 @@
 #pragma once
 
 #include "ledger/state/state.h"
-#include "ledger/tree/node_store.h"
 #include "ledger/tree/node.h"
+#include "ledger/tree/node_store.h"
 
 namespace mcloud::ledger::tree {
 

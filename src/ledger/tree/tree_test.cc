@@ -19,8 +19,8 @@ using Values = std::map<Bytes, Bytes>;
 Hash naive(std::vector<Leaf> leaves, size_t bit) {
   if (leaves.empty()) return {};
   if (leaves.size() == 1) return hash_of_leaf(leaves[0]);
-  auto middle = std::partition(leaves.begin(), leaves.end(),
-                                 [&](const Leaf& leaf) { return !bit_at(leaf.key_hash, bit); });
+  auto middle =
+      std::partition(leaves.begin(), leaves.end(), [&](const Leaf& leaf) { return !bit_at(leaf.key_hash, bit); });
   return hash_of_branch(naive({leaves.begin(), middle}, bit + 1), naive({middle, leaves.end()}, bit + 1));
 }
 
@@ -66,8 +66,7 @@ TEST_CASE("the root of the empty tree is 32 zero bytes") {
 
 TEST_CASE("a state hash is pinned: it may never change") {
   MemoryNodes nodes;
-  CHECK(must(update(nodes, {{"a", "1"}})).hex() ==
-        hash_of_leaf({hash_of_key("a"), hash_of_value("1")}).hex());
+  CHECK(must(update(nodes, {{"a", "1"}})).hex() == hash_of_leaf({hash_of_key("a"), hash_of_value("1")}).hex());
   Overlay::Changes changes;
   for (int i = 0; i < 100; ++i) changes["key " + std::to_string(i)] = "value " + std::to_string(i);
   CHECK(must(update(nodes, changes)).hex() == "85736e5f3d2b3e2526b4cfd12bfac86c021ac8bef6cf79b829b5b5c5afef87d1");
@@ -154,8 +153,10 @@ TEST_CASE("a node decodes to what was encoded") {
     for (Child& child : node.children) {
       Hash a = *Hash::from_bytes(random.bytes(32));
       Hash b = *Hash::from_bytes(random.bytes(32));
-      if (random.chance(30)) child = Child::leaf({a, b});
-      else if (random.chance(30)) child = Child::branch(a);
+      if (random.chance(30))
+        child = Child::leaf({a, b});
+      else if (random.chance(30))
+        child = Child::branch(a);
     }
     if (node.count() == 0) continue;
     Result<Node> back = Node::decode(node.encode());
