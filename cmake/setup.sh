@@ -60,6 +60,8 @@ need_packages() {
 
 # build PRESET TARGET...: configures once, builds with progress on one line.
 build() {
+  # A second checkout of the same sources finds what the first has compiled.
+  export CCACHE_BASEDIR=$tree CCACHE_NOHASHDIR=true CCACHE_MAXSIZE=10G
   local preset=$1; shift
   local log="$tree/build/$preset.log"
   mkdir -p "$tree/build"
