@@ -24,6 +24,4 @@ mcloud_dependency(rocksdb rocksdb)                 # the ledger's authenticated 
 mcloud_dependency(archive archive)                 # tar with every dialect images come in
 mcloud_dependency(nftables nftables)               # firewall and NAT in transactions, by JSON
 mcloud_dependency(seccomp seccomp)                 # syscall filters compiled once, not by crun at every start (10 ms)
-mcloud_dependency(netlink nl-3 nl-route-3)         # links, addresses, routes without a shell
-target_include_directories(dep_netlink SYSTEM INTERFACE /usr/include/libnl3)
 mcloud_dependency(doctest Threads::Threads)        # unit tests; its header compiles in 0.04 s

@@ -5,7 +5,7 @@ build_packages=(
   clang-19 lld-19 cmake ninja-build ccache pkg-config   # the compiler of record and its tools
   libboost1.81-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
   protobuf-compiler libprotobuf-dev libsodium-dev libssl-dev librocksdb-dev libarchive-dev
-  libnftables-dev libseccomp-dev libnl-3-dev libnl-route-3-dev libzstd-dev zlib1g-dev doctest-dev
+  libnftables-dev libseccomp-dev doctest-dev
 )
 run_packages=(
   crun conmon golang-github-containers-common           # containers, their monitor, the default seccomp profile
@@ -13,10 +13,10 @@ run_packages=(
   mmdebstrap python3 curl                               # recipes' images, the scripts' JSON and requests
 )
 test_packages=(
-  libclang-rt-19-dev busybox-static skopeo redis-tools  # sanitizers, a tiny image, a second judge of images, a real client
-  etcd-server podman wrk jq                             # peers in bench/
-  qemu-system-x86 cpio kmod e2fsprogs                  # a guest with cgroup v2 (its kernel is unpacked, not installed)
+  libclang-rt-19-dev busybox-static                     # sanitizers, a tiny image
+  qemu-system-x86 cpio kmod e2fsprogs                   # a guest with cgroup v2 (its kernel is unpacked, not installed)
 )
+# bench/ alone wants its peers: apt-get install podman etcd-server
 
 say() { printf '\033[2m%(%H:%M:%S)T\033[0m %s\n' -1 "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }

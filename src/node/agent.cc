@@ -22,21 +22,6 @@ constexpr uint64_t kRetryMs = 500;
 constexpr uint64_t kRetryMaxMs = 5'000;
 constexpr uint64_t kRejoinMaxMs = 60'000;
 
-std::string job_name(JobKind kind) {
-  switch (kind) {
-    case JobKind::Adopt: return "adopt epoch";
-    case JobKind::Stop: return "stop";
-    case JobKind::ChangeNetworks: return "change networks";
-    case JobKind::EraseVolume: return "erase volume";
-    case JobKind::EnsureVolume: return "ensure volume";
-    case JobKind::PrepareImage: return "prepare image";
-    case JobKind::Start: return "start";
-    case JobKind::Probe: return "probe";
-    case JobKind::DropDisk: return "drop disk";
-  }
-  return "job";
-}
-
 class RealAgent final : public Agent {
  public:
   RealAgent(const AgentPorts& ports, const crypto::SigningKey& key, Options options, UserRanges ranges)
@@ -69,7 +54,7 @@ class RealAgent final : public Agent {
     if (!view.has_value()) return;
     Orders orders = build_orders(*view);
     orders.is_remembered = true;
-    give_user_ids(orders);
+    give_user_ids(orders, ranges_);
     // What came after the memory was written is not ours to judge.
     for (const auto& running : reconciler_.running()) {
       if (!orders.containers.contains(running.replica)) orders.desired.unverified.insert(running.replica);
@@ -189,7 +174,7 @@ class RealAgent final : public Agent {
 
   void take_over(const LedgerReader::Reading& reading) {
     Orders orders = build_orders(*reading.view);
-    give_user_ids(orders);
+    give_user_ids(orders, ranges_);
     std::set<ContractId> contracts;
     for (const auto& [replica, assigned] : orders.assigned) contracts.insert(replica.contract);
     for (const auto& running : reconciler_.running()) contracts.insert(running.replica.contract);
@@ -205,21 +190,6 @@ class RealAgent final : public Agent {
     liveness_.node(orders.node_epoch, orders.fence_after_ms);
     has_read_ = true;
     reconciler_.set_orders(std::move(orders), now());
-  }
-
-  void give_user_ids(Orders& orders) {
-    for (auto& [replica, task] : orders.containers) {
-      auto base = ranges_.base_uid(replica.contract);
-      if (base.has_value()) {
-        task.base_uid = *base;
-        continue;
-      }
-      log::error("node", "no user ids for a contract", {{"reason", base.error().message}});
-      orders.refusals[replica] = base.error();
-      orders.desired.unverified.insert(replica);
-      orders.desired.containers.erase(replica);
-    }
-    std::erase_if(orders.containers, [](const auto& entry) { return entry.second.base_uid == 0; });
   }
 
   void note_recorded(const ContractView& view, const ContractId& contract) {
@@ -255,7 +225,7 @@ class RealAgent final : public Agent {
       JobOutcome outcome = execute(ports_, job);
       loop_.post([this, job, begun, outcome = std::move(outcome)] {
         if (outcome.status.has_value() && job.kind != JobKind::Probe) {
-          log::info("node", job_name(job.kind) + " done", {{"replica", describe(job.replica)}, {"ms", std::to_string(now() - begun)}});
+          log::info("node", std::string(job_name(job.kind)) + " done", {{"replica", describe(job.replica)}, {"ms", std::to_string(now() - begun)}});
         }
         on_done(job, outcome);
       });
@@ -267,7 +237,7 @@ class RealAgent final : public Agent {
 
   void on_done(const Job& job, const JobOutcome& outcome) {
     if (!outcome.status.has_value() && job.kind != JobKind::Probe) {
-      log::warning("node", job_name(job.kind) + " failed", {{"replica", describe(job.replica)}, {"reason", outcome.status.error().message}});
+      log::warning("node", std::string(job_name(job.kind)) + " failed", {{"replica", describe(job.replica)}, {"reason", outcome.status.error().message}});
     }
     for (const auto& [contract, status] : outcome.networks) {
       if (!status.has_value()) {

@@ -1,5 +1,6 @@
 #include "node/user_ranges.h"
 
+#include "base/log.h"
 #include "io/file.h"
 #include "mcloud/node.pb.h"
 #include "wire/canonical.h"
@@ -51,6 +52,21 @@ Status UserRanges::save() const {
     range.set_slot(slot);
   }
   return io::write_file(file_, wire::encode(stored), io::Durability::Fsync, 0600);
+}
+
+void give_user_ids(Orders& orders, UserRanges& ranges) {
+  for (auto& [replica, task] : orders.containers) {
+    auto base = ranges.base_uid(replica.contract);
+    if (base.has_value()) {
+      task.base_uid = *base;
+      continue;
+    }
+    log::error("node", "no user ids for a contract", {{"reason", base.error().message}});
+    orders.refusals[replica] = base.error();
+    orders.desired.unverified.insert(replica);
+    orders.desired.containers.erase(replica);
+  }
+  std::erase_if(orders.containers, [](const auto& entry) { return entry.second.base_uid == 0; });
 }
 
 }  // namespace mcloud::node

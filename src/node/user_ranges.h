@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/ids.h"
+#include "node/desired.h"
 
 namespace mcloud::node {
 
@@ -30,5 +31,8 @@ class UserRanges {
   std::string file_;
   std::map<ContractId, uint32_t> slots_;
 };
+
+// Gives each container its contract's first id; one whose range cannot be had is refused for now.
+void give_user_ids(Orders& orders, UserRanges& ranges);
 
 }  // namespace mcloud::node

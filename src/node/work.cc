@@ -17,4 +17,19 @@ JobOutcome execute(const AgentPorts& ports, const Job& job) {
   return {.status = make_error(Code::Internal, "an unknown job"), .networks = {}};
 }
 
+std::string_view job_name(JobKind kind) {
+  switch (kind) {
+    case JobKind::Adopt: return "adopt epoch";
+    case JobKind::Stop: return "stop";
+    case JobKind::ChangeNetworks: return "change networks";
+    case JobKind::EraseVolume: return "erase volume";
+    case JobKind::EnsureVolume: return "ensure volume";
+    case JobKind::PrepareImage: return "prepare image";
+    case JobKind::Start: return "start";
+    case JobKind::Probe: return "probe";
+    case JobKind::DropDisk: return "drop disk";
+  }
+  return "job";
+}
+
 }  // namespace mcloud::node

@@ -7,4 +7,6 @@ namespace mcloud::node {
 
 JobOutcome execute(const AgentPorts& ports, const Job& job);
 
+std::string_view job_name(JobKind kind);  // "prepare image": for logs
+
 }  // namespace mcloud::node

@@ -112,7 +112,7 @@ Status bench(const std::string& folder, int rounds) {
   double our_median = percentile(ours, 0.5), peer_median = percentile(peer, 0.5);
   fmt::print("start() to the program running, {} rounds: ours p50 {:.1f} ms, p95 {:.1f} ms; crun run p50 {:.1f} ms, p95 {:.1f} ms\n",
              rounds, our_median, percentile(ours, 0.95), peer_median, percentile(peer, 0.95));
-  fmt::print("metric=container_start_ms ours={:.1f} peer={:.1f} peer_name=crun-run ratio={:.2f} unit=ms\n", our_median,
+  fmt::print("metric=start_overhead_ms ours={:.1f} peer={:.1f} peer_name=crun-run ratio={:.2f} unit=ms\n", our_median,
              peer_median, our_median / peer_median);
   return runtime::sweep_cgroups(group);
 }

@@ -20,7 +20,8 @@ TREE = HERE.parent.parent
 CACHE = TREE / "build/guest"
 
 PROGRAMS = ["/usr/bin/crun", "/usr/bin/conmon", "/usr/sbin/nft", "/bin/ip", "/usr/sbin/bird", "/usr/sbin/bridge",
-            "/usr/bin/kmod", "/usr/bin/unshare", "/usr/bin/nsenter", "/bin/mount", "/bin/umount", "/usr/sbin/birdc"]
+            "/usr/bin/kmod", "/usr/bin/unshare", "/usr/bin/nsenter", "/bin/mount", "/bin/umount", "/usr/sbin/birdc",
+            "/usr/bin/curl", "/usr/bin/nice"]
 FILES = ["/usr/share/containers/seccomp.json", "/etc/protocols", "/etc/services", "/etc/nsswitch.conf"]
 FIRST_MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk"]
 KERNEL_PARTS = ["kernel/net", "kernel/fs/overlayfs", "kernel/fs/fuse", "kernel/drivers/net", "kernel/drivers/virtio",
@@ -94,7 +95,7 @@ mount -t mqueue mqueue /dev/mqueue 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up; ulimit -n 20000
 check() { if [ "$2" = 0 ]; then echo "RESULT ok $1"; else echo "RESULT failed $1"; fi; }
-[ -f /sys/fs/cgroup/cgroup.controllers ]; check "the guest has cgroup v2 alone" $?
+echo; [ -f /sys/fs/cgroup/cgroup.controllers ]; check "the guest has cgroup v2 alone" $?
 mcloud cluster up --dir /smoke/cluster --nodes 2 > /smoke/up.log 2>&1 &
 up=$!
 nodes_online() { mcloud cluster status --json 2>/dev/null | grep -o '"ledger_state": *"online"' | wc -l; }
@@ -104,9 +105,9 @@ i=0; while [ $i -lt 120 ] && [ "$(nodes_online)" -lt 2 ]; do sleep 1; i=$((i+1))
 mcloud apply /smoke/contract.yaml --no-wait; check "the contract is signed and admitted" $?
 url=; i=0; while [ $i -lt 120 ]; do
   url=$(mcloud status smoke --json 2>/dev/null | grep -o 'http://127.0.0.1:[0-9]*' | head -n 1)
-  [ -n "$url" ] && wget -q -T 2 -O /tmp/page "$url/" 2>/dev/null && break; sleep 1; i=$((i+1)); done
+  [ -n "$url" ] && curl -s -f -m 2 -o /tmp/page "$url/" && break; sleep 1; i=$((i+1)); done
 grep -q 'cgroup v2' /tmp/page; served=$?; check "the service answers from outside the cluster" $served
-[ $served = 0 ] || { mcloud status smoke; mcloud cluster status; tail -n 30 /smoke/up.log; wget -T 2 -O - "$url/"
+[ $served = 0 ] || { mcloud status smoke; mcloud cluster status; tail -n 30 /smoke/up.log; curl -v -m 2 "$url/"
   for n in $(mcloud cluster status --json | tr -d ' ' | grep -o '"pid1":[0-9]*' | cut -d : -f 2); do
     echo "--- node with pid 1 = $n"; nsenter -t $n -n ip -br addr; nsenter -t $n -n nft list ruleset; nsenter -t $n -n ip route; done
   bird --version; lsmod | head -n 40; dmesg | tail -n 15; tail -n 20 /smoke/cluster/logs/* /smoke/cluster/nodes/*/*.log 2>/dev/null; }
@@ -114,7 +115,7 @@ limits=$(find /sys/fs/cgroup -path '*mcloud*' -name memory.max -exec cat {} + 2>
 check "the memory limit of 32 MiB stands in the container's cgroup" $?
 node=$(mcloud status smoke --json | tr -d ' \\n' | grep -o '"node":"[^"]*"' | head -n 1 | cut -d '"' -f 4)
 mcloud cluster kill "$node"; rm -f /tmp/page; i=0
-while [ $i -lt 120 ]; do wget -q -T 2 -O /tmp/page "$url/" 2>/dev/null && [ "$(mcloud status smoke --json | tr -d ' \\n' | grep -o '"node":"[^"]*"' | head -n 1 | cut -d '"' -f 4)" != "$node" ] && break; sleep 1; i=$((i+1)); done
+while [ $i -lt 120 ]; do curl -s -f -m 2 -o /tmp/page "$url/" && [ "$(mcloud status smoke --json | tr -d ' \\n' | grep -o '"node":"[^"]*"' | head -n 1 | cut -d '"' -f 4)" != "$node" ] && break; sleep 1; i=$((i+1)); done
 grep -q 'cgroup v2' /tmp/page; check "it answers again after its node was killed" $?
 kill -INT $up; i=0; while [ $i -lt 30 ] && kill -0 $up 2>/dev/null; do sleep 1; i=$((i+1)); done
 left=$(find /sys/fs/cgroup -type d -name 'mcloud*' | wc -l); [ "$left" = 0 ]; check "no cgroup is left after Ctrl-C" $?
