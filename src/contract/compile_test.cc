@@ -56,7 +56,7 @@ TEST_CASE("the bytes of a format never change by accident") {
 }
 
 TEST_CASE("the recipes of this repository compile") {
-  std::filesystem::path recipes = testdata().parent_path().parent_path().parent_path() / "recipes";
+  std::filesystem::path recipes = std::filesystem::path(testing::source_tree()) / "recipes";
   for (const char* name : {"hello", "redis"}) {
     CAPTURE(name);
     Compiled recipe = compiled(read_text(recipes / name / "contract.yaml"));
@@ -67,7 +67,7 @@ TEST_CASE("the recipes of this repository compile") {
 }
 
 TEST_CASE("the reference's examples compile, and its spelled-out defaults are the defaults") {
-  std::filesystem::path tree = testdata().parent_path().parent_path().parent_path();
+  std::filesystem::path tree = testing::source_tree();
   std::string page = read_text(tree / "docs/reference/contract.md");
   std::vector<Compiled> examples;
   for (size_t at = page.find("```yaml\n"); at != std::string::npos; at = page.find("```yaml\n", at)) {

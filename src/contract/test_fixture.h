@@ -13,6 +13,7 @@
 #include "contract/parse.h"
 #include "crypto/hash.h"
 #include "crypto/sign.h"
+#include "testing/source_tree.h"
 
 namespace mcloud::contract::fixture {
 
@@ -69,7 +70,7 @@ inline Compiled compiled(std::string_view yaml, const CompileContext& with = con
   return std::move(*outcome.compiled);
 }
 
-inline std::filesystem::path testdata() { return std::filesystem::path(__FILE__).parent_path() / "testdata"; }
+inline std::filesystem::path testdata() { return std::filesystem::path(testing::source_tree()) / "src/contract/testdata"; }
 
 inline std::string read_text(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);

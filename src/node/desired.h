@@ -93,10 +93,14 @@ struct Orders {
 
 Orders build_orders(const LedgerView& view);
 
-// The networks of one contract with publications that lead to its ready replicas; while none is ready, to all
-// local ones, so that the first answer needs no change of the firewall.
+// The networks of one contract with publications that lead to those of its local replicas that serve.
 pb::LocalNetworks contract_networks(const Orders& orders, const ContractId& contract,
-                                    const std::set<ReplicaKey>& ready);
+                                    const std::set<ReplicaKey>& serving);
+
+// Of networks as they are set: is this container a target of a publication?
+bool is_published(const pb::LocalNetworks& networks, std::string_view container_id);
+// A container that is about to leave keeps its place in the networks, so that what it still answers arrives.
+void keep_member(const pb::LocalNetworks& from, std::string_view container_id, pb::LocalNetworks& to);
 
 // "0123456789abcdef-web-0": valid as container id and as name of a network namespace.
 std::string container_id(const ReplicaKey& replica);

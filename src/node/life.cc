@@ -108,6 +108,7 @@ void Life::set_policies(const ContainerTask& task) {
   }
   std::optional<runtime::HealthPolicy> health = policy_of(*task.container);
   if (equal(health, health_policy_)) return;
+  is_trusted_ = is_ready();
   health_policy_ = health;
   health_.reset();
   if (health && phase_ == Phase::Running) health_.emplace(*health, started_ms_);
@@ -116,11 +117,13 @@ void Life::set_policies(const ContainerTask& task) {
 void Life::started(uint64_t now_ms) {
   restart_count_ = restarts_after_start();
   adopted(now_ms, 0);
+  is_trusted_ = false;
 }
 
 void Life::adopted(uint64_t now_ms, uint64_t running_ms) {
   phase_ = Phase::Running;
   has_run_ = true;
+  is_trusted_ = true;
   step_failures_ = 0;
   hold_until_ms_ = 0;
   message_.clear();
@@ -192,6 +195,8 @@ std::optional<uint64_t> Life::next_probe_ms() const {
 }
 
 bool Life::is_ready() const { return state() == pb::REPLICA_HEALTHY || (state() == pb::REPLICA_RUNNING && !health_policy_); }
+
+bool Life::may_serve() const { return is_ready() || (is_trusted_ && state() == pb::REPLICA_RUNNING); }
 
 pb::ReplicaState Life::state() const {
   switch (phase_) {

@@ -55,8 +55,10 @@ class Life {
   uint64_t held_until_ms() const;
   // When to probe; nullopt while it does not run or has no health check.
   std::optional<uint64_t> next_probe_ms() const;
-  // May get traffic: runs, and is healthy if it says how to tell.
+  // Runs, and is healthy if it says how to tell.
   bool is_ready() const;
+  // May get traffic: ready, or ready before its check began anew (the agent restarted, the check was changed).
+  bool may_serve() const;
   uint32_t restarts() const { return restart_count_; }
   uint32_t restarts_after_start() const { return restart_count_ + (has_run_ ? 1 : 0); }
 
@@ -77,6 +79,7 @@ class Life {
   uint32_t restart_count_ = 0;
   uint32_t step_failures_ = 0;
   bool has_run_ = false;
+  bool is_trusted_ = false;  // to be ready until its health check says something
   std::optional<runtime::HealthPolicy> health_policy_;
   std::optional<runtime::Health> health_;
   runtime::RestartPolicy restart_policy_;

@@ -16,7 +16,7 @@ TEST_CASE("what the orders say becomes networks that the network room has no com
   Orders orders = ledger.orders();
   network::DesiredNetworks desired;
   desired.backplane = *network::Ipv4::parse("10.251.0.1");
-  REQUIRE(add_networks(web.id, contract_networks(orders, web.id, {}), desired).has_value());
+  REQUIRE(add_networks(web.id, contract_networks(orders, web.id, {{web.id, "web", 0}}), desired).has_value());
   REQUIRE(desired.networks.size() == 1);
   CHECK(desired.networks[0].contract == web.id);
   CHECK(desired.networks[0].vni == 1001);

@@ -52,7 +52,7 @@ void Reconciler::found(const Found& found, std::string_view chain_id) {
   }
   volumes_ = found.volumes;
   for (const std::string& disk : found.disks) disks_[disk] = 0;
-  for (const auto& [contract, networks] : found.networks) networks_[contract] = crypto::blake2b(wire::encode(networks));
+  networks_ = found.networks;
 }
 
 void Reconciler::set_orders(Orders orders, uint64_t now_ms) {
@@ -79,7 +79,9 @@ void Reconciler::refresh_lives(uint64_t now_ms) {
     return task == orders_->containers.end() || task->second.spec != entry.second.spec();
   });
   std::erase_if(volume_lives_, [&](const auto& entry) { return !orders_->volumes.contains(entry.first); });
-  std::erase_if(network_lives_, [&](const auto& entry) { return !orders_->networks.contains(entry.first); });
+  std::erase_if(network_lives_, [&](const auto& entry) {
+    return !orders_->networks.contains(entry.first) && !networks_.contains(entry.first);
+  });
   for (const auto& [replica, task] : orders_->containers) {
     uint32_t restarts = 0;
     for (const auto& [id, tracked] : containers_) {
@@ -195,6 +197,7 @@ void Reconciler::stop_done(const Job& job, const Status& status, uint64_t now_ms
   }
   if (Life* life = life_of(found->second.actual.replica, found->second.actual.spec)) life->stopped();
   containers_.erase(found);
+  leaving_.erase(job.container);
   stop_holds_.erase(job.container);
   disks_[job.container] = now_ms + kDiskRestMs;
 }
@@ -232,7 +235,7 @@ void Reconciler::networks_done(const Job& job, const JobOutcome& outcome, uint64
   for (const auto& [contract, networks] : job.networks.set) {
     Status status = outcome_of(contract);
     if (status.has_value()) {
-      networks_[contract] = crypto::blake2b(wire::encode(networks));
+      networks_[contract] = networks;
       network_lives_.erase(contract);
       continue;
     }

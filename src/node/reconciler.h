@@ -55,6 +55,8 @@ class Reconciler {
     size_t probes = 6, probes_per_contract = 2;
     uint64_t job_deadline_ms = 60'000;       // then its replica is given up here; the lane stays taken until it ends
     uint64_t image_deadline_ms = 15 * 60'000;
+    uint64_t linger_ms = 300;                // from the end of its publication to the stop of a container
+    uint64_t withdraw_max_ms = 5'000;        // a container that must go does not wait longer for that end
   };
   explicit Reconciler(const Limits& limits) : limits_(limits) {}
 
@@ -121,17 +123,27 @@ class Reconciler {
     bool is_overdue = false;
   };
 
+  // A published container that is to be stopped: first no new request comes to it, then it goes.
+  struct Leaving {
+    uint64_t since_ms = 0;
+    uint64_t withdrawn_ms = 0;  // 0: its publication still leads to it
+  };
+
   bool is_fresh(uint64_t now_ms) const;
   void refresh_lives(uint64_t now_ms);
   void tell_life(Tracked& tracked, Life& life, uint64_t now_ms);
   void give_up_overdue(uint64_t now_ms);
-  std::set<ReplicaKey> ready() const;
-  Desired desired_now() const;
+  std::set<ReplicaKey> serving() const;
+  std::map<ContractId, pb::LocalNetworks> networks_now() const;
+  Desired desired_now(const std::map<ContractId, pb::LocalNetworks>& networks) const;
   Actual actual_now(uint64_t now_ms) const;
 
   void add_step_jobs(uint64_t now_ms, std::vector<Job>& jobs);
   std::optional<Job> job_of(const Step& step, uint64_t now_ms) const;
-  std::optional<Job> network_job(const std::vector<Step>& steps, uint64_t now_ms) const;
+  bool note_leaving(const std::vector<Step>& steps, uint64_t now_ms);
+  uint64_t leaves_ms(const Leaving& leaving) const;
+  std::optional<Job> network_job(const std::vector<Step>& steps, const std::map<ContractId, pb::LocalNetworks>& networks,
+                                 uint64_t now_ms) const;
   void add_probes(uint64_t now_ms, std::vector<Job>& jobs);
   void add_disk_jobs(uint64_t now_ms, std::vector<Job>& jobs);
   void begin(Job job, uint64_t now_ms, std::vector<Job>& jobs);
@@ -154,11 +166,12 @@ class Reconciler {
   uint64_t fence_after_ms_ = 5000;
   std::map<std::string, Tracked> containers_;
   std::map<ReplicaKey, uint64_t> volumes_;
-  std::map<ContractId, Hash> networks_;
+  std::map<ContractId, pb::LocalNetworks> networks_;  // as they are set
   std::map<ReplicaKey, Hash> prepared_;
   std::map<ReplicaKey, Life> lives_;
   std::map<ReplicaKey, VolumeLife> volume_lives_;
   std::map<ContractId, NetworkLife> network_lives_;
+  std::map<std::string, Leaving> leaving_;      // by container
   std::map<std::string, uint64_t> stop_holds_;  // containers whose stop failed: not again before
   // Disks of containers, by the container's id: not to be dropped before this moment (its last lines are still read).
   std::map<std::string, uint64_t> disks_;

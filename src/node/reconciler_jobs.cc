@@ -43,29 +43,54 @@ std::string lane_of(const Job& job) {
   return replica;
 }
 
+Hash hash_of(const pb::LocalNetworks& networks) { return crypto::blake2b(wire::encode(networks)); }
+
 }  // namespace
 
-std::set<ReplicaKey> Reconciler::ready() const {
-  std::set<ReplicaKey> ready;
-  for (const auto& [replica, life] : lives_) {
-    if (life.is_ready()) ready.insert(replica);
+// Where requests may go. The old version serves until its successor can really be started.
+std::set<ReplicaKey> Reconciler::serving() const {
+  std::set<ReplicaKey> serving;
+  for (const auto& [id, tracked] : containers_) {
+    if (!tracked.actual.running || leaving_.contains(id)) continue;
+    auto life = lives_.find(tracked.actual.replica);
+    bool is_old = life == lives_.end() || life->second.spec() != tracked.actual.spec;
+    if (is_old || life->second.may_serve()) serving.insert(tracked.actual.replica);
   }
-  return ready;
+  return serving;
 }
 
-Desired Reconciler::desired_now() const {
+// What the networks of every contract must look like at this moment.
+std::map<ContractId, pb::LocalNetworks> Reconciler::networks_now() const {
+  std::map<ContractId, pb::LocalNetworks> networks;
+  if (!orders_) return networks;
+  std::set<ReplicaKey> serving_now = serving();
+  for (const auto& [contract, local] : orders_->networks) {
+    networks[contract] = contract_networks(*orders_, contract, serving_now);
+  }
+  for (const auto& [id, leaving] : leaving_) {
+    auto tracked = containers_.find(id);
+    if (tracked == containers_.end() || !tracked->second.actual.running) continue;
+    const ContractId& contract = tracked->second.actual.replica.contract;
+    auto set = networks_.find(contract);
+    if (set == networks_.end()) continue;
+    auto [wanted, is_new] = networks.try_emplace(contract);
+    if (is_new) wanted->second.set_contract(contract.bytes());
+    keep_member(set->second, id, wanted->second);
+  }
+  return networks;
+}
+
+Desired Reconciler::desired_now(const std::map<ContractId, pb::LocalNetworks>& networks) const {
   if (!orders_) return {};
   Desired desired = orders_->desired;
-  std::set<ReplicaKey> ready_now = ready();
-  for (const auto& [contract, networks] : orders_->networks) {
-    desired.networks[contract] = crypto::blake2b(wire::encode(contract_networks(*orders_, contract, ready_now)));
-  }
+  for (const auto& [contract, local] : networks) desired.networks[contract] = hash_of(local);
   return desired;
 }
 
 // What is there, with jobs in flight counted so that a second one can never meet the first.
 Actual Reconciler::actual_now(uint64_t now_ms) const {
-  Actual actual{.volumes = volumes_, .networks = networks_, .prepared = prepared_};
+  Actual actual{.volumes = volumes_, .networks = {}, .prepared = prepared_};
+  for (const auto& [contract, local] : networks_) actual.networks[contract] = hash_of(local);
   std::set<std::string> starting;
   for (const auto& [id, flight] : in_flight_) {
     const Job& job = flight.job;
@@ -132,6 +157,9 @@ std::optional<Job> Reconciler::job_of(const Step& step, uint64_t now_ms) const {
       job.kind = JobKind::Stop;
       auto hold = stop_holds_.find(step.container);
       if (hold != stop_holds_.end() && hold->second > now_ms) return std::nullopt;
+      auto leaving = leaving_.find(step.container);
+      bool can_wait = leaving != leaving_.end() && step.reason != StopReason::Isolated && is_fresh(now_ms);
+      if (can_wait && now_ms < leaves_ms(leaving->second)) return std::nullopt;
       auto tracked = containers_.find(step.container);
       job.grace_ms = tracked == containers_.end() ? 0 : tracked->second.stop_grace_ms;
       if (step.reason == StopReason::Isolated) job.grace_ms = std::min(job.grace_ms, isolation_grace_ms(fence_after_ms_));
@@ -159,9 +187,39 @@ std::optional<Job> Reconciler::job_of(const Step& step, uint64_t now_ms) const {
   return std::nullopt;
 }
 
-std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps, uint64_t now_ms) const {
+// Keeps the list of published containers that are about to be stopped. True if it has grown.
+bool Reconciler::note_leaving(const std::vector<Step>& steps, uint64_t now_ms) {
+  bool has_grown = false;
+  std::set<std::string> stopping;
+  for (const Step& step : steps) {
+    if (step.kind != StepKind::StopContainer || !step.after.empty()) continue;
+    stopping.insert(step.container);
+    bool is_wish = step.reason == StopReason::NotAssigned || step.reason == StopReason::Replaced;
+    auto tracked = containers_.find(step.container);
+    bool is_running = tracked != containers_.end() && tracked->second.actual.running;
+    if (!is_wish || !is_running || leaving_.contains(step.container) || !is_fresh(now_ms)) continue;
+    auto set = networks_.find(step.replica.contract);
+    if (set == networks_.end() || !is_published(set->second, step.container)) continue;
+    leaving_[step.container] = {.since_ms = now_ms};
+    has_grown = true;
+  }
+  std::erase_if(leaving_, [&](const auto& entry) { return !stopping.contains(entry.first); });
+  for (auto& [id, leaving] : leaving_) {
+    if (leaving.withdrawn_ms != 0) continue;
+    auto set = networks_.find(containers_.at(id).actual.replica.contract);
+    if (set == networks_.end() || !is_published(set->second, id)) leaving.withdrawn_ms = now_ms;
+  }
+  return has_grown;
+}
+
+uint64_t Reconciler::leaves_ms(const Leaving& leaving) const {
+  if (leaving.withdrawn_ms == 0) return leaving.since_ms + limits_.withdraw_max_ms;
+  return leaving.withdrawn_ms + limits_.linger_ms;
+}
+
+std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps,
+                                           const std::map<ContractId, pb::LocalNetworks>& networks, uint64_t now_ms) const {
   Job job{.kind = JobKind::ChangeNetworks};
-  std::set<ReplicaKey> ready_now = ready();
   for (const Step& step : steps) {
     if (!step.after.empty()) continue;
     if (step.kind != StepKind::SetNetwork && step.kind != StepKind::RemoveNetwork) continue;
@@ -169,7 +227,7 @@ std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps, uint6
     auto life = network_lives_.find(contract);
     if (life != network_lives_.end() && life->second.hold_until_ms > now_ms) continue;
     if (step.kind == StepKind::RemoveNetwork) job.networks.remove.insert(contract);
-    if (step.kind == StepKind::SetNetwork) job.networks.set[contract] = contract_networks(*orders_, contract, ready_now);
+    if (step.kind == StepKind::SetNetwork) job.networks.set[contract] = networks.at(contract);
   }
   if (job.networks.set.empty() && job.networks.remove.empty()) return std::nullopt;
   return job;
@@ -177,7 +235,12 @@ std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps, uint6
 
 void Reconciler::add_step_jobs(uint64_t now_ms, std::vector<Job>& jobs) {
   Contact contact = is_fresh(now_ms) ? Contact::Fresh : Contact::Lost;
-  std::vector<Step> steps = plan(desired_now(), actual_now(now_ms), contact);
+  std::map<ContractId, pb::LocalNetworks> networks = networks_now();
+  std::vector<Step> steps = plan(desired_now(networks), actual_now(now_ms), contact);
+  if (note_leaving(steps, now_ms)) {
+    networks = networks_now();
+    steps = plan(desired_now(networks), actual_now(now_ms), contact);
+  }
   // Who has least in flight goes first, so that a contract with much to do leaves room for others.
   std::multimap<size_t, Job> candidates;
   for (const Step& step : steps) {
@@ -185,7 +248,7 @@ void Reconciler::add_step_jobs(uint64_t now_ms, std::vector<Job>& jobs) {
     if (std::optional<Job> job = job_of(step, now_ms)) candidates.emplace(in_flight_of(job->replica.contract), std::move(*job));
   }
   if (orders_) {
-    if (std::optional<Job> job = network_job(steps, now_ms)) candidates.emplace(0, std::move(*job));
+    if (std::optional<Job> job = network_job(steps, networks, now_ms)) candidates.emplace(0, std::move(*job));
   }
   for (auto& [in_flight, job] : candidates) begin(std::move(job), now_ms, jobs);
 }
@@ -238,6 +301,7 @@ uint64_t Reconciler::next_ms(uint64_t now_ms) const {
   for (const auto& [volume, life] : volume_lives_) at(life.hold_until_ms);
   for (const auto& [contract, life] : network_lives_) at(life.hold_until_ms);
   for (const auto& [container, hold] : stop_holds_) at(hold);
+  for (const auto& [container, leaving] : leaving_) at(leaves_ms(leaving));
   for (const auto& [disk, rests_until] : disks_) at(rests_until);
   for (const auto& [id, flight] : in_flight_) at(flight.deadline_ms);
   for (const auto& [id, tracked] : containers_) {
@@ -248,7 +312,7 @@ uint64_t Reconciler::next_ms(uint64_t now_ms) const {
 
 bool Reconciler::is_settled(uint64_t now_ms) const {
   Contact contact = is_fresh(now_ms) ? Contact::Fresh : Contact::Lost;
-  return in_flight_.empty() && plan(desired_now(), actual_now(now_ms), contact).empty();
+  return in_flight_.empty() && plan(desired_now(networks_now()), actual_now(now_ms), contact).empty();
 }
 
 }  // namespace mcloud::node

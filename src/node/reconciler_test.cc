@@ -42,6 +42,107 @@ TEST_CASE("a contract becomes containers in its network, and they are reported r
   CHECK(networks.publications(0).targets_size() == 2);
 }
 
+TEST_CASE("no request comes to a replica before it is healthy, nor while it is not") {
+  FakeMachine machine;
+  Ledger ledger;
+  Sample web = make(kWeb);
+  ledger.place(web);
+  machine.probe = make_error(Code::Unavailable, "not yet");
+  Bench bench(machine);
+  bench.orders(ledger);
+  bench.pass(200);
+  CHECK(machine.containers.size() == 2);
+  CHECK(machine.networks.at(web.id).publications_size() == 0);
+  machine.probe = {};
+  bench.pass(3'000);
+  REQUIRE(machine.networks.at(web.id).publications_size() == 1);
+  CHECK(machine.networks.at(web.id).publications(0).targets_size() == 2);
+  machine.probe = make_error(Code::Unavailable, "not any more");
+  bench.pass(20'000);
+  CHECK(machine.networks.at(web.id).publications_size() == 0);
+}
+
+TEST_CASE("a replica is replaced after its publication has ended and its last requests have been answered") {
+  FakeMachine machine;
+  Ledger ledger;
+  Sample first = make(kWeb);
+  ledger.place(first);
+  Bench bench(machine);
+  bench.orders(ledger);
+  bench.pass(200);
+  std::string changed = kWeb;
+  changed.replace(changed.find("oci:./image"), 11, "oci:./newer");
+  ledger.place(make(changed, {.version = 2, .previous = &first}), 2);
+  bench.orders(ledger);
+  bench.settle();
+  CHECK(machine.containers.size() == 2);
+  CHECK(machine.containers.at(id_of(first, "web", 0)).record.version() == 1);
+  CHECK(machine.networks.at(first.id).publications_size() == 0);
+  REQUIRE(machine.networks.at(first.id).networks_size() == 1);
+  CHECK(machine.networks.at(first.id).networks(0).members_size() == 2);
+  machine.done.clear();
+  bench.pass(299);
+  CHECK(std::count(machine.done.begin(), machine.done.end(), JobKind::Stop) == 0);
+  bench.pass(300);
+  CHECK(machine.containers.at(id_of(first, "web", 0)).record.version() == 2);
+  REQUIRE(machine.networks.at(first.id).publications_size() == 1);
+  CHECK(machine.networks.at(first.id).publications(0).targets_size() == 2);
+}
+
+TEST_CASE("an update whose image is not ready yet changes nothing about who serves") {
+  FakeMachine machine;
+  Ledger ledger;
+  Sample first = make(kWeb);
+  ledger.place(first);
+  Bench bench(machine);
+  bench.orders(ledger);
+  bench.pass(200);
+  std::string changed = kWeb;
+  changed.replace(changed.find("oci:./image"), 11, "oci:./newer");
+  machine.failures[JobKind::PrepareImage] = make_error(Code::Unavailable, "no way to it now");
+  ledger.place(make(changed, {.version = 2, .previous = &first}), 2);
+  bench.orders(ledger);
+  bench.pass(2'000);
+  REQUIRE(machine.networks.at(first.id).publications_size() == 1);
+  CHECK(machine.networks.at(first.id).publications(0).targets_size() == 2);
+}
+
+TEST_CASE("a published replica that moves away keeps its address until it has stopped, and no request comes to it") {
+  FakeMachine machine;
+  Ledger ledger;
+  Sample web = make(kWeb);
+  ledger.place(web);
+  Bench bench(machine);
+  bench.orders(ledger);
+  bench.pass(200);
+  ledger.forget(web.id);
+  bench.orders(ledger);
+  bench.settle();
+  CHECK(machine.containers.size() == 2);
+  CHECK(machine.networks.at(web.id).publications_size() == 0);
+  CHECK(machine.networks.at(web.id).networks(0).members_size() == 2);
+  bench.pass(400);
+  CHECK(machine.containers.empty());
+  CHECK(machine.networks.empty());
+}
+
+TEST_CASE("a container that must go does not wait for ever for the end of its publication") {
+  FakeMachine machine;
+  Ledger ledger;
+  Sample web = make(kWeb);
+  ledger.place(web);
+  Bench bench(machine);
+  bench.orders(ledger);
+  bench.pass(200);
+  machine.failures[JobKind::ChangeNetworks] = make_error(Code::Internal, "the firewall is stuck");
+  ledger.forget(web.id);
+  bench.orders(ledger);
+  bench.pass(4'900);
+  CHECK(machine.containers.size() == 2);
+  bench.pass(200);
+  CHECK(machine.containers.empty());
+}
+
 TEST_CASE("a publication leads to ready replicas while there are any") {
   FakeMachine machine;
   Ledger ledger;

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "ledger/state/test_chain.h"
+#include "testing/source_tree.h"
 
 using namespace mcloud;
 using namespace mcloud::ledger;
@@ -21,10 +22,7 @@ struct RecordedBlock {
 };
 using Recording = std::vector<RecordedBlock>;
 
-std::string golden_path() {
-  std::string here = __FILE__;
-  return here.substr(0, here.rfind('/')) + "/testdata/golden_chain.txt";
-}
+std::string golden_path() { return testing::source_tree() + "/src/ledger/state/testdata/golden_chain.txt"; }
 
 std::vector<pb::Facets> some_workloads(std::mt19937& random) {
   pb::Facets data = test_facets("data", 1 + random() % 2);
