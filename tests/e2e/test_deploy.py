@@ -63,7 +63,7 @@ def test_an_update_rolls_without_a_failed_request(cluster):
     text = HELLO.read_text().replace("oci:./image", f"oci:{TREE}/recipes/hello/image")
     changed.write_text(text.replace("GREETING: hello", "GREETING: moin"))
     expect("moin" in changed.read_text(), "the recipe has no GREETING any more")
-    load = Load(cluster.url("hello", "web"), 50)
+    load = Load(cluster.url("hello", "web"), 200)
     try:
         cluster.run("apply", changed, "--no-approve", "--no-wait", env=ENV)
         for name in ("ida", "lena"):
@@ -75,7 +75,7 @@ def test_an_update_rolls_without_a_failed_request(cluster):
         wait_for("both replicas at version 2", 60, rolled, 0.2)
     finally:
         sent, failed = load.end()
-    expect(sent > 20, f"only {sent} requests were sent")
+    expect(sent > 200, f"only {sent} requests were sent")
     expect(failed == 0, f"{failed} of {sent} requests failed: {load.failures[:3]}")
 
 
