@@ -23,7 +23,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 need_root() {
   [ "$(id -u)" = 0 ] && return
-  die "must run as root: it makes network namespaces, mounts and cgroups for the cluster (try: sudo $0 $*)"
+  die "must run as root: it makes network namespaces, mounts and cgroups for the cluster (try: sudo $0${*:+ $*})"
 }
 
 need_debian() {

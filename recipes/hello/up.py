@@ -24,8 +24,12 @@ def deploy(cluster, recipe):
         started = cluster.deploy_hello(recipe)
     else:
         started = now_ms()
-    for workload in ("web", "twin"):
-        cluster.wait_200(cluster.url("hello", workload, 120), 120)
+    try:
+        for workload in ("web", "twin"):
+            cluster.wait_200(cluster.url("hello", workload, 120), 120)
+    except Failure as failure:
+        reasons = sorted({r["message"] for r in cluster.json("status", "hello")["replicas"] if r["message"]})
+        raise Failure("; ".join([str(failure), *reasons])) from failure
     return now_ms() - started
 
 
