@@ -230,8 +230,14 @@ Result<QueryAnswer> MachineApplication::query(const std::vector<Bytes>& keys) {
   }
   auto view = current_view();
   QueryAnswer answer{view->height(), view->state_hash(), {}, false};
+  size_t bytes = 0;
   for (const Bytes& key : keys) {
     std::optional<Bytes> value = TRY(view->get(key));
+    bytes += value.has_value() ? value->size() : 0;
+    if (bytes > kQueryBytesMax) {
+      return make_error(Code::Exhausted, "the values of these " + std::to_string(keys.size()) +
+                                             " keys are larger than 32 MiB together; ask for fewer at once");
+    }
     answer.entries.push_back({key, std::move(value), TRY(tree::prove(*view, key)).encode()});
   }
   return answer;
@@ -245,8 +251,10 @@ Result<QueryAnswer> MachineApplication::list(const ListRequest& request) {
   }
   size_t limit = std::clamp<size_t>(request.limit, 1, kQueryKeysMax);
   QueryAnswer answer{view->height(), view->state_hash(), {}, false};
+  size_t bytes = 0;
   TRY(view->each(request.prefix, request.after, [&](BytesView key, BytesView value) {
-    answer.more = answer.entries.size() == limit;
+    answer.more = answer.entries.size() == limit || bytes >= kPageBytesMax;
+    bytes += value.size();
     if (!answer.more) answer.entries.push_back({Bytes(key), Bytes(value), ""});
     return !answer.more;
   }));
@@ -270,6 +278,11 @@ Status MachineApplication::restore(const std::string& path) {
 
 uint8_t result_byte(const TransactionResult& result) {
   return result.ok ? 0 : static_cast<uint8_t>(1 + static_cast<int>(result.code));
+}
+
+std::optional<Code> refusal_of(uint8_t result_byte) {
+  if (result_byte == 0) return std::nullopt;
+  return result_byte <= 1 + static_cast<int>(Code::Internal) ? static_cast<Code>(result_byte - 1) : Code::Internal;
 }
 
 std::unique_ptr<Application> make_application(StateStore& store, const Clock& clock, const std::string& chain_id) {

@@ -29,9 +29,14 @@ struct QueryAnswer {
 };
 
 inline constexpr size_t kQueryKeysMax = 256;
+// Of the values in one answer: who asks for the largest records again and again must not use up the server's memory.
+inline constexpr size_t kQueryBytesMax = 32 << 20;
+inline constexpr size_t kPageBytesMax = 4 << 20;  // a page of list() ends with the entry that reaches it
 
 // The byte that stands for a result in BlockHeader.results_hash: 0 = executed, else 1 + Code.
 uint8_t result_byte(const TransactionResult& result);
+// Why it was refused; nullopt: executed. Internal for a byte that stands for nothing.
+std::optional<Code> refusal_of(uint8_t result_byte);
 
 class Application {
  public:
@@ -63,7 +68,7 @@ class Application {
   // From which block time on there is work to do that only time holds back; nullopt: none. Thread-safe.
   virtual Result<std::optional<uint64_t>> next_due_ms() const = 0;
 
-  // Thread-safe. At the last committed height. Exhausted for more than kQueryKeysMax keys.
+  // Thread-safe. At the last committed height. Exhausted for more than kQueryKeysMax keys or kQueryBytesMax of values.
   virtual Result<QueryAnswer> query(const std::vector<Bytes>& keys) = 0;
   struct ListRequest {
     Bytes prefix;

@@ -6,6 +6,7 @@
 #include "ledger/state/keys.h"
 #include "ledger/state/test_chain.h"
 #include "ledger/tree/proof.h"
+#include "ledger/tree/tree.h"
 #include "testing/simulated_clock.h"
 #include "testing/temporary_folder.h"
 
@@ -121,6 +122,27 @@ TEST_CASE("a list is read page by page at one height while blocks go on") {
   CHECK_FALSE(third.more);
   CHECK(third.state_hash == first.state_hash);
   CHECK(fixture.application->list({.prefix = "farm/", .height = 99}).error().code == Code::NotFound);
+}
+
+TEST_CASE("an answer is bounded in bytes: a list in pages, a query with a refusal") {
+  Fixture fixture;
+  StateChanges large;
+  large.height = 1;
+  const Bytes value(3 << 20, 'x');
+  for (char letter = 'a'; letter < 'e'; ++letter) large.values[Bytes("large/") + letter] = value;
+  tree::NodeChanges nodes(fixture.store->nodes());
+  large.state_hash = tree::update(nodes, large.values).value();
+  large.nodes = nodes.take_changes();
+  REQUIRE(fixture.store->commit(std::move(large)).has_value());
+  auto application = make_application(*fixture.store, fixture.clock, "test");
+  QueryAnswer page = application->list({.prefix = "large/"}).value();
+  CHECK(page.entries.size() == 2);
+  CHECK(page.more);
+  page = application->list({.prefix = "large/", .after = page.entries.back().key}).value();
+  CHECK(page.entries.size() == 2);
+  CHECK_FALSE(page.more);
+  CHECK(application->query(std::vector<Bytes>(10, "large/a")).has_value());
+  CHECK(application->query(std::vector<Bytes>(11, "large/a")).error().code == Code::Exhausted);
 }
 
 TEST_CASE("a snapshot restores to the same hash in an empty state only") {

@@ -94,6 +94,7 @@ void Agent::crash_agent() {
   heard_ms_ = 0;
   busy_.clear();
   given_up_.clear();
+  broken_.clear();
   sent_sequence_ = 0;
 }
 
@@ -109,9 +110,8 @@ void Agent::beat() {
   if (!is_machine_up_) return;
   uint64_t counter = ++beats_;
   for (int i = 0; i < world_.scenario.validators; ++i) {
-    world_.network.send(name_, "v" + std::to_string(i), [this, i, counter] {
-      world_.chain.heartbeat(i, name_, counter);
-    });
+    world_.network.send(name_, "v" + std::to_string(i),
+                        [this, i, counter] { world_.chain.heartbeat(i, name_, counter); });
   }
   after_own(world_.scenario.fence_after_ms / 5, [this, boot = boots_] {
     if (boot == boots_) beat();
@@ -185,7 +185,8 @@ node::Desired Agent::desired() const {
     container.version = replica.version;
     container.spec = replica.spec;
     container.stop_on_isolation = replica.facets->on_isolation() == pb::ISOLATION_STOP;
-    for (const std::string& volume : replica.facets->with()) container.volumes.push_back({key.contract, volume, key.index});
+    for (const std::string& volume : replica.facets->with())
+      container.volumes.push_back({key.contract, volume, key.index});
   }
   return desired;
 }
@@ -197,9 +198,24 @@ node::Actual Agent::actual() const {
   actual.prepared = prepared_;
   for (const auto& [key, epoch] : given_up_) {
     const View::Replica* replica = told(key);
-    if (replica != nullptr && replica->epoch == epoch) actual.held.insert(key);
+    if (replica == nullptr || replica->epoch != epoch) continue;
+    actual.held.insert(key);
+    if (broken_.contains(key)) actual.given_up.insert(key);
   }
   return actual;
+}
+
+bool Agent::break_down() {
+  if (!is_agent_up_ || containers_.empty()) return false;
+  auto chosen = containers_.begin();
+  std::advance(chosen, static_cast<std::ptrdiff_t>(world_.random.below(containers_.size())));
+  const node::ActualContainer& runs = chosen->second.actual;
+  const View::Replica* replica = told(runs.replica);
+  if (replica == nullptr || replica->epoch != runs.epoch) return false;
+  given_up_[runs.replica] = runs.epoch;
+  broken_.insert(runs.replica);
+  turn();
+  return true;
 }
 
 void Agent::turn() {
@@ -216,8 +232,9 @@ void Agent::turn() {
 
 void Agent::begin(const node::Step& step) {
   busy_.insert(step_key(step));
-  uint64_t takes_ms = step.kind == StepKind::StopContainer ? 1 + world_.random.below(world_.scenario.fence_after_ms / 10)
-                                                           : 1 + world_.random.below(60);
+  uint64_t takes_ms = step.kind == StepKind::StopContainer
+                          ? 1 + world_.random.below(world_.scenario.fence_after_ms / 10)
+                          : 1 + world_.random.below(60);
   world_.clock.after(takes_ms, [this, step, life = lives_] {
     if (life != lives_) return;  // the agent died; what it had begun is not done
     busy_.erase(step_key(step));
@@ -235,12 +252,8 @@ void Agent::finish(const node::Step& step) {
       found->second.actual.version = step.version;
       return world_.judge.started({id_, step.replica, step.epoch, step.version});
     }
-    case StepKind::StopContainer:
-      containers_.erase(step.container);
-      return world_.judge.stopped(id_, step.replica);
-    case StepKind::EraseVolume:
-      volumes_.erase(step.replica);
-      return world_.judge.erased(step.replica);
+    case StepKind::StopContainer: containers_.erase(step.container); return world_.judge.stopped(id_, step.replica);
+    case StepKind::EraseVolume: volumes_.erase(step.replica); return world_.judge.erased(step.replica);
     case StepKind::EnsureVolume: volumes_[step.replica] = step.size_bytes; return;
     case StepKind::PrepareImage:
       if (is_refusing_) {
@@ -261,8 +274,12 @@ void Agent::start_container(const node::Step& step) {
   if (replica == nullptr || replica->epoch != step.epoch || contact() == node::Contact::Lost) return;
   std::string id = step.container.empty() ? "c" + std::to_string(++containers_made_) : step.container;
   Container& container = containers_[id];
-  container.actual = {.id = id, .replica = step.replica, .epoch = step.epoch, .version = step.version,
-                      .spec = step.spec, .stop_on_isolation = replica->facets->on_isolation() == pb::ISOLATION_STOP,
+  container.actual = {.id = id,
+                      .replica = step.replica,
+                      .epoch = step.epoch,
+                      .version = step.version,
+                      .spec = step.spec,
+                      .stop_on_isolation = replica->facets->on_isolation() == pb::ISOLATION_STOP,
                       .running = true};
   for (const std::string& volume : replica->facets->with()) {
     container.actual.volumes.push_back({step.replica.contract, volume, step.replica.index});
@@ -300,7 +317,8 @@ void Agent::report() {
   for (const auto& [key, replica] : view_->replicas) {
     pb::ReplicaState state = state_of(key, replica);
     bool is_written_off = replica.state == pb::REPLICA_CANNOT_RUN || replica.state == pb::REPLICA_STUCK;
-    if (is_volume(key) && state == pb::REPLICA_RUNNING) world_.judge.has_volume({id_, key, replica.epoch, replica.version});
+    if (is_volume(key) && state == pb::REPLICA_RUNNING)
+      world_.judge.has_volume({id_, key, replica.epoch, replica.version});
     if (state == replica.state || is_written_off) continue;
     pb::Result& result = results.emplace_back();
     result.set_contract(key.contract.bytes());
@@ -341,7 +359,8 @@ std::optional<std::string> Agent::check_settled() const {
     auto want = now->replicas.find(runs.replica);
     std::string what = "node " + name_ + " runs " + node::describe(runs.replica);
     if (want == now->replicas.end()) return what + ", which is not its to run";
-    if (want->second.epoch != runs.epoch || want->second.version != runs.version) return what + " in an old version or epoch";
+    if (want->second.epoch != runs.epoch || want->second.version != runs.version)
+      return what + " in an old version or epoch";
     if (++running[runs.replica] > 1) return what + " twice";
   }
   for (const auto& [key, replica] : now->replicas) {

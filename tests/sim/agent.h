@@ -52,6 +52,8 @@ class Agent {
   void crash_agent();
   void restart_agent();
   void set_refusing(bool is_refusing) { is_refusing_ = is_refusing; }
+  // Gives up something that runs. False when nothing does.
+  bool break_down();
 
   // Everything runs that the ledger says, in its version, and nothing else: what is wrong, or nullopt.
   std::optional<std::string> check_settled() const;
@@ -102,8 +104,9 @@ class Agent {
   uint64_t lives_ = 0;
   std::shared_ptr<const View> view_;
   uint64_t heard_ms_ = 0;
-  std::set<std::string> busy_;                        // steps on their way
-  std::map<node::ReplicaKey, uint64_t> given_up_;     // replica -> epoch
+  std::set<std::string> busy_;                     // steps on their way
+  std::map<node::ReplicaKey, uint64_t> given_up_;  // replica -> epoch
+  std::set<node::ReplicaKey> broken_;              // of those, what ran when it was given up
   uint64_t sent_sequence_ = 0;
   uint64_t sent_ms_ = 0;
 };

@@ -94,11 +94,15 @@ void Chain::start() {
 
 void Chain::come_up(bool is_restarted) {
   is_up_ = true;
+  // Who was only suspended, and not for long, goes on counting.
+  if (is_restarted || clock_.now() - down_ms_ > scenario_.fence_after_ms) judge_.ledger_is_back();
   if (!is_restarted) return;
   mempool_.clear();
-  for (auto& validator : validators_) {
-    validator = std::make_unique<ledger::Liveness>(scenario_.fence_after_ms, clock_.now());
-  }
+  for (size_t i = 0; i < validators_.size(); ++i) restart_validator(i);
+}
+
+void Chain::restart_validator(size_t validator) {
+  validators_[validator] = std::make_unique<ledger::Liveness>(scenario_.fence_after_ms, clock_.now());
 }
 
 uint64_t Chain::last_sequence(const PublicKey& sender) const {

@@ -38,9 +38,14 @@ class Chain {
   void heartbeat(int validator, const std::string& node, uint64_t counter);
 
   bool is_up() const { return is_up_; }
-  void go_down() { is_up_ = false; }
+  void go_down() {
+    is_up_ = false;
+    down_ms_ = clock_.now();
+  }
   // Restarted: timers are new; resumed: the process was only suspended.
   void come_up(bool is_restarted);
+  // One validator alone starts anew.
+  void restart_validator(size_t validator);
 
   const ledger::MemoryState& state() const { return state_; }
   uint64_t height() const { return blocks_.size(); }
@@ -66,6 +71,7 @@ class Chain {
   std::vector<ledger::VerifiedTransaction> mempool_;
   std::vector<std::unique_ptr<ledger::Liveness>> validators_;
   bool is_up_ = true;
+  uint64_t down_ms_ = 0;
 };
 
 }  // namespace mcloud::sim

@@ -1,5 +1,6 @@
 #include "sim/cluster.h"
 
+#include <algorithm>
 #include <deque>
 
 #include "sim/agent.h"
@@ -13,7 +14,7 @@ class Cluster {
   explicit Cluster(const Scenario& scenario)
       : scenario_(scenario),
         random_(scenario.seed ^ 0x5eed),
-        network_(clock_, random_, scenario.network),
+        network_(clock_, random_, scenario.network, figures_),
         judge_(clock_, scenario_),
         chain_(clock_, scenario_, judge_),
         people_(world()) {
@@ -34,7 +35,11 @@ class Cluster {
       if (auto wrong = agent.check_settled()) throw Violation("at the end: " + *wrong);
     }
     chain_.replay();
-    return {chain_.height(), judge_.starts(), judge_.moves(), judge_.fencings()};
+    figures_.blocks = chain_.height();
+    figures_.starts = judge_.starts();
+    figures_.moves = judge_.moves();
+    figures_.fencings = judge_.fencings();
+    return figures_;
   }
 
  private:
@@ -71,8 +76,14 @@ class Cluster {
     every(scenario_.cut_every_ms, [this] { cut(some_agent(), true); });
     every(scenario_.deaf_every_ms, [this] { cut(some_agent(), false); });
     every(scenario_.outage_every_ms, [this] { stop_ledger(); });
+    every(scenario_.validator_every_ms, [this] {
+      chain_.restart_validator(random_.below(static_cast<uint64_t>(scenario_.validators)));
+      ++figures_.validator_restarts;
+    });
+    every(scenario_.breakdown_every_ms, [this] { figures_.breakdowns += some_agent().break_down() ? 1 : 0; });
     every(scenario_.refusal_every_ms, [this] {
       Agent& agent = some_agent();
+      ++figures_.refusals;
       agent.set_refusing(true);
       for_a_while(6000, [&agent] { agent.set_refusing(false); });
     });
@@ -80,6 +91,7 @@ class Cluster {
 
   void crash(Agent& agent) {
     if (!agent.is_machine_up()) return;
+    ++figures_.crashes;
     agent.crash_machine();
     disturb(agent, +1);
     for_a_while(12'000, [this, &agent] {
@@ -89,34 +101,44 @@ class Cluster {
   }
 
   void crash_agent(Agent& agent) {
+    ++figures_.agent_crashes;
     agent.crash_agent();
     clock_.after(1 + random_.below(400), [&agent] { agent.restart_agent(); });
   }
 
-  void cut(Agent& agent, bool from_ledger) {
-    bool already = network_.is_cut(agent.name(), "v0");
-    if (already) return;
-    set_cut(agent, from_ledger, true);
-    disturb(agent, +1);
-    for_a_while(10'000, [this, &agent, from_ledger] {
-      set_cut(agent, from_ledger, false);
-      disturb(agent, -1);
-    });
-  }
+  // Enough of them do not hear it to fence it.
+  bool is_majority(size_t validators) const { return validators * 3 > static_cast<size_t>(scenario_.validators) * 2; }
 
-  void set_cut(Agent& agent, bool from_ledger, bool is_cut) {
-    auto change = [&](const std::string& other) {
-      is_cut ? network_.cut(agent.name(), other) : network_.restore(agent.name(), other);
-    };
-    for (int i = 0; i < scenario_.validators; ++i) change("v" + std::to_string(i));
-    if (from_ledger) change("ledger");
+  void cut(Agent& agent, bool from_ledger) {
+    if (cuts_.contains(agent.name())) return;
+    std::vector<std::string> others;
+    uint64_t count = static_cast<uint64_t>(scenario_.validators);
+    uint64_t first = random_.below(count);
+    uint64_t wanted = from_ledger ? count : 1 + random_.below(count);
+    for (uint64_t i = 0; i < wanted; ++i) others.push_back("v" + std::to_string((first + i) % count));
+    bool disturbs = is_majority(others.size());
+    if (from_ledger) others.push_back("ledger");
+    ++(from_ledger ? figures_.cuts : figures_.deaf);
+    cuts_.insert(agent.name());
+    for (const std::string& other : others) network_.cut(agent.name(), other);
+    if (disturbs) disturb(agent, +1);
+    for_a_while(10'000, [this, &agent, others, disturbs] {
+      for (const std::string& other : others) network_.restore(agent.name(), other);
+      cuts_.erase(agent.name());
+      if (disturbs) disturb(agent, -1);
+    });
   }
 
   void stop_ledger() {
     if (!chain_.is_up()) return;
     chain_.go_down();
+    ++figures_.outages;
     bool is_restarted = random_.chance(50);
-    for_a_while(20'000, [this, is_restarted] { chain_.come_up(is_restarted); });
+    uint64_t begin_ms = clock_.now();
+    for_a_while(scenario_.outage_ms_max, [this, is_restarted, begin_ms] {
+      figures_.outage_ms_max = std::max(figures_.outage_ms_max, clock_.now() - begin_ms);
+      chain_.come_up(is_restarted);
+    });
   }
 
   void repair() {
@@ -133,6 +155,7 @@ class Cluster {
   }
 
   const Scenario scenario_;
+  RunFigures figures_;
   Clockwork clock_;
   testing::SimulatedRandom random_;
   Network network_;
@@ -141,6 +164,7 @@ class Cluster {
   People people_;
   std::deque<Agent> agents_;
   std::map<std::string, int> disturbances_;
+  std::set<std::string> cuts_;  // agents that are cut from somebody
   bool is_repaired_ = false;
 };
 

@@ -3,14 +3,9 @@
 
 #include <cstdint>
 
-namespace mcloud::sim {
+#include "sim/figures.h"
 
-struct RunFigures {
-  uint64_t blocks = 0;
-  uint64_t starts = 0;
-  uint64_t moves = 0;
-  uint64_t fencings = 0;
-};
+namespace mcloud::sim {
 
 // Throws Violation (sim/judge.h) when something that must be true is not.
 RunFigures run_seed(uint64_t seed);

@@ -1,6 +1,7 @@
 #include "sim/judge.h"
 
 #include <algorithm>
+#include <array>
 
 #include "contract/header.h"
 #include "ledger/state/records.h"
@@ -12,6 +13,12 @@ using node::ReplicaKey;
 
 bool is_ready_word(pb::ReplicaState state) {
   return state == pb::REPLICA_RUNNING || state == pb::REPLICA_HEALTHY || state == pb::REPLICA_COMPLETED;
+}
+
+// Of everything that is given away.
+using Amounts = std::array<uint64_t, 4>;
+Amounts amounts_of(const pb::Demand& demand) {
+  return {demand.cpu_milli(), demand.memory_bytes(), demand.disk_bytes(), demand.pids()};
 }
 
 constexpr size_t kIdAt = 9;  // "workload/" id "/" name, "contract/" id
@@ -121,36 +128,48 @@ void Judge::judge_node(const pb::Node& node) {
   touched_nodes_.insert(node.key());
   if (!fenced) return;
   ++fencings_;
+  if (clock_.now() <= back_ms_ + scenario_.fence_after_ms) {
+    fail("node " + node.name() + " is fenced " + std::to_string(clock_.now() - back_ms_) +
+         " ms after an outage of the ledger, before anybody could hear it");
+  }
   if (scenario_.network.loss_percent != 0) return;
   // Without loss, only what was disturbed lately may be taken for dead; an outage is no reason.
   auto disturbed = disturbed_until_.find(ledger::node_id_of(node));
   uint64_t until = disturbed == disturbed_until_.end() ? 0 : disturbed->second;
-  if (until == UINT64_MAX || until + scenario_.fence_after_ms + 1000 >= clock_.now()) return;
+  // Several validators' votes count together for twice fence_after.
+  uint64_t memory_ms = scenario_.fence_after_ms + 1000 + (scenario_.validators > 1 ? 2 * scenario_.fence_after_ms : 0);
+  if (until == UINT64_MAX || until + memory_ms >= clock_.now()) return;
   fail("node " + node.name() + " is fenced, though nothing kept its heartbeats from the validators");
 }
 
-// What stands on a node, added up from the headers, is what the node says is used, and not more than it has.
+// What stands on a node, added up from the headers, is what the node says is used, and not more than it has; and no
+// two workloads have the same claim.
 void Judge::judge_books() const {
   for (const Bytes& key : touched_nodes_) {
     auto found = nodes_.find(key);
     if (found == nodes_.end()) continue;
     const pb::Node& node = found->second;
-    uint64_t memory = 0;
-    uint64_t cpu = 0;
+    Amounts used{};
+    std::map<std::string, std::pair<ContractId, std::string>> claims;
     for (const auto& [replica, holder] : holders_) {
       if (holder.node != key) continue;
       const pb::ContractHeader* known = header(replica.contract, holder.version);
       const pb::Facets* facets = known == nullptr ? nullptr : contract::find_facets(*known, replica.workload);
       if (facets == nullptr) fail(node::describe(replica) + " is placed, though its version names no such workload");
-      memory += facets->demand().memory_bytes();
-      cpu += facets->demand().cpu_milli();
+      const Amounts wanted = amounts_of(facets->demand());
+      for (size_t i = 0; i < used.size(); ++i) used[i] += wanted[i];
+      for (const std::string& claim : facets->claims()) {
+        std::pair<ContractId, std::string> who{replica.contract, replica.workload};
+        if (claims.try_emplace(claim, who).first->second != who)
+          fail("two workloads have " + claim + " on " + node.name());
+      }
     }
-    if (memory > node.capacity().memory_bytes() || cpu > node.capacity().cpu_milli()) {
-      fail("node " + node.name() + " is given more than it has");
+    const Amounts capacity = amounts_of(node.capacity());
+    for (size_t i = 0; i < used.size(); ++i) {
+      if (used[i] > capacity[i]) fail("node " + node.name() + " is given more than it has");
     }
-    if (memory != node.used().memory_bytes() || cpu != node.used().cpu_milli()) {
+    if (used != amounts_of(node.used()))
       fail("node " + node.name() + ": what it says is used is not what stands on it");
-    }
   }
 }
 
@@ -193,7 +212,8 @@ void Judge::has_volume(const Start& start) {
   if (facets == nullptr || holder == holders_.end() || holder->second.node != start.node.view()) return;
   auto [at, is_new] = data_at_.try_emplace(start.replica, start.node);
   if (is_new || at->second == start.node) return;
-  if (facets->on_node_loss() == pb::NODE_LOSS_WAIT) fail(node::describe(start.replica) + " is served empty on another node");
+  if (facets->on_node_loss() == pb::NODE_LOSS_WAIT)
+    fail(node::describe(start.replica) + " is served empty on another node");
   at->second = start.node;
 }
 

@@ -28,6 +28,8 @@ class Judge {
   // ---- the ledger ----------------------------------------------------------------------------
   void accepted(const pb::Transaction& transaction);  // executed without refusal
   void block(const ledger::Overlay::Changes& changes);
+  // After an outage that made the validators' timers start afresh.
+  void ledger_is_back() { back_ms_ = clock_.now(); }
 
   // ---- nodes ---------------------------------------------------------------------------------
   struct Start {
@@ -92,13 +94,14 @@ class Judge {
   std::map<std::pair<ContractId, uint64_t>, pb::ContractHeader> headers_;
   std::map<std::pair<ContractId, uint64_t>, std::set<Bytes>> approvals_;
   std::set<ContractId> erasable_;
-  std::map<node::ReplicaKey, Holder> holders_;          // as the ledger says
+  std::map<node::ReplicaKey, Holder> holders_;  // as the ledger says
   std::map<Bytes, pb::Node> nodes_;
   std::set<Bytes> touched_nodes_;
   std::map<node::ReplicaKey, std::map<NodeId, uint64_t>> live_;  // what really runs, by epoch
   std::set<std::tuple<node::ReplicaKey, NodeId, uint64_t>> ran_;
-  std::map<node::ReplicaKey, NodeId> data_at_;          // where a volume that must not move was made
-  std::map<NodeId, uint64_t> disturbed_until_;          // UINT64_MAX = still
+  std::map<node::ReplicaKey, NodeId> data_at_;  // where a volume that must not move was made
+  std::map<NodeId, uint64_t> disturbed_until_;  // UINT64_MAX = still
+  uint64_t back_ms_ = 0;                        // end of the last outage
   uint64_t fencings_ = 0;
   uint64_t moves_ = 0;
   uint64_t starts_ = 0;

@@ -62,7 +62,8 @@ void Judge::settled_replica(const Settled& now, const pb::Facets& facets, const 
     const pb::ContractHeader& told = headers_.at({contract::contract_id(now.header), replica.version()});
     bool asked = contract::find_facets(told, facets.name())->has_health();
     bool ready = replica.state() == (asked ? pb::REPLICA_HEALTHY : pb::REPLICA_RUNNING);
-    if (!ready) fail(what + " is placed but not ready: state " + std::to_string(replica.state()) + " " + replica.message());
+    if (!ready)
+      fail(what + " is placed but not ready: state " + std::to_string(replica.state()) + " " + replica.message());
     bool explained = replica.version() == now.header.version() || !now.contract.current().reason().empty();
     if (!explained) fail(what + " is not updated and nothing says why");
     return;

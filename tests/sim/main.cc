@@ -1,5 +1,6 @@
 // sim [--seeds N] [--from S] | [--seed S]     runs seeds S .. S+N-1 and ends at the first that fails
 //     [--expect-failure]                      a bug is planted: at least one seed must fail
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +11,9 @@
 #include "sim/judge.h"
 
 namespace {
+
+// In so many seeds each fault must have happened.
+constexpr uint64_t kSeedsForEverything = 200;
 
 struct Options {
   uint64_t from = 1;
@@ -58,11 +62,7 @@ int main(int argc, char** argv) {
   mcloud::sim::RunFigures total;
   for (uint64_t seed = options.from; seed < options.from + options.count; ++seed) {
     try {
-      mcloud::sim::RunFigures figures = mcloud::sim::run_seed(seed);
-      total.blocks += figures.blocks;
-      total.starts += figures.starts;
-      total.moves += figures.moves;
-      total.fencings += figures.fencings;
+      total.add(mcloud::sim::run_seed(seed));
     } catch (const mcloud::sim::Violation& violation) {
       std::printf("seed %llu: %s\nrepeat: %s --seed %llu\n", static_cast<unsigned long long>(seed), violation.what(),
                   argv[0], static_cast<unsigned long long>(seed));
@@ -70,10 +70,15 @@ int main(int argc, char** argv) {
     }
   }
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-  std::printf("%llu seeds in %lld ms: %llu blocks, %llu starts, %llu moves, %llu fencings\n",
-              static_cast<unsigned long long>(options.count), static_cast<long long>(took.count()),
-              static_cast<unsigned long long>(total.blocks), static_cast<unsigned long long>(total.starts),
-              static_cast<unsigned long long>(total.moves), static_cast<unsigned long long>(total.fencings));
+  std::printf("%llu seeds in %lld ms (%lld a minute): %s\n", static_cast<unsigned long long>(options.count),
+              static_cast<long long>(took.count()),
+              static_cast<long long>(options.count) * 60'000 / std::max<long long>(took.count(), 1),
+              total.text().c_str());
+  std::string missing = total.missing();
+  if (options.count >= kSeedsForEverything && !missing.empty()) {
+    std::printf("in all these seeds there were no %s: nothing is known about them\n", missing.c_str());
+    return 1;
+  }
   if (!options.expect_failure) return 0;
   std::printf("a bug is planted and no seed found it\n");
   return 1;

@@ -13,6 +13,7 @@ namespace {
 constexpr uint64_t kTickMs = 300;
 constexpr uint64_t kResendMs = 2000;
 constexpr size_t kContractsMax = 7;
+constexpr size_t kWaitingMax = 20;  // during an outage: what waits must be through before the end
 
 }  // namespace
 
@@ -21,7 +22,7 @@ void People::start() { tick(); }
 void People::tick() {
   if (is_calm_) {
     repair();
-  } else if (world_.random.chance(45)) {
+  } else if (outboxes_["ann"].waiting.size() < kWaitingMax && world_.random.chance(45)) {
     have_an_idea();
   }
   for (auto& [person, outbox] : outboxes_) flush(person, outbox);
@@ -51,9 +52,11 @@ void People::have_an_idea() {
   switch (what) {
     case 7: return cancel(index);
     case 8:
-      return post("ann", [node](pb::Transaction& transaction) { transaction.mutable_drain_node()->set_node(node.bytes()); });
+      return post("ann",
+                  [node](pb::Transaction& transaction) { transaction.mutable_drain_node()->set_node(node.bytes()); });
     case 9:
-      return post("ann", [node](pb::Transaction& transaction) { transaction.mutable_resume_node()->set_node(node.bytes()); });
+      return post("ann",
+                  [node](pb::Transaction& transaction) { transaction.mutable_resume_node()->set_node(node.bytes()); });
     default: return update(headers_[index]);
   }
 }

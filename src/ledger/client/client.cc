@@ -217,6 +217,8 @@ Result<std::vector<SubmitOutcome>> VerifyingClient::submit(const std::vector<Byt
     outcomes = std::move(verified->outcomes);
     return {};
   }));
+  // What was executed is told even if the disk refuses; the next read says so then.
+  static_cast<void>(remember());
   TRY(std::move(unknown));
   return outcomes;
 }

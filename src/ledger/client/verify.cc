@@ -62,6 +62,12 @@ Result<VerifiedHead> verify_head(const Trust& trust, BytesView bytes) {
 Hash hash_of_transactions(BytesView joined_hashes) { return crypto::blake2b(joined_hashes); }
 Hash hash_of_results(BytesView result_bytes) { return crypto::blake2b(result_bytes); }
 
+Status verify_results(const pb::BlockHeader& header, BytesView results, size_t transactions) {
+  if (results.size() == transactions && hash_of_results(results).view() == header.results_hash()) return {};
+  return make_error(Code::Denied, "the results of block " + std::to_string(header.height()) +
+                                      " are not those that its validators signed");
+}
+
 Result<uint8_t> verify_outcome(const VerifiedHead& head, const BlockEvidence& evidence, const Hash& transaction) {
   if (evidence.transaction_hashes.size() != evidence.results.size() * Hash::kSize ||
       hash_of_transactions(evidence.transaction_hashes).view() != head.header.transactions_hash() ||

@@ -28,6 +28,10 @@ struct BlockEvidence {
 Hash hash_of_transactions(BytesView joined_hashes);
 Hash hash_of_results(BytesView result_bytes);
 
+// Of a block that is at hand as a whole (GET /v1/blocks/HEIGHT): Denied unless `results` are those that its verified
+// header names, one byte for each of its transactions, in order (refusal_of() in ledger/application.h reads them).
+Status verify_results(const pb::BlockHeader& header, BytesView results, size_t transactions);
+
 // Where in a verified block a transaction was executed, and with which result byte. Denied when the evidence does not
 // match the head or the transaction is not in it.
 Result<uint8_t> verify_outcome(const VerifiedHead& head, const BlockEvidence& evidence, const Hash& transaction);

@@ -113,8 +113,9 @@ Api::Answer Api::submit(const wire::HttpRequest& request) {
 Result<Bytes> Api::head_at(uint64_t height) const {
   ChainTip tip = parts_.tip.copy();
   if (tip.head.height == height) return tip.signed_header;
-  Bytes bytes = TRY(parts_.blocks.read(height));
-  auto block = TRY(wire::decode<pb::Block>(bytes, "block", kBlockBytesMax));
+  Bytes stored = TRY(parts_.blocks.read(height));
+  StoredBlock parts = TRY(split_stored(stored));
+  auto block = TRY(wire::decode<pb::Block>(parts.block, "block", kBlockBytesMax));
   return wire::encode(block.head());
 }
 
@@ -187,8 +188,9 @@ Api::Answer Api::follow(const wire::HttpRequest&) {
 
 Api::Answer Api::block(const wire::HttpRequest& request) {
   uint64_t height = TRY(number(last_part(request, "/v1/blocks/"), "the height"));
-  Bytes block = TRY(parts_.blocks.read(height));
-  return reply({{"height", height}, {"block", to_base64(block)}});
+  Bytes stored = TRY(parts_.blocks.read(height));
+  StoredBlock parts = TRY(split_stored(stored));
+  return reply({{"height", height}, {"block", to_base64(parts.block)}, {"results", to_base64(parts.results)}});
 }
 
 Api::Answer Api::put_blob(const wire::HttpRequest& request) {

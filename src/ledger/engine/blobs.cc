@@ -41,7 +41,7 @@ Status Blobs::load() {
     for (const std::string& name : TRY(io::list_folder(folder))) {
       Result<Hash> hash = Hash::from_hex(name);
       if (!hash.has_value()) return make_error(Code::Corrupt, folder + "/" + name + ": not a blob's name");
-      uint64_t bytes = TRY(file_size(folder + "/" + name));
+      uint64_t bytes = cost(TRY(file_size(folder + "/" + name)));
       if (place == kKept) {
         index.kept[*hash] = bytes;
         index.kept_bytes += bytes;
@@ -72,6 +72,11 @@ Status Blobs::make_room(Index& index, uint64_t bytes) {
   return {};
 }
 
+Status Blobs::check_room_to_keep(const Index& index, uint64_t cost) const {
+  if (index.kept_bytes + cost <= limits_.kept_bytes_max) return {};
+  return make_error(Code::Exhausted, "there is no room for more contract bodies on this ledger server");
+}
+
 Result<Hash> Blobs::put(BytesView bytes) {
   if (bytes.empty() || bytes.size() > limits_.blob_bytes_max) {
     return make_error(Code::Invalid, "a blob has " + std::to_string(bytes.size()) + " bytes, 1 to " +
@@ -83,19 +88,17 @@ Result<Hash> Blobs::put(BytesView bytes) {
   return index_.with([&](Index& index) -> Result<Hash> {
     if (index.kept.contains(hash) || index.fresh.contains(hash)) return hash;
     if (index.wanted.contains(hash)) {
-      if (index.kept_bytes + bytes.size() > limits_.kept_bytes_max) {
-        return make_error(Code::Exhausted, "there is no room for more contract bodies on this ledger server");
-      }
+      TRY(check_room_to_keep(index, cost(bytes.size())));
       TRY(io::write_file(path(kKept, hash), bytes, io::Durability::Fsync, 0600));
       index.wanted.erase(hash);
-      index.kept[hash] = bytes.size();
-      index.kept_bytes += bytes.size();
+      index.kept[hash] = cost(bytes.size());
+      index.kept_bytes += cost(bytes.size());
       return hash;
     }
-    TRY(make_room(index, bytes.size()));
+    TRY(make_room(index, cost(bytes.size())));
     TRY(io::write_file(path(kNew, hash), bytes, io::Durability::Fsync, 0600));
-    index.fresh[hash] = {bytes.size(), clock_.monotonic_ms()};
-    index.new_bytes += bytes.size();
+    index.fresh[hash] = {cost(bytes.size()), clock_.monotonic_ms()};
+    index.new_bytes += cost(bytes.size());
     return hash;
   });
 }
@@ -123,6 +126,7 @@ Status Blobs::keep(const Hash& hash) {
       index.wanted.insert(hash);
       return {};
     }
+    TRY(check_room_to_keep(index, found->second.bytes));
     if (::rename(path(kNew, hash).c_str(), path(kKept, hash).c_str()) != 0) {
       return errno_error(errno, "keep blob " + hash.hex());
     }

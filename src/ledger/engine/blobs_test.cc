@@ -11,7 +11,7 @@ using namespace mcloud::ledger;
 namespace {
 
 constexpr Blobs::Limits kSmall = {
-    .blob_bytes_max = 100, .kept_bytes_max = 250, .new_bytes_max = 250, .new_age_min_ms = 1'000};
+    .blob_bytes_max = 100, .blob_cost_min = 1, .kept_bytes_max = 250, .new_bytes_max = 250, .new_age_min_ms = 1'000};
 
 struct Fixture {
   testing::TemporaryFolder folder;
@@ -74,6 +74,36 @@ TEST_CASE("a blob that a contract names stays, whether it came before or after")
   Hash third = crypto::blake2b(Bytes(90, '3'));
   must(blobs->keep(third));
   CHECK(blobs->put(Bytes(90, '3')).error().code == Code::Exhausted);
+}
+
+TEST_CASE("what is kept is bounded, whichever way it came; the rest is served while there is room for uploads") {
+  Fixture fixture;
+  auto blobs = fixture.open();
+  std::vector<Hash> hashes;
+  for (char letter : {'a', 'b', 'c'}) {
+    hashes.push_back(must(blobs->put(Bytes(80, letter))));
+    fixture.clock.advance(10'000);
+  }
+  must(blobs->put(Bytes(10, 'd')));
+  must(blobs->keep(hashes[0]));
+  must(blobs->keep(hashes[1]));
+  must(blobs->keep(hashes[2]));
+  CHECK(blobs->keep(crypto::blake2b(Bytes(10, 'd'))).has_value());
+  Hash fifth = must(blobs->put(Bytes(10, 'e')));
+  CHECK(blobs->keep(fifth).error().code == Code::Exhausted);
+  CHECK(blobs->kept_bytes() == 250);
+  CHECK(must(blobs->get(fifth)) == Bytes(10, 'e'));
+}
+
+TEST_CASE("small blobs cannot use up the disk's files: each counts as a block of the disk") {
+  Fixture fixture;
+  Blobs::Limits limits = kSmall;
+  limits.blob_cost_min = 100;
+  auto blobs = must(Blobs::open(fixture.folder.path(), fixture.clock, limits));
+  must(blobs->put("a"));
+  must(blobs->put("b"));
+  CHECK(blobs->put("c").error().code == Code::Exhausted);
+  CHECK(blobs->new_bytes() == 200);
 }
 
 TEST_CASE("a damaged file is reported, not handed out; a foreign one is not taken for a blob") {

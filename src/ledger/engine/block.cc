@@ -27,6 +27,13 @@ Error corrupt(uint64_t height, std::string_view why) {
 
 }  // namespace
 
+Result<StoredBlock> split_stored(BytesView stored) {
+  uint64_t count = 0;
+  for (size_t i = 0; i < 4 && stored.size() >= 4; ++i) count = count << 8 | static_cast<uint8_t>(stored[i]);
+  if (stored.size() < 4 + count) return make_error(Code::Corrupt, "a stored block ends before its results do");
+  return StoredBlock{stored.substr(4, count), stored.substr(4 + count)};
+}
+
 SealedBlock seal_block(const std::string& chain_id, const ChainTip* previous, uint64_t time_ms,
                        const std::vector<Bytes>& transactions, const Application::FinalizedBlock& outcome,
                        const crypto::SigningKey& validator) {
@@ -55,12 +62,15 @@ SealedBlock seal_block(const std::string& chain_id, const ChainTip* previous, ui
   sealed.tip.head = {header.height(), time_ms, crypto::blake2b(head.header()), outcome.state_hash};
   sealed.tip.signed_header = wire::encode(head);
   sealed.evidence.head = sealed.tip.signed_header;
-  sealed.block = wire::encode(block);
+  append_u32_be(sealed.stored, static_cast<uint32_t>(transactions.size()));
+  sealed.stored += sealed.evidence.results;
+  sealed.stored += wire::encode(block);
   return sealed;
 }
 
 Result<OpenedBlock> open_block(BytesView bytes, const Trust& trust, uint64_t height, const ChainTip* previous) {
-  auto block = TRY(wire::decode<pb::Block>(bytes, "block " + std::to_string(height), kBlockBytesMax));
+  StoredBlock stored = TRY(split_stored(bytes).with_context("block " + std::to_string(height)));
+  auto block = TRY(wire::decode<pb::Block>(stored.block, "block " + std::to_string(height), kBlockBytesMax));
   OpenedBlock opened;
   opened.tip.signed_header = wire::encode(block.head());
   VerifiedHead verified = TRY(verify_head(trust, opened.tip.signed_header));
@@ -74,6 +84,9 @@ Result<OpenedBlock> open_block(BytesView bytes, const Trust& trust, uint64_t hei
   }
   if (hash_of_transactions(hashes).view() != opened.header.transactions_hash()) {
     return corrupt(height, "its transactions are not those its header names");
+  }
+  if (!verify_results(opened.header, stored.results, opened.transactions.size()).has_value()) {
+    return corrupt(height, "its results are not those its header names");
   }
   if (previous != nullptr && opened.header.previous() != previous->head.hash.view()) {
     return corrupt(height, "it does not follow on the block before");

@@ -15,9 +15,20 @@ struct ChainTip {
 
 struct SealedBlock {
   ChainTip tip;
-  Bytes block;  // pb::Block, as it is stored
+  Bytes stored;  // as BlockStore keeps it
   BlockEvidence evidence;
 };
+
+// What a block is in the store:
+//   0   4  n, number of transactions, u32be
+//   4   n  their result bytes, so that whoever reads the history knows what became of each
+//   4+n    pb::Block
+struct StoredBlock {
+  BytesView results;
+  BytesView block;
+};
+// Views into `stored`; Corrupt when it is too short.
+Result<StoredBlock> split_stored(BytesView stored);
 
 // The block after `previous` (nullptr: the genesis block), signed.
 SealedBlock seal_block(const std::string& chain_id, const ChainTip* previous, uint64_t time_ms,
@@ -31,8 +42,8 @@ struct OpenedBlock {
 };
 
 // Denied or Corrupt unless it is signed, of this chain, has this height and follows on `previous` (nullptr: not
-// checked).
-Result<OpenedBlock> open_block(BytesView block, const Trust& trust, uint64_t height, const ChainTip* previous);
+// checked), with the transactions and the results that its header names.
+Result<OpenedBlock> open_block(BytesView stored, const Trust& trust, uint64_t height, const ChainTip* previous);
 
 // Corrupt unless executing the block gave what its header says.
 Status check_outcome(const OpenedBlock& block, const Application::FinalizedBlock& outcome);

@@ -26,7 +26,7 @@ Result<ChainTip> begin_chain(const LedgerFolder& folder, Application& applicatio
   outcome.logic_version = folder.genesis.parameters().logic_version();
   SealedBlock genesis =
       seal_block(folder.trust.chain_id, nullptr, folder.genesis.time_ms(), {}, outcome, folder.validator);
-  TRY(blocks.append(0, genesis.block));
+  TRY(blocks.append(0, genesis.stored));
   TRY(application.commit());
   return genesis.tip;
 }

@@ -35,7 +35,7 @@ ChainTip make_block(Parts& parts, const ChainTip& tip, Until until) {
   auto outcome = must(parts.application->finalize_block(height, time_ms, transactions));
   SealedBlock sealed = seal_block("test", &tip, time_ms, transactions, outcome, parts.folder.validator);
   if (until == Until::Finalized) return tip;
-  must(parts.blocks->append(height, sealed.block));
+  must(parts.blocks->append(height, sealed.stored));
   if (until == Until::Committed) must(parts.application->commit());
   return sealed.tip;
 }
@@ -138,7 +138,7 @@ TEST_CASE("a block whose header promises another state is refused") {
     auto outcome = must(parts.application->finalize_block(4, tip.head.time_ms, {}));
     outcome.state_hash = Hash();
     SealedBlock wrong = seal_block("test", &tip, tip.head.time_ms, {}, outcome, parts.folder.validator);
-    must(parts.blocks->append(4, wrong.block));
+    must(parts.blocks->append(4, wrong.stored));
   }
   Parts parts(folder.path());
   CHECK(parts.recover().error().code == Code::Corrupt);

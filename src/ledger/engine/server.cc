@@ -21,7 +21,11 @@ Status keep_named_blobs(const StateView& view, Blobs& blobs) {
     Result<Hash> hash = Hash::from_bytes(bytes);
     if (!hash.has_value()) return;  // empty: none
     Status kept = blobs.keep(*hash);
-    if (!kept.has_value()) failed = std::move(kept);
+    if (kept.has_value()) return;
+    if (kept.error().code != Code::Exhausted)
+      failed = std::move(kept);
+    else
+      log::warning("ledger", "cannot keep a blob", {{"hash", hash->hex()}, {"error", kept.error().message}});
   };
   TRY(view.each("contract/", "", [&](BytesView, BytesView value) {
     pb::Contract contract;

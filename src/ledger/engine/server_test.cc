@@ -50,6 +50,15 @@ TEST_CASE("what is submitted is executed, proven, and there after a restart") {
   CHECK(submit_one(*again, ledger.create_farm("ann", "blue")) == 2);
 }
 
+TEST_CASE(
+    "the height of a submission is remembered like that of a read, so nothing older is believed after a restart") {
+  TestServer ledger;
+  testing::TemporaryFolder folder;
+  uint64_t height = must(ledger.client(folder / "head")->submit({ledger.create_farm("ann", "green")}))[0].height;
+  CHECK(height == 1);
+  CHECK(ledger.client(folder / "head")->head().height == height);
+}
+
 TEST_CASE("a refused transaction says why, in a block or before it") {
   TestServer ledger;
   auto client = ledger.client();
@@ -189,9 +198,39 @@ TEST_CASE("status, metrics, blocks and a snapshot are served") {
   auto answer = nlohmann::json::parse(get(ledger, "/v1/blocks/1").body);
   auto block = must(wire::decode<pb::Block>(must(from_base64(answer["block"].get<std::string>())), "block"));
   CHECK(block.transactions_size() == 1);
+  CHECK(must(from_base64(answer["results"].get<std::string>())) == Bytes(1, '\0'));
   CHECK(get(ledger, "/v1/snapshot").body.starts_with("MCSTATE1"));
   std::string key = test_key("ann").public_key().hex();
   CHECK(get(ledger, "/v1/sequence?key=" + key).body == "{\"next\":2}");
+}
+
+TEST_CASE("a block tells, provably, what became of each of its transactions, however many it refused") {
+  TestServer ledger;
+  auto client = ledger.client();
+  std::vector<Bytes> transactions;
+  for (uint64_t i = 0; i < 60; ++i) {
+    std::string name = i % 3 == 0 ? "taken" : i % 3 == 1 ? "Bad Name" : "farm" + std::to_string(i);
+    transactions.push_back(farm_transaction("ann", name, i + 1));
+  }
+  uint64_t height = must(client->submit(transactions)).back().height;
+  size_t refused = 0;
+  for (uint64_t at = 1; at <= height; ++at) {
+    auto answer = nlohmann::json::parse(get(ledger, "/v1/blocks/" + std::to_string(at)).body);
+    auto block = must(wire::decode<pb::Block>(must(from_base64(answer["block"].get<std::string>())), "block"));
+    Bytes results = must(from_base64(answer["results"].get<std::string>()));
+    VerifiedHead head = must(verify_head(client->trust(), wire::encode(block.head())));
+    auto count = static_cast<size_t>(block.transactions_size());
+    CHECK(verify_results(head.header, results, count).has_value());
+    for (char result : results) refused += refusal_of(static_cast<uint8_t>(result)).has_value() ? 1 : 0;
+    for (size_t i = 0; i < results.size(); ++i) {
+      Bytes wrong = results;
+      wrong[i] = static_cast<char>(wrong[i] ^ 1);
+      CHECK(verify_results(head.header, wrong, count).error().code == Code::Denied);
+    }
+    CHECK(verify_results(head.header, results + '\0', count).error().code == Code::Denied);
+  }
+  CHECK(refused == 39);  // 19 times the name is taken, 20 times it is none
+  CHECK(refusal_of(1 + static_cast<int>(Code::Denied)) == Code::Denied);
 }
 
 TEST_CASE("transactions that nobody waits for are executed all the same") {

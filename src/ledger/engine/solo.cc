@@ -155,7 +155,7 @@ Status Solo::seal(std::vector<Item>& items) {
   uint64_t execute_us = watch.lap_us();
   SealedBlock sealed = seal_block(folder_.trust.chain_id, &tip_, time_ms, transactions, outcome, folder_.validator);
   watch.lap_us();
-  TRY(blocks_.append(height, sealed.block));
+  TRY(blocks_.append(height, sealed.stored));
   uint64_t sync_us = watch.lap_us();
   TRY(application_.commit());
   uint64_t commit_us = watch.lap_us();

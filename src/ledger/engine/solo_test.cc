@@ -181,4 +181,11 @@ TEST_CASE("each block is signed, follows on the one before and says what its tra
   CHECK(first.header.results_hash() == hash_of_results(Bytes("\0\6", 2)).view());
   CHECK(open_block(fixture.blocks.blocks[1], fixture.trust, 1, nullptr).error().code == Code::Corrupt);
   CHECK(open_block(fixture.blocks.blocks[0], fixture.trust, 1, &second.tip).error().code == Code::Corrupt);
+  Bytes other_results = fixture.blocks.blocks[0];
+  other_results[5] = '\0';  // "refused b" was refused
+  CHECK(open_block(other_results, fixture.trust, 1, nullptr).error().code == Code::Corrupt);
+  for (size_t size = 0; size < 8; ++size) {
+    BytesView cut = BytesView(fixture.blocks.blocks[0]).substr(0, size);
+    CHECK(open_block(cut, fixture.trust, 1, nullptr).error().message != "");
+  }
 }

@@ -53,17 +53,18 @@ void mark_dirty(StateWriter& state, const ContractId& contract) {
 
 void mark_revised(StateWriter& state, const ContractId& contract) { state.put(keys::dirty(contract), kRevised); }
 
-std::vector<DirtyItem> take_dirty(StateWriter& state, size_t count_max) {
+std::vector<DirtyItem> first_dirty(const StateReader& state, size_t count_max) {
   const size_t id_at = keys::dirties().size();
-  std::vector<DirtyItem> taken;
+  std::vector<DirtyItem> items;
   state.each(keys::dirties(), [&](BytesView key, BytesView value) {
-    if (taken.size() == count_max) return false;
-    taken.push_back({contract_id_of(key.substr(id_at)), value == kRevised});
+    if (items.size() == count_max) return false;
+    items.push_back({contract_id_of(key.substr(id_at)), value == kRevised});
     return true;
   });
-  for (const DirtyItem& item : taken) state.erase(keys::dirty(item.contract));
-  return taken;
+  return items;
 }
+
+void clear_dirty(StateWriter& state, const ContractId& contract) { state.erase(keys::dirty(contract)); }
 
 void set_waiting(StateWriter& state, const ContractId& contract, bool waits) {
   const uint64_t now = generation(state);
@@ -87,17 +88,16 @@ void something_freed(StateWriter& state) {
   store_number(state, keys::waiting_generation(), now + 1);
 }
 
-std::vector<ContractId> take_waiting(StateWriter& state, size_t count_max) {
+std::vector<ContractId> first_waiting(const StateReader& state, size_t count_max) {
   const uint64_t now = generation(state);
   const size_t number_at = keys::waitings().size();
-  std::vector<ContractId> taken;
+  std::vector<ContractId> contracts;
   state.each(keys::waitings(), [&](BytesView key, BytesView) {
-    if (taken.size() == count_max || read_u64_be(key.substr(number_at, 8)) >= now) return false;
-    taken.push_back(contract_id_of(key.substr(number_at + 8)));
+    if (contracts.size() == count_max || read_u64_be(key.substr(number_at, 8)) >= now) return false;
+    contracts.push_back(contract_id_of(key.substr(number_at + 8)));
     return true;
   });
-  for (const ContractId& contract : taken) set_waiting(state, contract, true);
-  return taken;
+  return contracts;
 }
 
 void forget_tokens(StateWriter& state, uint64_t time_ms, size_t count_max) {

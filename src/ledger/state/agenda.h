@@ -28,15 +28,16 @@ struct DirtyItem {
   ContractId contract;
   bool is_revised = false;
 };
-// Removes and returns some, in order of their ids.
-std::vector<DirtyItem> take_dirty(StateWriter& state, size_t count_max);
+// Some of them, in order of their ids; they stay marked until clear_dirty().
+std::vector<DirtyItem> first_dirty(const StateReader& state, size_t count_max);
+void clear_dirty(StateWriter& state, const ContractId& contract);
 
 // Whether a contract waits for something to become free. Idempotent.
 void set_waiting(StateWriter& state, const ContractId& contract, bool waits);
 // Something became free: all that wait are to be tried again.
 void something_freed(StateWriter& state);
-// Some of those that wait and were not tried since something became free; they stay on the list, tried.
-std::vector<ContractId> take_waiting(StateWriter& state, size_t count_max);
+// Some of those that wait and were not tried since something became free. set_waiting() says that one was tried.
+std::vector<ContractId> first_waiting(const StateReader& state, size_t count_max);
 
 // Forgets join tokens that have expired anyway.
 void forget_tokens(StateWriter& state, uint64_t time_ms, size_t count_max);

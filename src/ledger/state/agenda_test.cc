@@ -44,33 +44,40 @@ TEST_CASE("a contract that is to be read again stays so, however often it is mar
   uint64_t next = 7;
   CHECK(agenda::has_pending(state, next));
   CHECK_EQ(next, 0);
-  auto taken = agenda::take_dirty(state, 2);
-  REQUIRE_EQ(taken.size(), 2);
-  CHECK(taken[0].is_revised);
-  CHECK(taken[1].is_revised);
-  taken = agenda::take_dirty(state, 2);
-  REQUIRE_EQ(taken.size(), 1);
-  CHECK_FALSE(taken[0].is_revised);
+  auto first = agenda::first_dirty(state, 2);
+  REQUIRE_EQ(first.size(), 2);
+  CHECK(first[0].is_revised);
+  CHECK(first[1].is_revised);
+  for (const agenda::DirtyItem& item : first) agenda::clear_dirty(state, item.contract);
+  first = agenda::first_dirty(state, 2);
+  REQUIRE_EQ(first.size(), 1);
+  CHECK_FALSE(first[0].is_revised);
 }
 
 TEST_CASE("each time something becomes free, all that wait are tried once") {
   MemoryState state;
   uint64_t next = 0;
+  auto try_waiting = [&](size_t count_max) {
+    auto contracts = agenda::first_waiting(state, count_max);
+    for (const ContractId& contract : contracts) agenda::set_waiting(state, contract, true);
+    return contracts.size();
+  };
   agenda::something_freed(state);
   for (uint8_t i = 1; i <= 5; ++i) agenda::set_waiting(state, id_of(i), true);
-  CHECK(agenda::take_waiting(state, 10).empty());
+  CHECK_EQ(try_waiting(10), 0);
   CHECK_FALSE(agenda::has_pending(state, next));
   agenda::something_freed(state);
   CHECK(agenda::has_pending(state, next));
-  CHECK_EQ(agenda::take_waiting(state, 3).size(), 3);
+  CHECK_EQ(try_waiting(3), 3);
   agenda::set_waiting(state, id_of(1), false);  // found its place
   agenda::something_freed(state);               // while two are still to be tried
-  CHECK_EQ(agenda::take_waiting(state, 10).size(), 4);
+  CHECK_EQ(try_waiting(10), 4);
   CHECK_FALSE(agenda::has_pending(state, next));
   for (uint8_t i = 2; i <= 5; ++i) agenda::set_waiting(state, id_of(i), false);
   agenda::something_freed(state);
   CHECK_FALSE(agenda::has_pending(state, next));
   int left = 0;
-  state.each("waiting", [&](BytesView key, BytesView) { return left += key == keys::waiting_generation() ? 0 : 1, true; });
+  state.each("waiting",
+             [&](BytesView key, BytesView) { return left += key == keys::waiting_generation() ? 0 : 1, true; });
   CHECK_EQ(left, 0);
 }

@@ -60,8 +60,9 @@ Status check_vote(const Vote<Action>& vote, const pb::ContractVersion& version, 
   }
   auto subject = contract::approval_subject(vote.call.chain_id(), header, version.header());
   if (contract::verify_decision(subject, vote.decision, vote.call.sender, action.signature())) return {};
-  return make_error(Code::Denied, "the signature is not this signer's over chain, contract, version, expiry, header "
-                                  "hash and decision");
+  return make_error(Code::Denied,
+                    "the signature is not this signer's over chain, contract, version, expiry, header "
+                    "hash and decision");
 }
 
 template <typename Action>
@@ -76,7 +77,8 @@ void record(const Vote<Action>& vote, pb::ContractVersion& version) {
 template <typename Action>
 Result<pb::Contract> decide(const Vote<Action>& vote, const StateReader& state) {
   pb::Contract contract = TRY(load_named(state, vote.action.contract()));
-  if (!contract.has_proposed()) return make_error(Code::Conflict, "contract " + contract.name() + " has no proposed version");
+  if (!contract.has_proposed())
+    return make_error(Code::Conflict, "contract " + contract.name() + " has no proposed version");
   pb::ContractVersion& proposed = *contract.mutable_proposed();
   if (proposed.state() != pb::CONTRACT_PENDING) {
     return make_error(Code::Conflict, version_name(proposed) + " of contract " + contract.name() +
@@ -96,7 +98,8 @@ void end_proposal(StateWriter& state, pb::Contract& contract, pb::ContractState 
   pb::ContractVersion& proposed = *contract.mutable_proposed();
   proposed.set_state(outcome);
   agenda::remove_due(state, parse_header(proposed.header()).expires_ms(), keys::Due::Expiry, contract.id());
-  free_name(state, contract);
+  // Nothing of it was ever approved: others may have the name.
+  if (!contract.has_current()) free_name(state, contract);
 }
 
 // The version that ran until now goes on until the new one takes over, replica by replica: its header stays.
@@ -138,7 +141,8 @@ void expire_proposal(StateWriter& state, const ContractId& id, uint64_t time_ms)
 }
 
 void free_name(StateWriter& state, const pb::Contract& contract) {
-  if (!contract.has_current()) state.erase(keys::contract_name(key_of(contract.owner()), contract.name()));
+  Bytes key = keys::contract_name(key_of(contract.owner()), contract.name());
+  if (state.get(key) == contract.id()) state.erase(key);
 }
 
 Status approve(const Call& call, const pb::Approve& action, StateWriter& state) {

@@ -15,7 +15,7 @@ void conclude_proposal(StateWriter& state, pb::Contract& contract, uint64_t time
 // A proposed version whose time is over expires.
 void expire_proposal(StateWriter& state, const ContractId& contract, uint64_t time_ms);
 
-// A contract nothing of which was ever approved gives its name free when its proposal ends.
+// The contract's name is free again, if it is (still) the one that has it.
 void free_name(StateWriter& state, const pb::Contract& contract);
 
 }  // namespace mcloud::ledger

@@ -75,7 +75,8 @@ template <typename Action>
 void propose(const Call& call, const Action& action, const pb::ContractHeader& header, pb::Contract& contract,
              StateWriter& state) {
   if (contract.proposed().state() == pb::CONTRACT_PENDING) {
-    agenda::remove_due(state, parse_header(contract.proposed().header()).expires_ms(), keys::Due::Expiry, contract.id());
+    agenda::remove_due(state, parse_header(contract.proposed().header()).expires_ms(), keys::Due::Expiry,
+                       contract.id());
   }
   contract.clear_proposed();
   pb::ContractVersion& proposed = *contract.mutable_proposed();
@@ -115,8 +116,8 @@ Status check_successor(const pb::ContractHeader& header, const pb::Contract& con
                                           std::to_string(last + 1));
   }
   if (header.name() != contract.name()) {
-    return make_error(Code::Invalid, "header: name is " + header.name() + ", a contract keeps its name: " +
-                                         contract.name());
+    return make_error(Code::Invalid,
+                      "header: name is " + header.name() + ", a contract keeps its name: " + contract.name());
   }
   for (const pb::SpaceGrant& grant : contract.spaces()) TRY(check_spaces(header, grant));
   return {};
@@ -170,7 +171,7 @@ Status cancel_contract(const Call& call, const pb::CancelContract& action, State
   }
   if (!is_over(contract)) {
     contract.set_cancelled_ms(call.time_ms);
-    state.erase(keys::contract_name(call.sender, contract.name()));
+    free_name(state, contract);
   }
   if (contract.has_proposed()) contract.mutable_proposed()->set_state(pb::CONTRACT_CANCELLED);
   if (contract.has_current()) contract.mutable_current()->set_state(pb::CONTRACT_CANCELLED);

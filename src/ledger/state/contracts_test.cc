@@ -46,12 +46,15 @@ TEST_CASE("a keyring is named exactly when there are sealed secrets") {
   TestChain chain;
   pb::ContractHeader header = chain.make_header("web", {test_facets("web", 1)});
   auto submit = [&](const Bytes& hash, const std::vector<Bytes>& nodes) {
-    return chain.run("ann", [&](pb::Transaction& transaction) {
-      pb::SubmitContract& action = *transaction.mutable_submit_contract();
-      action.set_header(wire::encode(header));
-      action.set_keyring_hash(hash);
-      for (const Bytes& node : nodes) action.add_keyring_nodes(node);
-    }).code;
+    return chain
+        .run("ann",
+             [&](pb::Transaction& transaction) {
+               pb::SubmitContract& action = *transaction.mutable_submit_contract();
+               action.set_header(wire::encode(header));
+               action.set_keyring_hash(hash);
+               for (const Bytes& node : nodes) action.add_keyring_nodes(node);
+             })
+        .code;
   };
   CHECK_EQ(submit(Bytes(32, 'h'), {}), Code::Invalid);
   CHECK_EQ(submit("", {Bytes(32, 'n')}), Code::Invalid);
@@ -129,6 +132,22 @@ TEST_CASE("a first version that is rejected or expires frees its name and can be
   CHECK(chain.update(again).ok);
   CHECK(chain.approve(again, "bob").ok);
   CHECK_EQ(chain.contract(header).current().version(), 2);
+}
+
+TEST_CASE("cancelling what lost its name does not take it from the contract that has it now") {
+  TestChain chain;
+  pb::ContractHeader header = chain.make_header("web", {test_facets("web", 1)});
+  chain.submit(header);
+  chain.reject(header, "bob");
+  pb::ContractHeader twin = header;
+  twin.set_nonce(Bytes(16, 'x'));
+  REQUIRE(chain.submit(twin).ok);
+  CHECK(chain.cancel(header).ok);
+  CHECK_EQ(chain.state().get(keys::contract_name(test_key("ann").public_key(), "web")),
+           contract::contract_id(twin).bytes());
+  pb::ContractHeader third = header;
+  third.set_nonce(Bytes(16, 'y'));
+  CHECK_EQ(chain.submit(third).code, Code::AlreadyExists);
 }
 
 TEST_CASE("a cancelled contract gives everything back and is over") {
@@ -216,9 +235,8 @@ TEST_CASE("a network keeps its range; its replicas keep their addresses wherever
   other.mutable_spaces(0)->set_range("10.8.0.0/24");
   CHECK_EQ(chain.update(other).code, Code::Invalid);
 
-  pb::ContractHeader larger = chain.upgrade(header, [](pb::ContractHeader& next) {
-    next.mutable_workloads(0)->set_replicas(1);
-  });
+  pb::ContractHeader larger =
+      chain.upgrade(header, [](pb::ContractHeader& next) { next.mutable_workloads(0)->set_replicas(1); });
   larger = chain.upgrade(larger, [](pb::ContractHeader& next) { next.mutable_workloads(0)->set_replicas(3); });
   CHECK_EQ(chain.replica(header, "web", 2).addresses(0).address(), "10.7.0.4");
   CHECK_EQ(chain.contract(header).spaces(0).leases_size(), 3);

@@ -36,7 +36,8 @@ void add_claims(pb::Node& node, BytesView contract, const pb::Facets& facets) {
 void remove_claims(pb::Node& node, BytesView contract, const pb::Facets& facets) {
   auto& claims = *node.mutable_claims();
   for (const std::string& name : facets.claims()) {
-    auto at = std::find_if(claims.begin(), claims.end(), [&](const pb::NodeClaim& claim) { return claim.name() == name; });
+    auto at =
+        std::find_if(claims.begin(), claims.end(), [&](const pb::NodeClaim& claim) { return claim.name() == name; });
     CHECK(at != claims.end() && at->contract() == contract && at->workload() == facets.name());
     if (at->holders() > 1) {
       at->set_holders(at->holders() - 1);
@@ -64,8 +65,19 @@ const Nodes& Ground::all() {
     if (nodes_.find(id) == nodes_.end()) parse_record(nodes_[Bytes(id)], value, key);
     return true;
   });
+  const size_t node_at = keys::crowds().size();
+  state_.each(keys::crowds(), [&](BytesView key, BytesView count) {
+    crowds_.try_emplace(Bytes(key.substr(node_at)), read_u64_be(count));
+    return true;
+  });
   has_all_ = true;
   return nodes_;
+}
+
+uint64_t& Ground::crowd(BytesView node) {
+  auto found = crowds_.find(node);
+  if (found != crowds_.end()) return found->second;
+  return crowds_[Bytes(node)] = load_number(state_, keys::crowd(key_of(node))).value_or(0);
 }
 
 pb::Node& Ground::changed(BytesView node) {
@@ -82,6 +94,7 @@ void Ground::charge(BytesView node, BytesView contract, const pb::Facets& facets
   used.set_disk_bytes(used.disk_bytes() + facets.demand().disk_bytes());
   used.set_pids(used.pids() + facets.demand().pids());
   add_claims(record, contract, facets);
+  ++crowd(node);
 }
 
 void Ground::discharge(BytesView node, BytesView contract, const pb::Facets& facets) {
@@ -92,6 +105,8 @@ void Ground::discharge(BytesView node, BytesView contract, const pb::Facets& fac
   used.set_disk_bytes(give_back(used.disk_bytes(), facets.demand().disk_bytes()));
   used.set_pids(give_back(used.pids(), facets.demand().pids()));
   remove_claims(record, contract, facets);
+  uint64_t& held = crowd(node);
+  held = give_back(held, 1);
 }
 
 void Ground::assign(BytesView node, const pb::AssignedContract& contract) {
@@ -118,7 +133,15 @@ void Ground::assign(BytesView node, const pb::AssignedContract& contract) {
 }
 
 void Ground::store() {
-  for (const Bytes& node : changed_) ledger::store(state_, keys::node(key_of(node)), nodes_.find(node)->second);
+  for (const Bytes& node : changed_) {
+    ledger::store(state_, keys::node(key_of(node)), nodes_.find(node)->second);
+    const uint64_t held = crowd(node);
+    if (held != 0) {
+      store_number(state_, keys::crowd(key_of(node)), held);
+    } else {
+      state_.erase(keys::crowd(key_of(node)));
+    }
+  }
   for (const auto& [node, assignment] : assignments_) {
     ledger::store(state_, keys::assignment(key_of(node)), assignment);
   }

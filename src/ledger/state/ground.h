@@ -18,6 +18,8 @@ class Ground {
   const pb::Node* find(BytesView node);
   // All nodes, as changed so far.
   const Nodes& all();
+  // How much they hold, as changed so far; complete once all() was called.
+  const Crowds& crowds() const { return crowds_; }
 
   // A replica of `facets` takes from the node what it demands and claims, or gives it back.
   void charge(BytesView node, BytesView contract, const pb::Facets& facets);
@@ -31,9 +33,11 @@ class Ground {
 
  private:
   pb::Node& changed(BytesView node);
+  uint64_t& crowd(BytesView node);
 
   StateWriter& state_;
   Nodes nodes_;
+  Crowds crowds_;
   bool has_all_ = false;
   std::set<Bytes, std::less<>> changed_;
   std::map<Bytes, pb::Assignment, std::less<>> assignments_;

@@ -69,8 +69,11 @@ Bytes waiting_at(const ContractId& contract) { return join("waiting-at/", contra
 Bytes waiting_generation() { return "waiting-generation"; }
 
 Bytes unsettled(const NodeId& node) { return join("unsettled/", node.view()); }
-Bytes suspected(const NodeId& node) { return join("suspected/", node.view()); }
+Bytes suspicions(const NodeId& node) { return join("suspicion/", node.view()); }
+Bytes suspicion(const NodeId& node, BytesView validator) { return suspicions(node).append(validator); }
 Bytes reported(const NodeId& node) { return join("reported/", node.view()); }
+Bytes crowds() { return "crowd/"; }
+Bytes crowd(const NodeId& node) { return join("crowd/", node.view()); }
 Bytes kept_of(const ContractId& contract) { return join("kept/", contract.view()); }
 Bytes kept(const ContractId& contract, const NodeId& node) { return kept_of(contract).append(node.view()); }
 Bytes epoch_floors(const ContractId& contract) { return join("epoch-floor/", contract.view()).append("/"); }

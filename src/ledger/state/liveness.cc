@@ -29,13 +29,23 @@ uint64_t vote_life_ms(const pb::Parameters& parameters) { return 2 * parameters.
 
 void add_vote(const Call& call, const pb::Parameters& parameters, pb::Node& node, StateWriter& state) {
   NodeId id = node_id_of(node);
-  std::optional<uint64_t> last = load_number(state, keys::suspected(id));
-  if (last && *last + vote_life_ms(parameters) < call.time_ms) node.clear_suspected_by();
-  store_number(state, keys::suspected(id), call.time_ms);
-  auto& voters = *node.mutable_suspected_by();
-  if (std::find(voters.begin(), voters.end(), call.sender.view()) != voters.end()) return;
-  *voters.Add() = call.sender.bytes();
-  std::sort(voters.begin(), voters.end());
+  store_number(state, keys::suspicion(id, call.sender.view()), call.time_ms);
+  const size_t voter_at = keys::suspicions(id).size();
+  node.clear_suspected_by();
+  state.each(keys::suspicions(id), [&](BytesView key, BytesView time) {
+    if (read_u64_be(time) + vote_life_ms(parameters) >= call.time_ms)
+      node.add_suspected_by(Bytes(key.substr(voter_at)));
+    return true;
+  });
+}
+
+void forget_votes(StateWriter& state, const NodeId& node) {
+  std::vector<Bytes> votes;
+  state.each(keys::suspicions(node), [&](BytesView key, BytesView) {
+    votes.emplace_back(key);
+    return true;
+  });
+  for (const Bytes& key : votes) state.erase(key);
 }
 
 void fence(const Call& call, const pb::Parameters& parameters, pb::Node& node, StateWriter& state) {
@@ -116,7 +126,7 @@ void change_epoch(StateWriter& state, pb::Node& node) {
   NodeId id = node_id_of(node);
   node.set_epoch(node.epoch() + 1);
   node.clear_suspected_by();
-  state.erase(keys::suspected(id));
+  forget_votes(state, id);
   pb::Assignment assignment = *load<pb::Assignment>(state, keys::assignment(id));
   assignment.set_node_epoch(node.epoch());
   store(state, keys::assignment(id), assignment);

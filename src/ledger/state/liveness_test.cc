@@ -40,14 +40,33 @@ TEST_CASE("an old false alarm adds to no new one") {
   CHECK_EQ(chain.node("n1").state(), pb::NODE_FENCED);
 }
 
+TEST_CASE("one validator that keeps voting keeps nobody else's old vote alive") {
+  TestChain chain("test", {1, 1, 1});
+  chain.make_farm(3);
+  chain.suspect("n1", "validator0");
+  for (int i = 0; i < 3; ++i) chain.suspect("n1", "validator1", 6000);
+  CHECK_EQ(chain.node("n1").suspected_by_size(), 1);
+  chain.suspect("n1", "validator2", 6000);
+  CHECK_EQ(chain.node("n1").state(), pb::NODE_ONLINE);
+  CHECK_EQ(chain.node("n1").suspected_by_size(), 2);
+  chain.suspect("n1", "validator0");
+  CHECK_EQ(chain.node("n1").state(), pb::NODE_FENCED);
+  int votes = 0;
+  chain.state().each("suspicion/", [&](BytesView, BytesView) { return ++votes, true; });
+  CHECK_EQ(votes, 0);
+}
+
 TEST_CASE("a suspicion names the node's epoch") {
   TestChain chain;
   chain.make_farm(1);
   auto suspect = [&](const Bytes& node, uint64_t epoch) {
-    return chain.run("validator0", [&](pb::Transaction& transaction) {
-      transaction.mutable_suspect()->set_node(node);
-      transaction.mutable_suspect()->set_node_epoch(epoch);
-    }).code;
+    return chain
+        .run("validator0",
+             [&](pb::Transaction& transaction) {
+               transaction.mutable_suspect()->set_node(node);
+               transaction.mutable_suspect()->set_node_epoch(epoch);
+             })
+        .code;
   };
   Bytes node = test_key("n1").public_key().bytes();
   CHECK_EQ(suspect(node, 2), Code::Conflict);
@@ -112,7 +131,8 @@ TEST_CASE("a lost replica without another place keeps its own until there is one
   chain.pass(1000);
   CHECK_EQ(chain.place_of(header, "web", 0), "n1");
   CHECK_EQ(chain.replica(header, "web", 0).state(), pb::REPLICA_WAITING);
-  CHECK_EQ(chain.replica(header, "web", 0).message(), "node n1 is lost; node: none is online of the only eligible node (n1)");
+  CHECK_EQ(chain.replica(header, "web", 0).message(),
+           "node n1 is lost; node: none is online of the only eligible node (n1)");
   SUBCASE("its node is back first") {
     chain.rejoin("n1");
     CHECK_EQ(chain.place_of(header, "web", 0), "n1");
@@ -208,9 +228,11 @@ TEST_CASE("a drain moves what may move, one by one, and resume takes the node ba
   CHECK(chain.drain("n1").ok);
   CHECK_EQ(chain.drain("n1").code, Code::AlreadyExists);
   CHECK_EQ(count_on("n1"), 1);
-  CHECK_NE(chain.contract(header).current().reason().find("1 of 6 replicas are not ready, 1 may be"), std::string::npos);
+  CHECK_NE(chain.contract(header).current().reason().find("1 of 6 replicas are not ready, 1 may be"),
+           std::string::npos);
   for (uint32_t i = 0; i < 6; ++i) {
-    if (chain.replica(header, "web", i).state() == pb::REPLICA_ASSIGNED) chain.report(header, "web", i, pb::REPLICA_RUNNING);
+    if (chain.replica(header, "web", i).state() == pb::REPLICA_ASSIGNED)
+      chain.report(header, "web", i, pb::REPLICA_RUNNING);
   }
   CHECK_EQ(count_on("n1"), 0);
   pb::ContractHeader other = chain.deploy("other", {test_facets("web", 6)});

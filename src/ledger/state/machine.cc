@@ -96,7 +96,17 @@ void use_sequence(const VerifiedTransaction& transaction, StateWriter& state) {
   store(state, keys::sequence(transaction.sender()), sequence);
 }
 
-TransactionResult refused(const Error& error) { return {false, error.code, error.message}; }
+constexpr size_t kRefusalBytesMax = 500;  // some quote what was sent
+
+TransactionResult refused(const Error& error) {
+  TransactionResult result{false, error.code, error.message};
+  if (result.message.size() <= kRefusalBytesMax) return result;
+  size_t end = kRefusalBytesMax;
+  while (end > 0 && (static_cast<uint8_t>(result.message[end]) & 0xc0) == 0x80) --end;  // whole characters of UTF-8
+  result.message.resize(end);
+  result.message += "...";
+  return result;
+}
 
 TransactionResult execute(const VerifiedTransaction& transaction, const BlockInput& block, StateWriter& state) {
   const uint64_t last = last_sequence(state, transaction.sender());
@@ -124,7 +134,8 @@ TransactionResult execute(const VerifiedTransaction& transaction, const BlockInp
 }  // namespace
 
 Result<VerifiedTransaction> verify_transaction(BytesView signed_transaction, std::string_view chain_id) {
-  auto envelope = TRY(wire::decode<pb::SignedTransaction>(signed_transaction, "signed transaction", kTransactionBytesMax));
+  auto envelope =
+      TRY(wire::decode<pb::SignedTransaction>(signed_transaction, "signed transaction", kTransactionBytesMax));
   VerifiedTransaction verified;
   TRY(wire::decode_into(verified.transaction_, envelope.transaction(), "transaction", kTransactionBytesMax));
   if (verified.transaction_.chain_id() != chain_id) {

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "io/file.h"
 #include "ledger/state/test_chain.h"
+#include "testing/source_tree.h"
 
 using namespace mcloud;
 using namespace mcloud::ledger;
@@ -32,6 +34,32 @@ TEST_CASE("a transaction is verified only when encoding, chain and signature are
   }
   CHECK_EQ(verify_transaction(Bytes(kTransactionBytesMax + 1, 'x'), "test").error().code, Code::Invalid);
   CHECK_FALSE(verify_transaction("", "test").has_value());
+}
+
+TEST_CASE("the reference names every transaction") {
+  Bytes page = io::read_file(testing::source_tree() + "/docs/reference/ledger-transactions.md").value();
+  const auto* actions = pb::Transaction::descriptor()->FindOneofByName("action");
+  REQUIRE(actions != nullptr);
+  for (int i = 0; i < actions->field_count(); ++i) {
+    CHECK_MESSAGE(page.find("`" + actions->field(i)->name() + "`") != Bytes::npos, actions->field(i)->name());
+  }
+}
+
+TEST_CASE("a refusal does not repeat all that was sent, and stays whole characters") {
+  TestChain chain;
+  chain.make_farm(1);
+  pb::ContractHeader header = chain.deploy("web", {test_facets("web", 1)});
+  std::string word = "x";
+  for (int i = 0; i < 1000; ++i) word += "\u00e9";
+  TransactionResult result = chain.run("ann", [&](pb::Transaction& transaction) {
+    transaction.mutable_retry()->set_contract(contract::contract_id(header).bytes());
+    transaction.mutable_retry()->set_workload(word);
+  });
+  CHECK_EQ(result.code, Code::NotFound);
+  CHECK_LE(result.message.size(), 503);
+  BytesView kept = BytesView(result.message).substr(0, result.message.size() - 3);
+  CHECK(kept.ends_with("\u00e9"));
+  CHECK(result.message.ends_with("..."));
 }
 
 TEST_CASE("a signature by another key or for another purpose does not count") {
@@ -156,7 +184,10 @@ TEST_CASE("a genesis that breaks a rule is refused with its reason") {
   refuses([](pb::Genesis& genesis) { genesis.clear_validators(); });
   refuses([](pb::Genesis& genesis) { genesis.mutable_validators(0)->set_power(0); });
   refuses([](pb::Genesis& genesis) { *genesis.mutable_validators(0) = genesis.validators(1); });
-  refuses([](pb::Genesis& genesis) { genesis.clear_members(); genesis.mutable_parameters()->clear_governors(); });
+  refuses([](pb::Genesis& genesis) {
+    genesis.clear_members();
+    genesis.mutable_parameters()->clear_governors();
+  });
   refuses([](pb::Genesis& genesis) { genesis.mutable_members(0)->set_name("Ann"); });
   refuses([](pb::Genesis& genesis) { genesis.mutable_members(1)->set_name(genesis.members(0).name()); });
   refuses([](pb::Genesis& genesis) { genesis.mutable_parameters()->set_fence_after_ms(1); });

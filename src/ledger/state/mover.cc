@@ -52,9 +52,10 @@ Status Mover::reserve_addresses(const Bundle& bundle) {
 }
 
 void Mover::occupy(Bundle& bundle, const Bytes& node) {
+  // All leave before any comes: what one member gives up there (a claim, room) another may take over.
+  for (Member& member : bundle.members) unplace(member.facets->name(), *member.replica);
   for (Member& member : bundle.members) {
     pb::Replica& replica = *member.replica;
-    unplace(member.facets->name(), replica);
     if (replica.version() != dossier_.version()) forget_failures(replica);
     replica.set_node(node);
     replica.set_version(dossier_.version());
@@ -68,7 +69,9 @@ void Mover::occupy(Bundle& bundle, const Bytes& node) {
 
 template <typename Act>
 Choice Mover::choose_apart_from(const Bundle& bundle, Act act) {
+  ground_.all();
   Ask& ask = surroundings_.ask(bundle);
+  ask.crowds = &ground_.crowds();
   const Bytes& home = bundle.leader().node();
   if (!home.empty()) surroundings_.left(bundle.policy().name(), home);
   Choice choice = act(ask);

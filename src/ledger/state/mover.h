@@ -22,8 +22,8 @@ class Mover {
   void unplace(const std::string& workload, pb::Replica& replica);
   void release_addresses(const std::string& workload, uint32_t index) { addresses_.release(workload, index); }
   void grant_spaces() { addresses_.grant(dossier_.header()); }
-  void drop_old_spaces() { addresses_.drop(&dossier_.header()); }
-  void drop_all_spaces() { addresses_.drop(nullptr); }
+  void drop_old_spaces() { freed_ = addresses_.drop(&dossier_.header()) || freed_; }
+  void drop_all_spaces() { freed_ = addresses_.drop(nullptr) || freed_; }
 
   // For what has no place or lost it. False: no place, `lacking` says why.
   bool place(Bundle& bundle, std::string& lacking);

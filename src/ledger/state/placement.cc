@@ -55,9 +55,8 @@ bool names(const Values& values, BytesView value) {
 }
 
 bool has_label(const pb::Node& node, const pb::Label& label) {
-  return std::any_of(node.labels().begin(), node.labels().end(), [&](const pb::Label& own) {
-    return own.key() == label.key() && own.value() == label.value();
-  });
+  return std::any_of(node.labels().begin(), node.labels().end(),
+                     [&](const pb::Label& own) { return own.key() == label.key() && own.value() == label.value(); });
 }
 
 // Narrows the candidates constraint by constraint; the first one that leaves nobody is the reason.
@@ -94,15 +93,15 @@ class Filter {
   }
 
   bool keep_identity() {
-    if (!ask_.only.empty() &&
-        !keep([&](const pb::Node& node) { return node.key() == ask_.only; },
-              [](const std::string&) { return std::string("its node is not known any more"); })) {
+    if (!ask_.only.empty() && !keep([&](const pb::Node& node) { return node.key() == ask_.only; },
+                                    [](const std::string&) { return std::string("its node is not known any more"); })) {
       return false;
     }
-    if (!placement_.pin().empty() &&
-        !keep([&](const pb::Node& node) { return node.key() == placement_.pin(); },
-              [&](const std::string&) { return "pin: node " + to_hex(BytesView(placement_.pin()).substr(0, 4)) +
-                                               " is not among the nodes it may use"; })) {
+    if (!placement_.pin().empty() && !keep([&](const pb::Node& node) { return node.key() == placement_.pin(); },
+                                           [&](const std::string&) {
+                                             return "pin: node " + to_hex(BytesView(placement_.pin()).substr(0, 4)) +
+                                                    " is not among the nodes it may use";
+                                           })) {
       return false;
     }
     return keep([](const pb::Node& node) { return node.state() == pb::NODE_ONLINE; },
@@ -111,10 +110,9 @@ class Filter {
 
   bool keep_constraints() {
     const auto& farms = placement_.farms();
-    if (!farms.empty() && !keep([&](const pb::Node& node) { return names(farms, node.farm()); },
-                                [&](const std::string& of) {
-                                  return "farm: needs " + join_words(farms) + ", not the farm of " + of;
-                                })) {
+    if (!farms.empty() &&
+        !keep([&](const pb::Node& node) { return names(farms, node.farm()); },
+              [&](const std::string& of) { return "farm: needs " + join_words(farms) + ", not the farm of " + of; })) {
       return false;
     }
     const auto& countries = placement_.countries();
@@ -136,11 +134,11 @@ class Filter {
   }
 
   bool keep_allowed() {
-    if (ask_.openers != nullptr &&
-        !keep([&](const pb::Node& node) { return ask_.openers->contains(node.key()); },
-              [](const std::string& of) {
-                return "secrets: sealed for others, not for " + of + "; the owner must reseal them";
-              })) {
+    if (ask_.openers != nullptr && !keep([&](const pb::Node& node) { return ask_.openers->contains(node.key()); },
+                                         [](const std::string& of) {
+                                           return "secrets: sealed for others, not for " + of +
+                                                  "; the owner must reseal them";
+                                         })) {
       return false;
     }
     if (ask_.only.empty() && !keep([](const pb::Node& node) { return !node.draining(); },
@@ -201,7 +199,20 @@ class Filter {
         [&](const std::string& of) { return "claim: another workload has " + claim + " on " + of; });
   }
 
+  uint64_t crowd(const pb::Node& node) const {
+    if (ask_.crowds == nullptr) return 0;
+    auto found = ask_.crowds->find(node.key());
+    return found == ask_.crowds->end() ? 0 : found->second;
+  }
+
   bool keep_capacity() {
+    if (!keep([&](const pb::Node& node) { return crowd(node) + ask_.members.size() <= kReplicasPerNodeMax; },
+              [&](const std::string& of) {
+                return "replicas: needs " + std::to_string(ask_.members.size()) + " more than the " +
+                       std::to_string(kReplicasPerNodeMax) + " a node may hold on " + of;
+              })) {
+      return false;
+    }
     demand_ = total_demand(ask_.members);
     std::vector<const pb::Node*> before = left_;
     return keep([&](const pb::Node& node) { return planted::kAnyCapacity || fits(node, demand_); },

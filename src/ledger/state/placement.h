@@ -15,6 +15,11 @@ namespace mcloud::ledger {
 // Nodes by key bytes.
 using Nodes = std::map<Bytes, pb::Node, std::less<>>;
 
+// How many replicas of all contracts a node holds, by key bytes. An Assignment is one record, read and proven as a
+// whole, so there is a bound even for replicas that demand nothing.
+using Crowds = std::map<Bytes, uint64_t, std::less<>>;
+inline constexpr uint64_t kReplicasPerNodeMax = 4096;
+
 // How many replicas of the same contract a node has already, the bundle itself left out.
 struct Neighbours {
   uint32_t replicas = 0;  // of the leading workload
@@ -23,12 +28,13 @@ struct Neighbours {
 };
 
 struct Ask {
-  BytesView contract;                       // id; who holds which claim
-  std::vector<const pb::Facets*> members;   // what stands together; the first one's placement counts
+  BytesView contract;                                     // id; who holds which claim
+  std::vector<const pb::Facets*> members;                 // what stands together; the first one's placement counts
   const std::set<Bytes, std::less<>>* openers = nullptr;  // nodes that can open its secrets; nullptr: it has none
   std::map<Bytes, std::string, std::less<>> excluded;     // nodes not to be tried now, with the reason
   std::map<Bytes, Neighbours, std::less<>> neighbours;
-  BytesView only;                           // this node or none, draining or not; empty: any
+  const Crowds* crowds = nullptr;  // nullptr: nobody holds anything
+  BytesView only;                  // this node or none, draining or not; empty: any
 };
 
 struct Choice {

@@ -14,7 +14,8 @@ class Reconciler {
   Reconciler(StateWriter& state, Ground& ground, const Moment& moment, Dossier& dossier)
       : state_(state), ground_(ground), moment_(moment), dossier_(dossier), mover_(state, ground, moment, dossier) {}
 
-  bool run(bool is_revised) {
+  Reconciled run(bool is_revised) {
+    const size_t before = count_replicas();
     if (is_revised) mover_.set_changed();
     if (dossier_.contract().current().state() == pb::CONTRACT_ACTIVE) {
       tend();
@@ -22,10 +23,16 @@ class Reconciler {
       release_everything();
     }
     write_back();
-    return mover_.freed();
+    return {mover_.freed(), std::max(before, count_replicas())};
   }
 
  private:
+  size_t count_replicas() const {
+    size_t count = 0;
+    for (const auto& [name, workload] : dossier_.workloads()) count += static_cast<size_t>(workload.replicas_size());
+    return count;
+  }
+
   // ---- what is over and what is new ----------------------------------------------------------
 
   void release_everything() {
@@ -115,9 +122,7 @@ class Reconciler {
     return until > moment_.time_ms ? until : 0;
   }
 
-  void look_again_at(uint64_t time_ms) {
-    agenda::add_due(state_, time_ms, keys::Due::Contract, dossier_.id().view());
-  }
+  void look_again_at(uint64_t time_ms) { agenda::add_due(state_, time_ms, keys::Due::Contract, dossier_.id().view()); }
 
   void wait(Bundle& bundle, const std::string& why) {
     for (Member& member : bundle.members) {
@@ -301,9 +306,9 @@ class Reconciler {
 
 }  // namespace
 
-bool reconcile(StateWriter& state, Ground& ground, const Moment& moment, const agenda::DirtyItem& item) {
+Reconciled reconcile(StateWriter& state, Ground& ground, const Moment& moment, const agenda::DirtyItem& item) {
   std::optional<Dossier> dossier = Dossier::load(state, item.contract);
-  if (!dossier) return false;
+  if (!dossier) return {};
   return Reconciler(state, ground, moment, *dossier).run(item.is_revised);
 }
 

@@ -21,7 +21,10 @@ struct Moment {
   uint64_t time_ms = 0;
 };
 
-// True when something became free that other contracts may wait for.
-bool reconcile(StateWriter& state, Ground& ground, const Moment& moment, const agenda::DirtyItem& item);
+struct Reconciled {
+  bool freed = false;   // something that other contracts may wait for
+  size_t replicas = 0;  // that were looked at: what it cost
+};
+Reconciled reconcile(StateWriter& state, Ground& ground, const Moment& moment, const agenda::DirtyItem& item);
 
 }  // namespace mcloud::ledger

@@ -16,21 +16,36 @@ void do_due(StateWriter& state, const Moment& moment, const agenda::DueItem& ite
   }
 }
 
+// First what changed, then what waits for room.
+void reconcile_some(StateWriter& state, const Moment& moment) {
+  Ground ground(state);
+  Reconciled all;
+  auto look_at = [&](const agenda::DirtyItem& item) {
+    Reconciled one = reconcile(state, ground, moment, item);
+    all.replicas += one.replicas;
+    all.freed = all.freed || one.freed;
+  };
+  for (const agenda::DirtyItem& item : agenda::first_dirty(state, kContractsPerBlock)) {
+    if (all.replicas >= kReplicasPerBlock) break;
+    agenda::clear_dirty(state, item.contract);
+    look_at(item);
+  }
+  for (const ContractId& contract : agenda::first_waiting(state, kWaitingPerBlock)) {
+    if (all.replicas >= kReplicasPerBlock) break;
+    agenda::set_waiting(state, contract, true);
+    look_at({contract, false});
+  }
+  ground.store();
+  if (all.freed) agenda::something_freed(state);
+}
+
 }  // namespace
 
 void end_block(StateWriter& state, const Moment& moment) {
   for (const agenda::DueItem& item : agenda::take_due(state, moment.time_ms, kDuePerBlock)) {
     do_due(state, moment, item);
   }
-  std::vector<agenda::DirtyItem> contracts = agenda::take_dirty(state, kContractsPerBlock);
-  for (const ContractId& waiting : agenda::take_waiting(state, kWaitingPerBlock)) contracts.push_back({waiting, false});
-  if (!contracts.empty()) {
-    Ground ground(state);
-    bool freed = false;
-    for (const agenda::DirtyItem& contract : contracts) freed = reconcile(state, ground, moment, contract) || freed;
-    ground.store();
-    if (freed) agenda::something_freed(state);
-  }
+  reconcile_some(state, moment);
   agenda::forget_tokens(state, moment.time_ms, kTokensPerBlock);
 }
 

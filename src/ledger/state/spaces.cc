@@ -9,20 +9,26 @@ namespace {
 
 constexpr uint32_t kVniFirst = 4096;  // below: room for numbers given by hand
 constexpr uint32_t kVniLast = (1u << 24) - 1;
+constexpr int kVniTries = 4096;  // numbers looked at for one grant: no block may search through millions
 
 bool has_space(const pb::ContractHeader& header, const std::string& name) {
   return std::any_of(header.spaces().begin(), header.spaces().end(),
                      [&](const pb::AddressSpace& space) { return space.name() == name; });
 }
 
-// Upwards from the last one, so that a freed number rests long before another network gets it.
-uint32_t take_vni(StateWriter& state, const ContractId& contract) {
+// Upwards from the last one, so that a freed number rests long before another network gets it. nullopt when the
+// next kVniTries are all taken; whoever asks again goes on behind them.
+std::optional<uint32_t> take_vni(StateWriter& state, const ContractId& contract) {
   uint64_t number = load_number(state, keys::next_vni()).value_or(kVniFirst);
-  auto next = [](uint64_t current) { return current >= kVniLast ? kVniFirst : current + 1; };
-  while (exists(state, keys::vni(static_cast<uint32_t>(number)))) number = next(number);
-  store_number(state, keys::next_vni(), next(number));
-  state.put(keys::vni(static_cast<uint32_t>(number)), contract.bytes());
-  return static_cast<uint32_t>(number);
+  std::optional<uint32_t> found;
+  for (int tries = 0; tries < kVniTries && !found; ++tries) {
+    auto candidate = static_cast<uint32_t>(number);
+    if (!exists(state, keys::vni(candidate))) found = candidate;
+    number = number >= kVniLast ? kVniFirst : number + 1;
+  }
+  store_number(state, keys::next_vni(), number);
+  if (found) state.put(keys::vni(*found), contract.bytes());
+  return found;
 }
 
 }  // namespace
@@ -43,14 +49,17 @@ AddressBook::AddressBook(StateWriter& state, const pb::Contract& contract)
 
 void AddressBook::grant(const pb::ContractHeader& header) {
   for (const pb::AddressSpace& wanted : header.spaces()) {
-    auto [space, is_new] = spaces_.try_emplace(wanted.name());
-    if (!is_new) continue;
-    space->second.vni = take_vni(state_, contract_);
-    space->second.range = wanted.range();
+    if (spaces_.contains(wanted.name())) continue;
+    std::optional<uint32_t> vni = take_vni(state_, contract_);
+    if (!vni) continue;  // reserve() says so
+    Space& space = spaces_[wanted.name()];
+    space.vni = *vni;
+    space.range = wanted.range();
   }
 }
 
-void AddressBook::drop(const pb::ContractHeader* header) {
+bool AddressBook::drop(const pb::ContractHeader* header) {
+  bool dropped = false;
   for (auto at = spaces_.begin(); at != spaces_.end();) {
     if (header != nullptr && has_space(*header, at->first)) {
       ++at;
@@ -58,7 +67,9 @@ void AddressBook::drop(const pb::ContractHeader* header) {
     }
     state_.erase(keys::vni(at->second.vni));
     at = spaces_.erase(at);
+    dropped = true;
   }
+  return dropped;
 }
 
 Status AddressBook::add_lease(const std::string& name, Space& space, const Who& who) {
@@ -84,7 +95,11 @@ void AddressBook::remove_lease(Space& space, const Who& who) {
 }
 
 Status AddressBook::reserve(const pb::Facets& facets, uint32_t index) {
-  for (const std::string& name : facets.spaces()) TRY(add_lease(name, spaces_.at(name), {facets.name(), index}));
+  for (const std::string& name : facets.spaces()) {
+    auto space = spaces_.find(name);
+    if (space == spaces_.end()) return make_error(Code::Exhausted, "network " + name + ": no network number is free");
+    TRY(add_lease(name, space->second, {facets.name(), index}));
+  }
   return {};
 }
 

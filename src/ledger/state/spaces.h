@@ -19,10 +19,11 @@ class AddressBook {
  public:
   AddressBook(StateWriter& state, const pb::Contract& contract);
 
-  // Grants each space of the header that has no grant yet: a network number nobody else has, its range.
+  // Grants each space of the header that has no grant yet: a network number nobody else has, its range. Without a
+  // free number it stays without a grant, and reserve() refuses.
   void grant(const pb::ContractHeader& header);
-  // Takes back the grants of spaces that `header` does not name; all of them for nullptr.
-  void drop(const pb::ContractHeader* header);
+  // Takes back the grants of spaces that `header` does not name; all of them for nullptr. Were there any?
+  bool drop(const pb::ContractHeader* header);
 
   // Sets an address aside in each of `facets`' spaces, where the replica has none yet. Exhausted names the
   // space that has none left. The replica's record does not change: an old version may go on with its own.
