@@ -98,6 +98,31 @@ def check_paths_in_documents():
     return wrong
 
 
+def check_links_in_documents():
+    """relative links in our documents lead somewhere"""
+    wrong = []
+    for path in tracked("*.md"):
+        if path.name == "style.md":
+            continue
+        prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", path.read_text(), flags=re.S | re.M)
+        for target in re.findall(r"\]\(([^)\s#]+)", prose):
+            if "://" not in target and not (path.parent / target).exists():
+                wrong.append(f"{path.relative_to(TREE)}: {target} is not there")
+    return wrong
+
+
+def check_guides():
+    """every guide is linked from README.md and shorter than 120 lines"""
+    wrong, readme = [], (TREE / "README.md").read_text()
+    for path in tracked("docs/guide/*.md"):
+        name = str(path.relative_to(TREE))
+        if f"({name})" not in readme:
+            wrong.append(f"{name} is not linked from README.md")
+        if len(path.read_text().splitlines()) >= 120:
+            wrong.append(f"{name} has 120 lines or more")
+    return wrong
+
+
 def check_no_promises():
     """no TODO, FIXME or XXX in what we ship"""
     wrong = []

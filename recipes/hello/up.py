@@ -68,7 +68,7 @@ def screen(cluster, folder, mcloud):
     print("  next, in another terminal:")
     print(f"    export PATH={pathlib.Path(mcloud).parent}:$PATH MCLOUD_CLUSTER={folder}")
     print("    mcloud nodes                   what the nodes offer and carry")
-    print("    mcloud cluster kill n1     a node dies; watch: mcloud status hello")
+    print("    mcloud cluster kill n1         a node dies; watch: mcloud status hello")
     print("    mcloud audit hello             who submitted and approved what, when")
     print()
     print("  Ctrl-C ends everything.", flush=True)

@@ -20,18 +20,22 @@ uint16_t tcp_port(std::string_view claim) {
 }  // namespace
 
 Publications publications_of(const std::vector<pb::Node>& nodes) {
-  std::map<uint16_t, std::set<std::string>> targets;
+  std::map<std::pair<uint16_t, ContractId>, std::set<std::string>> targets;
   for (const pb::Node& node : nodes) {
     if (node.addresses().uplink().empty()) continue;
     for (const pb::NodeClaim& claim : node.claims()) {
       uint16_t port = tcp_port(claim.name());
-      if (port == 0 || (targets.size() == kPublicationsMax && !targets.contains(port))) continue;
-      targets[port].insert(node.addresses().uplink() + ":" + std::to_string(port));
+      Result<ContractId> contract = ContractId::from_bytes(claim.contract());
+      if (port == 0 || !contract.has_value()) continue;
+      std::pair publication(port, *contract);
+      if (targets.size() == kPublicationsMax && !targets.contains(publication)) continue;
+      targets[publication].insert(node.addresses().uplink() + ":" + std::to_string(port));
     }
   }
   Publications publications;
-  for (const auto& [port, where] : targets) {
-    publications[cli::forward_name("tcp", port)] = {port, {where.begin(), where.end()}};
+  for (const auto& [publication, where] : targets) {
+    const auto& [port, contract] = publication;
+    publications[cli::forward_name("tcp", port, contract)] = {port, {where.begin(), where.end()}};
   }
   return publications;
 }

@@ -17,9 +17,9 @@ struct Publication {
   std::vector<std::string> targets;  // "10.250.0.11:8080", sorted
   bool operator==(const Publication&) const = default;
 };
-using Publications = std::map<std::string, Publication>;  // by the forward's name: "tcp-8080"
+using Publications = std::map<std::string, Publication>;  // by the forward's name (cli/context.h)
 
-// TCP ports that some workload holds on some node with an uplink; at most kPublicationsMax.
+// Of each contract, the TCP ports that its workloads hold on nodes with an uplink; at most kPublicationsMax.
 Publications publications_of(const std::vector<pb::Node>& nodes);
 
 }  // namespace mcloud::apps

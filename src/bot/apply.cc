@@ -46,10 +46,6 @@ Result<std::vector<std::string>> approvers(const wallet::Wallet& wallet, const w
   std::vector<std::string> chosen;
   for (const std::string& name : options.approve_as) {
     wallet::KeyInfo key = TRY(wallet.find(name));
-    pb::ContractHeader header = TRY(contract::decode_header(statement.header));
-    if (contract::find_signer(header, key.public_key) == nullptr) {
-      return make_error(Code::Denied, "contract " + header.name() + " asks no signature of " + name);
-    }
     if (std::ranges::find(missing, key.name) != missing.end()) chosen.push_back(key.name);
   }
   wallet::KeyInfo owner = TRY(wallet.find(options.owner));
@@ -93,6 +89,7 @@ Result<Applied> apply(LedgerView& view, wallet::Wallet& wallet, const Clock& clo
   applied.change = draft.change;
   applied.version =
       draft.change == Draft::Change::None ? version_there(*draft.before) : draft.compiled.header.version();
+  TRY(check_signers(view, wallet, draft.compiled.header, options.approve_as));  // before anything is sent
   if (draft.change != Draft::Change::None) TRY(submit(view, wallet, draft, options, progress));
   if (TRY(approve(view, wallet, draft, options, progress))) applied.approved_ms = clock.wall_ms();
   FollowOptions following{applied.version, options.wait_for_approvals, options.timeout_ms};

@@ -1,8 +1,6 @@
 #include "bot/audit.h"
 
-#include <algorithm>
-
-#include "bot/block_source.h"
+#include "base/units.h"
 #include "contract/header.h"
 #include "crypto/hash.h"
 #include "ledger/application.h"
@@ -41,6 +39,24 @@ void describe_node(const char* what, BytesView node, AuditEvent& event) {
   event.subject = to_hex(node);
 }
 
+constexpr size_t kTokenIdSize = 8;  // as `mcloud token list` shows it
+
+std::string token_detail(const pb::SignedJoinToken& token) {
+  auto inner = wire::decode<pb::JoinToken>(token.token(), "token");
+  return inner ? "token " + to_hex(inner->nonce()).substr(0, kTokenIdSize) : "";
+}
+
+std::string parameters_detail(const pb::Parameters& to) {
+  std::string text = "fence_after=" + format_duration_ms(to.fence_after_ms()) +
+                     " mass_loss_window=" + format_duration_ms(to.mass_loss_window_ms()) +
+                     " exclusion=" + format_duration_ms(to.exclusion_ms()) +
+                     " tries_max=" + std::to_string(to.tries_max()) +
+                     " governors: " + std::to_string(to.governors_size());
+  if (to.next_logic_version() == 0) return text;
+  return text + " logic " + std::to_string(to.next_logic_version()) + " from block " +
+         std::to_string(to.next_logic_height());
+}
+
 void describe(const pb::Transaction& transaction, AuditEvent& event) {
   using Kind = pb::Transaction::ActionCase;
   switch (transaction.action_case()) {
@@ -55,6 +71,7 @@ void describe(const pb::Transaction& transaction, AuditEvent& event) {
     case Kind::kAdmitNode:
       event.what = "admit-node";
       event.subject = transaction.admit_node().name();
+      event.detail = token_detail(transaction.admit_node().token());
       break;
     case Kind::kSubmitContract: describe_submission("submit", transaction.submit_contract().header(), event); break;
     case Kind::kUpdateContract: describe_submission("update", transaction.update_contract().header(), event); break;
@@ -73,7 +90,10 @@ void describe(const pb::Transaction& transaction, AuditEvent& event) {
     case Kind::kRejoinNode: event.what = "rejoin-node"; break;
     case Kind::kDrainNode: describe_node("drain-node", transaction.drain_node().node(), event); break;
     case Kind::kResumeNode: describe_node("resume-node", transaction.resume_node().node(), event); break;
-    case Kind::kSetParameters: event.what = "set-parameters"; break;
+    case Kind::kSetParameters:
+      event.what = "set-parameters";
+      event.detail = parameters_detail(transaction.set_parameters().parameters());
+      break;
     case Kind::kSuspect: describe_node("suspect", transaction.suspect().node(), event); break;
     case Kind::kRetry:
       describe_contract("retry", transaction.retry().contract(), event);
@@ -82,6 +102,7 @@ void describe(const pb::Transaction& transaction, AuditEvent& event) {
     case Kind::kRevokeToken:
       event.what = "revoke-token";
       event.subject = transaction.revoke_token().farm();
+      event.detail = "token " + to_hex(transaction.revoke_token().nonce()).substr(0, kTokenIdSize);
       break;
     case Kind::ACTION_NOT_SET: event.what = "unknown"; break;
   }
@@ -89,72 +110,35 @@ void describe(const pb::Transaction& transaction, AuditEvent& event) {
 
 bool is_by_a_machine(const AuditEvent& event) { return event.what == "report-results" || event.what == "suspect"; }
 
-// The codes of a block's transactions are not in it, but their hash is signed: the guess that fits is right. All
-// executed is tried first, then every one and every two of them refused, for each code.
-class Outcomes {
- public:
-  Outcomes(size_t count, BytesView results_hash) : bytes_(count, byte_of({.ok = true})), wanted_(results_hash) {
-    for (int code = 0; code <= static_cast<int>(Code::Internal); code++) {
-      refusals_.push_back(byte_of({.ok = false, .code = static_cast<Code>(code)}));
-    }
-  }
-
-  // False when it needs more refusals, or more tries, than are made.
-  bool find() {
-    if (fits()) return true;
-    return find_from(0, 1) || find_from(0, 2);
-  }
-  bool is_refused(size_t i) const { return bytes_[i] != byte_of({.ok = true}); }
-  std::string refusal(size_t i) const {
-    auto found = std::ranges::find(refusals_, bytes_[i]);
-    return found == refusals_.end() ? "" : std::string(code_name(static_cast<Code>(found - refusals_.begin())));
-  }
-
- private:
-  static constexpr int kTriesMax = 200'000;
-  static char byte_of(const ledger::TransactionResult& result) {
-    return static_cast<char>(ledger::result_byte(result));
-  }
-
-  bool fits() {
-    tries_++;
-    return ledger::hash_of_results(bytes_).view() == wanted_;
-  }
-  bool find_from(size_t first, int refused) {
-    for (size_t i = first; i < bytes_.size(); i++) {
-      char before = bytes_[i];
-      for (char refusal : refusals_) {
-        if (tries_ >= kTriesMax) return false;
-        bytes_[i] = refusal;
-        if (refused == 1 ? fits() : find_from(i + 1, refused - 1)) return true;
-      }
-      bytes_[i] = before;
-    }
-    return false;
-  }
-
-  Bytes bytes_;
-  Bytes wanted_;
-  std::vector<char> refusals_;
-  int tries_ = 0;
-};
-
-Status check_content(const pb::Block& block, const pb::BlockHeader& header) {
+// The server's word about what a block holds and what became of it, against what its validators signed.
+Status check_content(const FetchedBlock& fetched, const pb::BlockHeader& header) {
+  std::string name = "block " + std::to_string(header.height());
   Bytes hashes;
-  for (const std::string& transaction : block.transactions()) hashes += crypto::blake2b(transaction).view();
-  if (ledger::hash_of_transactions(hashes).view() == header.transactions_hash()) return {};
-  return make_error(Code::Denied, "block " + std::to_string(header.height()) +
-                                      " does not hold the transactions its validators signed");
+  for (const std::string& transaction : fetched.block.transactions()) hashes += crypto::blake2b(transaction).view();
+  if (ledger::hash_of_transactions(hashes).view() != header.transactions_hash())
+    return make_error(Code::Denied, name + " does not hold the transactions its validators signed");
+  bool fits = fetched.results.size() == static_cast<size_t>(fetched.block.transactions_size()) &&
+              ledger::hash_of_results(fetched.results).view() == header.results_hash();
+  if (!fits) return make_error(Code::Denied, name + " does not come with the results its validators signed");
+  return {};
+}
+
+std::string refusal_of(char result) {
+  for (int code = 0; code <= static_cast<int>(Code::Internal); code++) {
+    Code one = static_cast<Code>(code);
+    if (static_cast<char>(ledger::result_byte({.ok = false, .code = one})) == result)
+      return std::string(code_name(one));
+  }
+  return "unknown";
 }
 
 }  // namespace
 
-std::vector<AuditEvent> events_of(const pb::Block& block, const pb::BlockHeader& header) {
+Result<std::vector<AuditEvent>> events_of(const FetchedBlock& fetched, const pb::BlockHeader& header) {
+  TRY(check_content(fetched, header));
   std::vector<AuditEvent> events;
-  Outcomes outcomes(static_cast<size_t>(block.transactions_size()), header.results_hash());
-  bool known = outcomes.find();
-  for (int i = 0; i < block.transactions_size(); i++) {
-    auto outer = wire::decode<pb::SignedTransaction>(block.transactions(i), "signed transaction");
+  for (int i = 0; i < fetched.block.transactions_size(); i++) {
+    auto outer = wire::decode<pb::SignedTransaction>(fetched.block.transactions(i), "signed transaction");
     auto inner = outer ? wire::decode<pb::Transaction>(outer->transaction(), "transaction") : outer.error();
     if (!inner) continue;  // refused by every validator; it names nobody
     AuditEvent event;
@@ -162,9 +146,9 @@ std::vector<AuditEvent> events_of(const pb::Block& block, const pb::BlockHeader&
     event.time_ms = header.time_ms();
     event.who = key_of(inner->sender());
     describe(*inner, event);
-    event.refused = known && outcomes.is_refused(static_cast<size_t>(i));
-    if (event.refused) event.refusal = outcomes.refusal(static_cast<size_t>(i));
-    if (!known) event.detail += event.detail.empty() ? "outcome unknown" : "; outcome unknown";
+    char result = fetched.results[static_cast<size_t>(i)];
+    event.refused = result != static_cast<char>(ledger::result_byte({.ok = true}));
+    if (event.refused) event.refusal = refusal_of(result);
     events.push_back(std::move(event));
   }
   return events;
@@ -179,12 +163,11 @@ Result<std::vector<AuditEvent>> audit(LedgerView& view, const AuditOptions& opti
   std::map<ContractId, std::string> names;
   for (const pb::Contract& contract : TRY(view.contracts())) names[contract_of(contract.id())] = contract.name();
   for (uint64_t height = bottom; height <= top; height++) {
-    pb::Block block = TRY(source->get(height));
-    ledger::VerifiedHead head = TRY(ledger::verify_head(view.client().trust(), wire::encode(block.head())));
+    FetchedBlock fetched = TRY(source->get(height));
+    ledger::VerifiedHead head = TRY(ledger::verify_head(view.client().trust(), wire::encode(fetched.block.head())));
     if (head.head.height != height)
       return make_error(Code::Denied, "asked for block " + std::to_string(height) + ", got another");
-    TRY(check_content(block, head.header));
-    for (AuditEvent& event : events_of(block, head.header)) {
+    for (AuditEvent& event : TRY(events_of(fetched, head.header))) {
       if (!event.contract.is_none() && !event.subject.empty())
         names[event.contract] = event.subject;
       else if (auto known = names.find(event.contract); known != names.end())

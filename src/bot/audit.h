@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bot/block_source.h"
 #include "bot/ledger_view.h"
 
 namespace mcloud::bot {
@@ -33,7 +34,8 @@ struct AuditOptions {
 // holes is none.
 Result<std::vector<AuditEvent>> audit(LedgerView& view, const AuditOptions& options);
 
-// One block to its events; pure. `header` is the verified one.
-std::vector<AuditEvent> events_of(const pb::Block& block, const pb::BlockHeader& header);
+// One block to its events; pure. `header` is the verified one: Denied when it does not name these transactions and
+// results.
+Result<std::vector<AuditEvent>> events_of(const FetchedBlock& fetched, const pb::BlockHeader& header);
 
 }  // namespace mcloud::bot

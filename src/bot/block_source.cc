@@ -10,12 +10,16 @@ namespace {
 
 constexpr size_t kBlockBytesMax = 64 << 20;
 
-Result<pb::Block> parse_block(const wire::HttpResponse& response) {
+Result<FetchedBlock> parse_block(const wire::HttpResponse& response) {
   if (response.status != 200) return wire::error_of_response(response);
   nlohmann::json json = TRY(wire::parse_json(response.body, kBlockBytesMax * 2));
   std::string text = TRY(wire::json_string(json, "block"));
   Bytes bytes = TRY(from_base64(text));
-  return wire::decode<pb::Block>(bytes, "block", kBlockBytesMax);
+  FetchedBlock fetched;
+  fetched.block = TRY(wire::decode<pb::Block>(bytes, "block", kBlockBytesMax));
+  text = TRY(wire::json_string(json, "results"));
+  fetched.results = TRY(from_base64(text));
+  return fetched;
 }
 
 }  // namespace
@@ -32,7 +36,7 @@ Result<std::unique_ptr<BlockSource>> BlockSource::open(const std::vector<std::st
   return source;
 }
 
-Result<pb::Block> BlockSource::get(uint64_t height) {
+Result<FetchedBlock> BlockSource::get(uint64_t height) {
   Result<wire::HttpResponse> response = make_error(Code::Unavailable, "no ledger answers");
   for (size_t tried = 0; tried < clients_.size(); tried++) {
     response = clients_[next_]->get("/v1/blocks/" + std::to_string(height));

@@ -5,16 +5,22 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "mcloud/ledger.pb.h"
 #include "wire/http_client.h"
 
 namespace mcloud::bot {
 
+struct FetchedBlock {
+  pb::Block block;
+  Bytes results;  // one byte per transaction (ledger/application.h, result_byte)
+};
+
 class BlockSource {
  public:
   // Endpoints are tried in turn, from the last one that answered.
   static Result<std::unique_ptr<BlockSource>> open(const std::vector<std::string>& endpoints);
-  Result<pb::Block> get(uint64_t height);
+  Result<FetchedBlock> get(uint64_t height);
 
  private:
   std::vector<std::unique_ptr<wire::HttpClient>> clients_;

@@ -6,6 +6,7 @@
 #include "bot/test_ledger.h"
 #include "contract/header.h"
 #include "contract/secrets.h"
+#include "wire/canonical.h"
 
 using namespace mcloud;
 using namespace mcloud::bot;
@@ -249,4 +250,49 @@ TEST_CASE("two programs with one key do not trip over each other's sequence numb
     good(send(*other, world.key("ida"), wallet::create_farm("b" + std::to_string(round), "CH")));
   }
   CHECK_EQ(good(world.view->farms()).size(), 11);
+}
+
+TEST_CASE("an approver who is unknown or not asked stops an apply before anything is sent") {
+  TestLedger world;
+  world.add_node("n1");
+  Draft draft = world.draft(kTwoOfThree);
+  good(world.wallet.create("operator", wallet::Wallet::Passphrase::None));
+  for (const char* name : {"lna", "operator"}) {
+    Quiet progress;
+    ApplyOptions options = as_ida();
+    options.approve_as = {name};
+    Result<Applied> refused = apply(*world.view, world.wallet, world.clock, draft, options, progress);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(progress.steps.empty());
+    bool hints = refused.error().message.find("did you mean \"lena\"?") != std::string::npos ||
+                 refused.error().message.find("it asks: ") != std::string::npos;
+    CHECK_MESSAGE(hints, refused.error().message);
+  }
+  CHECK(good(world.view->contracts()).empty());
+}
+
+TEST_CASE("a key that no member vouched for is told so before anything else") {
+  TestLedger world;
+  good(world.wallet.create("nina", wallet::Wallet::Passphrase::None));
+  Result<DraftOutcome> refused =
+      make_draft(*world.view, world.wallet, world.clock, {world.write_contract(kAlone), "nina"});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_EQ(refused.error().code, Code::Denied);
+  CHECK_NE(refused.error().message.find("mcloud identity register nina"), std::string::npos);
+}
+
+TEST_CASE("join tokens that were used or revoked are listed as spent") {
+  TestLedger world;
+  CHECK(good(world.view->spent_tokens()).empty());
+  world.add_node("n1");
+  uint64_t expires_ms = world.clock.wall_ms() + 60'000;
+  pb::SignedJoinToken made = wallet::join_token(world.key("ida"), "test-1", "home", expires_ms);
+  auto token = good(wire::decode<pb::JoinToken>(made.token(), "token"));
+  good(send(*world.client, world.key("ida"), wallet::revoke_token(token)));
+  std::vector<LedgerView::SpentToken> spent = good(world.view->spent_tokens());
+  REQUIRE_EQ(spent.size(), 2);
+  auto revoked = std::ranges::find(spent, token.nonce(), &LedgerView::SpentToken::nonce);
+  REQUIRE(revoked != spent.end());
+  CHECK_EQ(revoked->farm, "home");
+  CHECK_EQ(revoked->expires_ms, expires_ms);
 }

@@ -36,12 +36,14 @@ bool settles(const pb::ContractHeader& header, contract::Decisions& decisions, c
 Result<wallet::Statement> statement_about(LedgerView& view, const pb::Contract& contract, pb::Decision decision) {
   const pb::ContractVersion& version = version_for(contract, decision);
   if (decision == pb::DECISION_ACCEPT && version.state() != pb::CONTRACT_ACTIVE) {
-    return make_error(Code::Invalid, "contract " + contract.name() + " does not run, so there is nothing to accept");
+    return make_error(Code::Conflict, "contract " + contract.name() +
+                                          " does not run, so there is nothing to accept; see: mcloud status " +
+                                          contract.name());
   }
   if (decision != pb::DECISION_ACCEPT && version.state() != pb::CONTRACT_PENDING) {
-    return make_error(Code::Invalid, "contract " + contract.name() +
-                                         " has no version that waits for approvals; see: mcloud status " +
-                                         contract.name());
+    return make_error(Code::Conflict, "contract " + contract.name() +
+                                          " has no version that waits for approvals; see: mcloud status " +
+                                          contract.name());
   }
   return wallet::Statement::about(view.chain_id(), version.header(), decision);
 }
@@ -58,11 +60,27 @@ Result<std::vector<std::string>> local_signers(const wallet::Wallet& wallet, con
   return names;
 }
 
+Status check_signers(LedgerView& view, const wallet::Wallet& wallet, const pb::ContractHeader& header,
+                     const std::vector<std::string>& key_names) {
+  std::string asked;
+  for (const pb::Signer& signer : header.approvals().signers()) {
+    asked += (asked.empty() ? "" : ", ") + view.name_of(PublicKey::from_bytes(signer.key()).value_or(PublicKey()));
+  }
+  for (const std::string& name : key_names) {
+    wallet::KeyInfo key = TRY(wallet.find(name));
+    if (contract::find_signer(header, key.public_key) != nullptr) continue;
+    return make_error(Code::Denied,
+                      "contract " + header.name() + " asks no signature of " + name + "; it asks: " + asked);
+  }
+  return {};
+}
+
 Result<uint64_t> decide_as(LedgerView& view, wallet::Wallet& wallet, const wallet::Statement& statement,
                            const std::vector<std::string>& key_names) {
   pb::ContractHeader header = TRY(contract::decode_header(statement.header));
   std::optional<pb::Contract> record = TRY(view.find_contract(statement.subject.contract));
   if (!record) return make_error(Code::NotFound, "contract " + header.name() + " is not on the ledger");
+  TRY(check_signers(view, wallet, header, key_names));
   contract::Decisions decisions = version_for(*record, statement.decision).decisions();
   std::vector<Action> actions;
   for (const std::string& name : key_names) {

@@ -69,6 +69,7 @@ class Drafting {
     FileOutcome file = TRY(read_contract(source_.path));
     if (!file.contract) return DraftOutcome{std::nullopt, std::move(file.diagnostics)};
     wallet::KeyInfo owner = TRY(wallet_.find(source_.owner));
+    TRY(check_registered(owner));
     TRY(find_before(owner.public_key, file.contract->name.value));
     contract::CompileContext context = TRY(make_context(owner.public_key, has_secrets(*file.contract)));
     FileResolver resolver(view_, folder_of(source_.path));
@@ -81,6 +82,14 @@ class Drafting {
   }
 
  private:
+  Status check_registered(const wallet::KeyInfo& owner) {
+    if (TRY(view_.find_identity(owner.public_key))) return {};
+    return make_error(Code::Denied, "key " + owner.name +
+                                        " is not registered on this ledger, so it can own no contract; a member"
+                                        " vouches for it: mcloud identity register " +
+                                        owner.name + " --key MEMBER");
+  }
+
   Status find_before(const PublicKey& owner, const std::string& name) {
     std::optional<pb::Contract> found = TRY(view_.find_contract(owner, name));
     if (!found || !is_live(*found)) return {};

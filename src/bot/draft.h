@@ -35,8 +35,8 @@ struct DraftSource {
   std::string owner;  // name of the local key that owns the contract
 };
 
-// Reads the file, resolves, compiles, compares with the ledger. The owner's key is unlocked only when the contract has
-// secrets (their key is derived from it).
+// Reads the file, resolves, compiles, compares with the ledger. Denied when no member vouched for the owner yet. The
+// owner's key is unlocked only when the contract has secrets (their key is derived from it).
 Result<DraftOutcome> make_draft(LedgerView& view, wallet::Wallet& wallet, const Clock& clock,
                                 const DraftSource& source);
 

@@ -77,6 +77,21 @@ Result<pb::Parameters> LedgerView::parameters() {
   return *found;
 }
 
+Result<std::vector<LedgerView::SpentToken>> LedgerView::spent_tokens() {
+  constexpr size_t kNonceSize = 16;
+  const Bytes empty_nonce(kNonceSize, 0);
+  Bytes prefix = keys::token("", empty_nonce);  // prefix nonce "/"
+  size_t nonce_at = prefix.size() - kNonceSize - 1;
+  ledger::Snapshot snapshot = TRY(client_.list(BytesView(prefix).substr(0, nonce_at)));
+  std::vector<SpentToken> tokens;
+  for (const ledger::Entry& entry : snapshot.entries) {
+    if (!entry.value || entry.value->size() != sizeof(uint64_t) || entry.key.size() <= prefix.size()) continue;
+    tokens.push_back(
+        {entry.key.substr(prefix.size()), entry.key.substr(nonce_at, kNonceSize), read_u64_be(*entry.value)});
+  }
+  return tokens;
+}
+
 Result<std::optional<pb::Contract>> LedgerView::find_contract(const ContractId& id) {
   return find_record<pb::Contract>(client_, keys::contract(id));
 }

@@ -25,6 +25,12 @@ class LedgerView {
   Result<std::vector<pb::Node>> nodes();          // sorted by farm and name
   Result<std::vector<pb::Contract>> contracts();  // sorted by name
   Result<pb::Parameters> parameters();
+  struct SpentToken {  // used or revoked, and not yet expired
+    std::string farm;
+    Bytes nonce;
+    uint64_t expires_ms = 0;
+  };
+  Result<std::vector<SpentToken>> spent_tokens();
 
   Result<std::optional<pb::Contract>> find_contract(const ContractId& id);
   Result<std::optional<pb::Contract>> find_contract(const PublicKey& owner, std::string_view name);

@@ -2,43 +2,29 @@
 
 #include <algorithm>
 
+#include "contract/syntax.h"
+
 namespace mcloud::bot {
 namespace {
 
 constexpr size_t kWordBytesMax = 64;
 
-// Optimal string alignment distance: insert, delete, replace, swap neighbours.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); i++) cost[i][0] = i;
-  for (size_t j = 0; j <= b.size(); j++) cost[0][j] = j;
-  for (size_t i = 1; i <= a.size(); i++) {
-    for (size_t j = 1; j <= b.size(); j++) {
-      size_t replaced = cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      cost[i][j] = std::min({replaced, cost[i - 1][j] + 1, cost[i][j - 1] + 1});
-      bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-    }
-  }
-  return cost[a.size()][b.size()];
-}
-
 }  // namespace
 
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known) {
   if (word.empty() || word.size() > kWordBytesMax) return std::nullopt;
-  const std::string* best = nullptr;
-  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
-  const std::string* begun = nullptr;
-  size_t begun_count = 0;
+  std::vector<std::string> best, begun;
+  size_t best_distance = std::max<size_t>(1, word.size() / 3);
   for (const std::string& candidate : known) {
-    if (candidate.size() > kWordBytesMax) continue;
-    size_t found = distance(word, candidate);
-    if (found < best_distance) best_distance = found, best = &candidate;
-    if (word.size() >= 3 && candidate.starts_with(word)) begun = &candidate, begun_count++;
+    size_t distance = contract::spelling_distance(word, candidate);
+    if (distance < best_distance) best.clear();
+    if (distance <= best_distance && std::ranges::find(best, candidate) == best.end()) best.push_back(candidate);
+    best_distance = std::min(distance, best_distance);
+    bool begins = word.size() >= 3 && candidate.starts_with(word);
+    if (begins && std::ranges::find(begun, candidate) == begun.end()) begun.push_back(candidate);
   }
-  if (best != nullptr) return *best;
-  if (begun_count == 1) return *begun;
+  if (best.size() == 1) return best[0];
+  if (best.empty() && begun.size() == 1) return begun[0];
   return std::nullopt;
 }
 

@@ -8,8 +8,8 @@
 
 namespace mcloud::bot {
 
-// nullopt when nothing is near: at most a third of the letters differ (a swap of neighbours counts one), or
-// `word` begins exactly one of them.
+// nullopt when nothing is near, or several are equally near (of n1 to n5 none is nearest to n9). Near: at most a third
+// of the letters differ (a swap of neighbours counts one), or `word` begins exactly one of them.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 // "; did you mean \"status\"?" or "".
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);

@@ -19,6 +19,13 @@ TEST_CASE("nothing is suggested for what is near to nothing") {
   CHECK_EQ(did_you_mean("zzz", {"status"}), "");
 }
 
+TEST_CASE("among several equally near ones none is suggested") {
+  CHECK_FALSE(nearest("n9", {"n1", "n2"}).has_value());
+  CHECK_EQ(nearest("nn1", {"n1", "n2"}), "n1");
+  CHECK_EQ(nearest("helo", {"hello", "hello"}), "hello");  // contracts of two people may have one name
+  CHECK_EQ(not_found("node", "n9", {"n1", "n2"}), "there is no node \"n9\"; there are: n1, n2");
+}
+
 TEST_CASE("what is not found is answered with what there is") {
   CHECK_EQ(not_found("node", "n9x", {}), "there is no node \"n9x\"; there is none at all");
   CHECK_EQ(not_found("node", "zebra", {"n2", "n1"}), "there is no node \"zebra\"; there are: n1, n2");

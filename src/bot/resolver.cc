@@ -35,7 +35,11 @@ Result<NodeId> FileResolver::node_key(std::string_view name) {
 Result<contract::Resolver::Image> FileResolver::image(std::string_view source) {
   Image image;
   image.source = absolute_source(source, folder_);
-  image.digest = TRY(image::resolve_digest(image.source));
+  Result<std::string> digest = image::resolve_digest(image.source);
+  // A recipe says how its image is made; the image itself is not in the checkout.
+  bool unmade = !digest && digest.error().code == Code::NotFound && io::exists(folder_ + "/image.json");
+  if (unmade) return make_error(Code::NotFound, "the image is not built yet; run: recipes/build-image " + folder_);
+  image.digest = TRY(std::move(digest));
   return image;
 }
 

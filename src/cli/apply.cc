@@ -40,7 +40,7 @@ Result<const Context*> context_with_ways(Desk& desk, const bot::ContractStatus& 
   for (;;) {
     const Context* context = TRY(desk.fresh_context());
     bool open = std::ranges::all_of(status.published, [&](const bot::PublishedPort& port) {
-      return port.protocol != "tcp" || port.where.empty() || !urls_of(port, *context).empty();
+      return port.protocol != "tcp" || port.where.empty() || !urls_of(status.id, port, *context).empty();
     });
     if (open || desk.clock().monotonic_ms() >= deadline) return context;
     poll(nullptr, 0, static_cast<int>(kForwardLookMs));
@@ -62,7 +62,7 @@ void show(Desk& desk, bot::LedgerView& view, const bot::Applied& applied, const 
 Status apply(Desk& desk, const Options& options) {
   if (options.wait && options.no_wait) return make_error(Code::Invalid, "--wait and --no-wait contradict each other");
   bot::ApplyOptions wanted;
-  wanted.timeout_ms = TRY(parse_duration_ms(options.timeout).with_context("--timeout"));
+  wanted.timeout_ms = TRY(parse_time("--timeout", options.timeout));
   wanted.approve_as = options.approve_as;
   wanted.approve_own = !options.no_approve;
   wanted.wait = !options.no_wait;

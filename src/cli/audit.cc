@@ -48,7 +48,7 @@ Status audit(Desk& desk, const Options& options) {
   wanted.blocks_max = options.blocks;
   wanted.nodes_too = options.everything;
   if (!options.contract.empty()) {
-    pb::Contract contract = TRY(view->get_contract(options.contract, desk.own_key()));
+    pb::Contract contract = TRY(desk.get_contract(options.contract));
     wanted.contract = TRY(ContractId::from_bytes(contract.id()));
   }
   std::vector<bot::AuditEvent> events = TRY(bot::audit(*view, wanted));
@@ -56,13 +56,13 @@ Status audit(Desk& desk, const Options& options) {
   Table table{{"BLOCK", "TIME (UTC)", "WHO", "WHAT", "OF", ""}, {}};
   for (const bot::AuditEvent& event : events) {
     list.push_back(json_of(event, *view));
-    std::string note = event.refused ? "refused: " + event.refusal : event.detail;
-    table.rows.push_back({std::to_string(event.height),
-                          format_time(event.time_ms),
-                          who_name(event, *view),
-                          {event.what, Tone::Strong},
-                          subject_of(event, *view),
-                          {note, event.refused ? Tone::Bad : Tone::Plain}});
+    table.rows.push_back(
+        {std::to_string(event.height),
+         format_time(event.time_ms),
+         who_name(event, *view),
+         {event.what, Tone::Strong},
+         subject_of(event, *view),
+         {event.refused ? "refused: " + event.refusal : event.detail, event.refused ? Tone::Bad : Tone::Plain}});
   }
   desk.out().document({{"events", list}});
   desk.out().table(table);

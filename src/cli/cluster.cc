@@ -4,12 +4,15 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "bot/nearest.h"
 #include "cli/cluster_talk.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/show.h"
+#include "io/file.h"
 #include "lab/cluster.h"
 
 namespace mcloud::cli {
@@ -17,6 +20,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr uint64_t kOnlineTimeoutMs = 60'000;
+constexpr uint64_t kFenceAfterMs = 5'000;
+constexpr std::string_view kOperator = "operator";                      // who owns a local cluster's farms
+constexpr uint64_t kFenceAfterMinMs = 500, kFenceAfterMaxMs = 600'000;  // what the ledger takes
 
 // ---- up ----------------------------------------------------------------------------------------
 
@@ -24,7 +30,7 @@ struct UpOptions {
   std::string dir;
   uint64_t nodes = 0;
   std::string farms = "home:CH";
-  std::string fence_after = "5s";
+  std::string fence_after;
   bool detach = false;
 };
 
@@ -58,7 +64,8 @@ class Signals {
   sigset_t before_;
 };
 
-Status wait_until_online(Desk& desk, const lab::Options& options, const Timed& say) {
+Status wait_until_online(Desk& desk, const std::string& folder, const std::vector<std::string>& wanted,
+                         const Timed& say) {
   bot::LedgerView* view = TRY(desk.ledger());
   uint64_t deadline = desk.clock().monotonic_ms() + kOnlineTimeoutMs;
   std::string missing;
@@ -66,11 +73,11 @@ Status wait_until_online(Desk& desk, const lab::Options& options, const Timed& s
     missing.clear();
     Result<std::vector<pb::Node>> nodes = view->nodes();
     if (!nodes && nodes.error().code != Code::Unavailable && nodes.error().code != Code::TimedOut) return nodes.error();
-    for (const lab::NodeSpec& wanted : options.nodes) {
+    for (const std::string& name : wanted) {
       bool online = nodes && std::ranges::any_of(*nodes, [&](const pb::Node& node) {
-                      return node.name() == wanted.name && node.state() == pb::NODE_ONLINE;
+                      return node.name() == name && node.state() == pb::NODE_ONLINE;
                     });
-      if (!online) missing += (missing.empty() ? "" : ", ") + wanted.name;
+      if (!online) missing += (missing.empty() ? "" : ", ") + name;
     }
     if (missing.empty()) return {};
     desk.out().live(format_seconds(say.elapsed_ms()) + "  waiting for " + missing);
@@ -78,7 +85,7 @@ Status wait_until_online(Desk& desk, const lab::Options& options, const Timed& s
     if (!next && next.error().code != Code::Unavailable && next.error().code != Code::TimedOut) return next.error();
   }
   return make_error(Code::TimedOut,
-                    "these nodes did not come online in a minute: " + missing + "; see " + options.folder + "/logs");
+                    "these nodes did not come online in a minute: " + missing + "; see " + folder + "/logs");
 }
 
 Json summary_of(const lab::Options& options, const Context& context, uint64_t elapsed_ms) {
@@ -103,13 +110,26 @@ Status hold(Desk& desk, lab::Owner& owner) {
   return make_error(Code::Unavailable, "the cluster has ended");
 }
 
+Result<uint64_t> parse_fence_after(const std::string& text) {
+  if (text.empty()) return kFenceAfterMs;
+  uint64_t fence_after = TRY(parse_time("--fence-after", text));
+  if (fence_after >= kFenceAfterMinMs && fence_after <= kFenceAfterMaxMs) return fence_after;
+  return make_error(Code::Invalid, "--fence-after " + text + " is out of bounds; allowed: 500ms to 10m");
+}
+
 Status up(Desk& desk, const UpOptions& options, const ClusterMaker& maker) {
   Timed say(desk);
   ClusterSpec spec;
   spec.folder = folder_of(desk, options.dir);
   spec.nodes = options.nodes;
   spec.farms = TRY(FarmSpec::parse_list(options.farms).with_context("--farms"));
-  spec.fence_after_ms = TRY(parse_duration_ms(options.fence_after).with_context("--fence-after"));
+  spec.fence_after_ms = TRY(parse_fence_after(options.fence_after));
+  if (!options.fence_after.empty() && io::exists(spec.folder + "/ledger/genesis.json")) {
+    return make_error(Code::Conflict, "the cluster in " + spec.folder +
+                                          " has its parameters already; start it without --fence-after, then: mcloud "
+                                          "parameters set fence_after=" +
+                                          options.fence_after);
+  }
   if (lab::Cluster(spec.folder).status()) {
     return make_error(Code::Conflict, "a cluster runs in " + spec.folder + " already; see: mcloud cluster status");
   }
@@ -119,14 +139,16 @@ Status up(Desk& desk, const UpOptions& options, const ClusterMaker& maker) {
   here.cluster = spec.folder;
   here.ledger.clear();
   Desk inside(here, desk.out());
-  TRY(wait_until_online(inside, prepared, say));
+  std::vector<std::string> names;
+  for (const lab::NodeSpec& node : prepared.nodes) names.push_back(node.name);
+  TRY(wait_until_online(inside, prepared.folder, names, say));
   const Context* context = TRY(inside.context());
   say(std::to_string(prepared.nodes.size()) + (prepared.nodes.size() == 1 ? " node" : " nodes") + " online");
   desk.out().document(summary_of(prepared, *context, say.elapsed_ms()));
   bool default_folder = spec.folder == absolute(Desk(Globals{}, desk.out()).cluster_folder());
   std::string where = default_folder ? "" : " --cluster " + spec.folder;
   desk.out().line("cluster up: ledger " + context->ledger[0] + ", keys in " + spec.folder + "/keys");
-  desk.out().line("deploy: mcloud apply recipes/hello/contract.yaml" + where);
+  desk.out().line("deploy: HELLO_TOKEN=any-word mcloud apply recipes/hello/contract.yaml --approve-as lena" + where);
   if (!options.detach) return hold(desk, *owner);
   TRY(owner->release());
   desk.out().line("end it: mcloud cluster down" + where);
@@ -150,11 +172,59 @@ Command cluster_up(const ClusterMaker& maker) {
           "farms and their countries, like barn:CH,shed:BE, or just how many (home:CH); nodes are dealt out in turn",
           options->farms)
       .option("--dir", "DIR", "the cluster's folder; the same as --cluster", options->dir)
-      .option("--fence-after", "TIME", "silence after which a node is given up, the first time (5s)",
+      .option("--fence-after", "TIME", "silence after which a node is given up, for a new cluster (5s)",
               options->fence_after)
       .flag("-d,--detach", "leave it running in the background", options->detach)
       .run([options, &maker](Desk& desk) { return up(desk, *options, maker); });
   return command;
+}
+
+// ---- add-node ----------------------------------------------------------------------------------
+
+Result<std::string> free_name(const lab::ClusterStatus& status, const std::string& wanted) {
+  auto is_taken = [&](const std::string& name) {
+    return std::ranges::find(status.nodes, name, &lab::NodeStatus::name) != status.nodes.end();
+  };
+  if (!wanted.empty() && is_taken(wanted))
+    return make_error(Code::AlreadyExists, "there is a node " + wanted + " already; choose another name, or none");
+  if (!wanted.empty()) return wanted;
+  for (size_t number = 1;; number++) {
+    if (std::string name = "n" + std::to_string(number); !is_taken(name)) return name;
+  }
+}
+
+// The node's token is signed by the cluster's operator; with one for no farm, or for another's, it could never join.
+Status check_farm(Desk& desk, const std::string& name) {
+  bot::LedgerView* view = TRY(desk.ledger());
+  std::vector<pb::Farm> farms = TRY(view->farms());
+  auto farm = std::ranges::find(farms, name, &pb::Farm::name);
+  if (farm == farms.end()) {
+    std::vector<std::string> names;
+    for (const pb::Farm& one : farms) names.push_back(one.name());
+    return make_error(Code::NotFound, bot::not_found("farm", name, names));
+  }
+  std::string owner = view->name_of(TRY(PublicKey::from_bytes(farm->owner())));
+  if (owner == kOperator) return {};
+  return make_error(Code::Denied, "farm " + name + " is " + owner + "'s; nodes of a local cluster join farms of its " +
+                                      std::string(kOperator));
+}
+
+Status add_node(Desk& desk, const std::string& folder, const std::string& wanted, const std::string& farm,
+                const ClusterMaker& maker) {
+  Timed say(desk);
+  lab::ClusterStatus status = TRY(running(folder, {}));
+  std::string name = TRY(free_name(status, wanted));
+  Globals here = desk.globals();
+  here.cluster = folder;
+  here.ledger.clear();
+  Desk inside(here, desk.out());
+  if (!farm.empty()) TRY(check_farm(inside, farm));
+  lab::NodeSpec node = TRY(maker.make_node(folder, name, farm));
+  TRY(lab::Cluster(folder).add_node(node));
+  say("node " + name + " is starting");
+  TRY(wait_until_online(inside, folder, {name}, say));
+  done(desk, name + " has joined", {name});
+  return {};
 }
 
 Command cluster_add_node(const ClusterMaker& maker) {
@@ -168,13 +238,7 @@ Command cluster_add_node(const ClusterMaker& maker) {
       .option("--farm", "NAME", "the farm it joins (the first)", options->farm)
       .option("--dir", "DIR", "the cluster's folder; the same as --cluster", options->dir)
       .run([options, &maker](Desk& desk) -> Status {
-        std::string folder = folder_of(desk, options->dir);
-        lab::ClusterStatus status = TRY(running(folder, {}));
-        std::string name = options->name.empty() ? "n" + std::to_string(status.nodes.size() + 1) : options->name;
-        lab::NodeSpec node = TRY(maker.make_node(folder, name, options->farm));
-        TRY(lab::Cluster(folder).add_node(node));
-        done(desk, name + " is starting; it joins in a moment, see: mcloud nodes", {name});
-        return {};
+        return add_node(desk, folder_of(desk, options->dir), options->name, options->farm, maker);
       });
   return command;
 }
@@ -196,8 +260,10 @@ Result<std::vector<FarmSpec>> FarmSpec::parse_list(std::string_view text) {
     size_t colon = one.find(':');
     FarmSpec farm{one.substr(0, colon), colon == std::string::npos ? "CH" : one.substr(colon + 1)};
     TRY(wallet::check_name(farm.name));
-    if (farm.country.size() != 2)
-      return make_error(Code::Invalid, "a farm is NAME or NAME:CC with a country of two letters, like barn:CH");
+    bool country = farm.country.size() == 2 &&
+                   std::ranges::all_of(farm.country, [](unsigned char letter) { return std::isupper(letter) != 0; });
+    if (!country)
+      return make_error(Code::Invalid, "a farm is NAME or NAME:CC with a country of two capital letters, like barn:CH");
     farms.push_back(std::move(farm));
   }
   if (farms.empty()) return make_error(Code::Invalid, "at least one farm, like home:CH, or a number of farms");

@@ -12,13 +12,27 @@ struct FaultOptions {
   std::vector<std::string> nodes;
 };
 
+std::string joined(const std::vector<std::string>& names, const char* between) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : between) + name;
+  return text;
+}
+
 Status kill_nodes(Desk& desk, const FaultOptions& options) {
   std::string folder = folder_of(desk, options.dir);
-  TRY(running(folder, options.nodes));
-  for (const std::string& node : options.nodes) TRY(lab::Cluster(folder).kill(node));
-  std::string names;
-  for (const std::string& node : options.nodes) names += (names.empty() ? "" : ", ") + node;
-  done(desk, "killed " + names + "; bring it back: mcloud cluster restore " + options.nodes[0], options.nodes);
+  lab::ClusterStatus status = TRY(running(folder, options.nodes));
+  std::vector<std::string> names = options.nodes;
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (const std::string& name : names) {
+    auto node = std::ranges::find(status.nodes, name, &lab::NodeStatus::name);
+    if (node->state == "up") continue;
+    return make_error(
+        Code::Conflict,
+        "node " + name + " is down already; nothing was killed. Bring it back: mcloud cluster restore " + name);
+  }
+  for (const std::string& node : names) TRY(lab::Cluster(folder).kill(node));
+  done(desk, "killed " + joined(names, ", ") + "; bring back: mcloud cluster restore " + joined(names, " "), names);
   return {};
 }
 
@@ -26,8 +40,8 @@ Status cut(Desk& desk, const FaultOptions& options) {
   std::string folder = folder_of(desk, options.dir);
   TRY(running(folder, options.nodes));
   lab::Cluster cluster(folder);
-  if (options.nodes.size() > 2)
-    return make_error(Code::Invalid, "say one node (its uplink) or two neighbours (their link)");
+  if (options.nodes.size() > 2 || (options.nodes.size() == 2 && options.nodes[0] == options.nodes[1]))
+    return make_error(Code::Invalid, "say one node (its uplink) or two neighbours on the ring (their link)");
   bool link = options.nodes.size() == 2;
   if (link)
     TRY(cluster.cut(options.nodes[0], options.nodes[1]));
@@ -40,23 +54,32 @@ Status cut(Desk& desk, const FaultOptions& options) {
   return {};
 }
 
-// Whatever is wrong with it: down, uplink cut, link cut.
+// Whatever is wrong with these nodes: down, uplink cut, a link between two of them cut.
 Status restore(Desk& desk, const FaultOptions& options) {
   std::string folder = folder_of(desk, options.dir);
   lab::ClusterStatus status = TRY(running(folder, options.nodes));
   lab::Cluster cluster(folder);
-  if (options.nodes.size() > 2) return make_error(Code::Invalid, "say one node or two neighbours");
-  if (options.nodes.size() == 2) {
-    TRY(cluster.mend(options.nodes[0], options.nodes[1]));
-  } else {
-    auto node = std::ranges::find(status.nodes, options.nodes[0], &lab::NodeStatus::name);
-    if (node->uplink_state == "cut") TRY(cluster.mend_uplink(node->name));
-    if (node->state != "up") TRY(cluster.restore(node->name));
+  auto is_named = [&](const std::string& node) {
+    return std::ranges::find(options.nodes, node) != options.nodes.end();
+  };
+  std::vector<std::string> mended;
+  for (const lab::LinkStatus& link : status.links) {
+    if (link.state != "cut" || !is_named(link.a) || !is_named(link.b)) continue;
+    TRY(cluster.mend(link.a, link.b));
+    mended.push_back("the link " + link.a + "-" + link.b + " works again");
   }
-  done(desk,
-       options.nodes.size() == 2 ? "the link " + options.nodes[0] + "-" + options.nodes[1] + " works again"
-                                 : options.nodes[0] + " is back",
-       options.nodes);
+  for (const lab::NodeStatus& node : status.nodes) {
+    if (!is_named(node.name)) continue;
+    if (node.uplink_state == "cut") {
+      TRY(cluster.mend_uplink(node.name));
+      mended.push_back("the uplink of " + node.name + " works again");
+    }
+    if (node.state == "up") continue;
+    TRY(cluster.restore(node.name));
+    mended.push_back(node.name + " is back");
+  }
+  std::string nothing = "nothing is wrong with " + joined(options.nodes, ", ");
+  done(desk, mended.empty() ? nothing : joined(mended, "; "), options.nodes);
   return {};
 }
 
@@ -78,8 +101,8 @@ Commands cluster_fault_commands() {
                 kill_nodes),
           fault("cluster cut", "let a link or an uplink carry nothing", "mcloud cluster cut n1 n2",
                 "two neighbours: their link; one node: its uplink", cut),
-          fault("cluster restore", "undo kill and cut", "mcloud cluster restore n2", "one node, or two neighbours",
-                restore)};
+          fault("cluster restore", "undo kill and cut", "mcloud cluster restore n2",
+                "nodes that are down or cut off; two neighbours: also the link between them", restore)};
 }
 
 }  // namespace mcloud::cli

@@ -17,9 +17,11 @@ Command cluster_down() {
       .option("--dir", "DIR", "the cluster's folder; the same as --cluster", *dir)
       .run([dir](Desk& desk) -> Status {
         std::string folder = folder_of(desk, *dir);
+        bool ran = lab::Cluster(folder).status().has_value();
         TRY(lab::Cluster(folder).down());
         desk.out().document({{"folder", folder}, {"state", "down"}});
-        desk.out().line("the cluster in " + folder + " is down; start it again: mcloud cluster up");
+        desk.out().line(ran ? "the cluster in " + folder + " is down; start it again: mcloud cluster up"
+                            : "no cluster ran in " + folder);
         return {};
       });
   return command;
@@ -30,20 +32,20 @@ struct NodeFacts {
   std::string ledger_state;
 };
 
-// By name. Empty when the ledger does not answer: the machines' own state is told all the same.
-std::map<std::string, NodeFacts> ledger_facts(Desk& desk, const std::string& folder) {
-  std::map<std::string, NodeFacts> facts;
+constexpr uint64_t kLedgerTimeoutMs = 3'000;
+
+// By name; empty when the ledger does not answer. The machines' own state is told all the same, and soon: who asks for
+// it wants to know what is wrong.
+Status read_ledger(Desk& desk, const std::string& folder, std::map<std::string, NodeFacts>& facts) {
   Globals here = desk.globals();
   here.cluster = folder;
   here.ledger.clear();
   Desk inside(here, desk.out());
-  Result<bot::LedgerView*> view = inside.ledger();
-  if (!view) return facts;
-  Result<std::vector<pb::Node>> nodes = (*view)->nodes();
-  if (!nodes) return facts;
-  for (const pb::Node& node : *nodes)
+  inside.set_ledger_timeout_ms(kLedgerTimeoutMs);
+  bot::LedgerView* view = TRY(inside.ledger());
+  for (const pb::Node& node : TRY(view->nodes()))
     facts[node.name()] = {to_hex(node.key()), std::string(bot::node_state_name(node))};
-  return facts;
+  return {};
 }
 
 Json json_of(const lab::ClusterStatus& status, std::map<std::string, NodeFacts>& facts) {
@@ -81,7 +83,7 @@ void print_cluster(Output& out, const lab::ClusterStatus& status, std::map<std::
     std::string uplink = node.uplink + (node.uplink_state == "cut" ? " (cut)" : "");
     nodes.rows.push_back({{node.name, Tone::Strong},
                           {node.state, tone_of(node.state)},
-                          {fact.ledger_state, tone_of(fact.ledger_state)},
+                          {fact.ledger_state.empty() ? "-" : fact.ledger_state, tone_of(fact.ledger_state)},
                           uplink,
                           node.address,
                           node.pid1 == 0 ? "-" : std::to_string(node.pid1),
@@ -107,13 +109,17 @@ Command cluster_status() {
       .run([dir](Desk& desk) -> Status {
         std::string folder = folder_of(desk, *dir);
         Result<lab::ClusterStatus> status = lab::Cluster(folder).status();
-        if (!status && status.error().code == Code::NotFound) {
-          return make_error(Code::NotFound, "no cluster runs in " + folder + "; start one: mcloud cluster up --detach");
-        }
+        if (!status && status.error().code == Code::NotFound) return no_cluster(folder);
         if (!status) return status.error();
-        auto facts = ledger_facts(desk, folder);
-        desk.out().document(json_of(*status, facts));
+        std::map<std::string, NodeFacts> facts;
+        Status answered = read_ledger(desk, folder, facts);
+        Json json = json_of(*status, facts);
+        json["ledger_error"] = answered ? "" : answered.error().message;
+        desk.out().document(json);
         print_cluster(desk.out(), *status, facts);
+        if (!answered)
+          desk.out().line(paint("the ledger does not answer: ", Tone::Bad, desk.out().colour()) +
+                          printable(answered.error().message));
         return {};
       });
   return command;

@@ -18,8 +18,14 @@ std::string folder_of(Desk& desk, const std::string& dir) {
   return absolute(dir.empty() ? desk.cluster_folder() : dir);
 }
 
+Error no_cluster(const std::string& folder) {
+  return make_error(Code::Unavailable, "no cluster runs in " + folder + "; start one: mcloud cluster up --detach");
+}
+
 Result<lab::ClusterStatus> running(const std::string& folder, const std::vector<std::string>& nodes) {
-  lab::ClusterStatus status = TRY(lab::Cluster(folder).status());
+  Result<lab::ClusterStatus> found = lab::Cluster(folder).status();
+  if (!found && found.error().code == Code::NotFound) return no_cluster(folder);
+  lab::ClusterStatus status = TRY(std::move(found));
   std::vector<std::string> names;
   for (const lab::NodeStatus& node : status.nodes) names.push_back(node.name);
   for (const std::string& node : nodes) {

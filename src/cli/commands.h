@@ -21,6 +21,9 @@ Commands nodes_commands();                             // nodes.cc
 Commands key_commands();                               // key.cc
 Commands contract_commands();                          // contract.cc
 Commands people_commands();                            // people.cc
+Commands token_commands();                             // tokens.cc
+Commands parameter_commands();                         // parameters.cc
+Commands kv_commands();                                // kv.cc
 
 // `maker` must outlive them.
 Commands all_commands(const ClusterMaker& maker);

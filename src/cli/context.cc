@@ -49,8 +49,8 @@ Result<Context> parse_context(std::string_view text) {
 
 Result<Context> Context::parse(std::string_view cluster_json) { return parse_context(cluster_json); }
 
-std::string forward_name(std::string_view protocol, uint32_t port) {
-  return std::string(protocol) + "-" + std::to_string(port);
+std::string forward_name(std::string_view protocol, uint32_t port, const ContractId& contract) {
+  return std::string(protocol) + "-" + std::to_string(port) + "-" + contract.short_hex();
 }
 
 Result<Context> local_context(const std::string& folder) {

@@ -107,7 +107,7 @@ Command status_command() {
         if (contract->empty()) return overview(desk);
         bot::LedgerView* view = TRY(desk.ledger());
         const Context* context = TRY(desk.context());
-        pb::Contract record = TRY(view->get_contract(*contract, desk.own_key()));
+        pb::Contract record = TRY(desk.get_contract(*contract));
         bot::ContractStatus status = TRY(bot::contract_status(*view, record));
         desk.out().document(json_of(status, *view, *context));
         print_contract(desk, *view, status, *context);

@@ -42,7 +42,7 @@ Result<std::vector<std::string>> signers(Desk& desk, const Options& options, con
 }
 
 Status show(Desk& desk, bot::LedgerView& view, const std::string& reference, uint64_t height) {
-  pb::Contract contract = TRY(view.get_contract(reference, desk.own_key()));
+  pb::Contract contract = TRY(desk.get_contract(reference));
   const Context* context = TRY(desk.context());
   bot::ContractStatus status = TRY(bot::contract_status(view, contract));
   nlohmann::ordered_json json = json_of(status, view, *context);
@@ -108,7 +108,7 @@ Status decide(Desk& desk, const Options& options) {
   if (options.contract.empty())
     return make_error(Code::Invalid, "which contract? mcloud " + verb(options) + " CONTRACT");
   bot::LedgerView* view = TRY(desk.ledger());
-  pb::Contract contract = TRY(view->get_contract(options.contract, desk.own_key()));
+  pb::Contract contract = TRY(desk.get_contract(options.contract));
   wallet::Statement statement = TRY(bot::statement_about(*view, contract, options.decision));
   statement.reason = options.reason;
   if (!options.export_file.empty()) return export_statement(desk, options, statement);

@@ -30,6 +30,7 @@ struct Desk::Inside {
   std::optional<Context> context;
   std::unique_ptr<ledger::Client> client;
   std::unique_ptr<bot::LedgerView> view;
+  uint64_t ledger_timeout_ms = kLedgerTimeoutMs;
 };
 
 Desk::Desk(const Globals& globals, Output& out) : globals_(globals), out_(out), inside_(std::make_unique<Inside>()) {
@@ -74,7 +75,7 @@ Result<bot::LedgerView*> Desk::ledger() {
     options.endpoints = where->ledger;
     options.trust = where->trust;
     options.state_file = where->head_file;
-    options.timeout_ms = kLedgerTimeoutMs;
+    options.timeout_ms = inside_->ledger_timeout_ms;
     inside_->client = TRY(ledger::Client::open(options, inside_->clock));
     inside_->view = std::make_unique<bot::LedgerView>(*inside_->client);
   }
@@ -97,11 +98,22 @@ Result<std::string> Desk::key_name() {
   return make_error(Code::Invalid, "which key shall sign? say --key NAME; there are: " + names);
 }
 
-PublicKey Desk::own_key() {
+Result<PublicKey> Desk::own_key() {
+  if (std::string named = named_key(); !named.empty()) return TRY(wallet().find(named)).public_key;
   Result<std::string> name = key_name();
-  if (!name) return {};
+  if (!name) return PublicKey();
   Result<wallet::KeyInfo> key = wallet().find(*name);
   return key ? key->public_key : PublicKey();
 }
+
+Result<pb::Contract> Desk::get_contract(std::string_view reference) {
+  bot::LedgerView* view = TRY(ledger());
+  PublicKey own = TRY(own_key());
+  return view->get_contract(reference, own);
+}
+
+bool Desk::has_asked_ledger() const { return inside_->view != nullptr; }
+
+void Desk::set_ledger_timeout_ms(uint64_t timeout_ms) { inside_->ledger_timeout_ms = timeout_ms; }
 
 }  // namespace mcloud::cli

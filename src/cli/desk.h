@@ -45,13 +45,19 @@ class Desk {
   Result<const Context*> fresh_context();
   // A verified view of that ledger. Its client waits at most 30 s per call.
   Result<bot::LedgerView*> ledger();
+  bool has_asked_ledger() const;
+  // From now on a call waits that long at most: for those who would rather know soon that it does not answer.
+  void set_ledger_timeout_ms(uint64_t timeout_ms);
 
   // What --key or MCLOUD_KEY says; "" when neither does.
   std::string named_key() const;
   // The name of the key that signs: --key, MCLOUD_KEY, the cluster's default, or the only one there is.
   Result<std::string> key_name();
-  // Its public half, none when no key can be named: for telling one's own contracts from others'.
-  PublicKey own_key();
+  // Its public half, for telling one's own contracts from others'; none when no key can be named. NotFound when the one
+  // that was named is not here.
+  Result<PublicKey> own_key();
+  // By name or the beginning of its id; of several with one name, the own one.
+  Result<pb::Contract> get_contract(std::string_view reference);
 
  private:
   struct Inside;

@@ -15,7 +15,7 @@ const std::string kCluster = R"({"format":1,"name":"default","default_key":"lena
   "trust":{"chain_id":"local-1","validators":[{"key":")" +
                              std::string(64, '1') + R"(","power":1}]},
   "forwards":[{"name":"ledger","port":40001,"targets":[]},{"name":"sink","port":40002,"targets":[]},
-              {"name":"tcp-8080","port":8080,"targets":[]}]})";
+              {"name":"tcp-8080-00000000","port":8080,"targets":[]}]})";
 
 // No key of the person who runs the test is looked at.
 struct Home {
@@ -44,7 +44,7 @@ TEST_CASE("a local cluster's file says where its ledger, sink and publications a
   Context context = Context::parse(kCluster).value();
   CHECK_EQ(context.ledger[0], "http://127.0.0.1:40001");
   CHECK_EQ(context.sink, "http://127.0.0.1:40002");
-  CHECK_EQ(context.ports.at(forward_name("tcp", 8080)), 8080);
+  CHECK_EQ(context.ports.at(forward_name("tcp", 8080, ContractId())), 8080);
   CHECK_EQ(context.trust.chain_id, "local-1");
   CHECK_FALSE(Context::parse("{}").has_value());
   CHECK_FALSE(Context::parse("[]").has_value());

@@ -22,7 +22,7 @@ struct Own {
 Result<Own> load_own(Desk& desk, const std::string& reference) {
   bot::LedgerView* view = TRY(desk.ledger());
   std::string name = TRY(desk.key_name());
-  pb::Contract contract = TRY(view->get_contract(reference, desk.own_key()));
+  pb::Contract contract = TRY(desk.get_contract(reference));
   ContractId id = TRY(ContractId::from_bytes(contract.id()));
   crypto::SigningKey key = TRY(desk.wallet().unlock(name));
   if (key.public_key().view() != contract.owner()) {
@@ -52,7 +52,7 @@ Command cancel() {
                              {"height", height},
                              {"volumes_erased", options->erase_volumes}});
         desk.out().line("cancelled " + own.contract.name() + ", block " + std::to_string(height) +
-                        (options->erase_volumes ? "; its volumes are erased" : "; its volumes stay on their nodes"));
+                        (options->erase_volumes ? "; its volumes are erased" : "; volumes stay on their nodes"));
         return {};
       });
   return command;
@@ -80,6 +80,8 @@ Command retry() {
       .optional_argument("WORKLOAD", "one of its workloads; none: all that are not ready", options->workload)
       .run([options](Desk& desk) -> Status {
         Own own = TRY(load_own(desk, options->contract));
+        if (!bot::is_live(own.contract))
+          return make_error(Code::Conflict, "contract " + own.contract.name() + " has ended; nothing of it is tried");
         std::vector<std::string> names = {options->workload};
         if (options->workload.empty()) names = TRY(stuck_workloads(*own.view, own));
         std::vector<bot::Action> actions;

@@ -24,6 +24,8 @@ void show_made(Desk& desk, const wallet::KeyInfo& key) {
   desk.out().line("key " + key.name + "  " + key.public_key.hex());
   desk.out().line("file " + key.path);
   desk.out().line("Keep a copy on paper: mcloud key backup " + key.name);
+  desk.out().line("To act on a ledger it needs a member who vouches for it: mcloud identity register " + key.name +
+                  " --key MEMBER");
 }
 
 struct Options {
@@ -40,6 +42,7 @@ Command key_new() {
       .argument("NAME", "2 to 32 of a-z, 0-9 and '-'", options->name)
       .flag("--no-passphrase", "store the private half in clear, readable by you only", options->no_passphrase)
       .run([options](Desk& desk) -> Status {
+        TRY(desk.wallet().check_free(options->name));
         show_made(desk, TRY(desk.wallet().create(options->name, options->passphrase())));
         return {};
       });
@@ -118,6 +121,7 @@ Command key_restore() {
       .argument("NAME", "the name it gets here", options->name)
       .flag("--no-passphrase", "store the private half in clear, readable by you only", options->no_passphrase)
       .run([options](Desk& desk) -> Status {
+        TRY(desk.wallet().check_free(options->name));
         if (desk.out().is_terminal()) desk.out().note("The 17 words, then an empty line:");
         std::string words = TRY(read_words());
         Result<wallet::KeyInfo> key = desk.wallet().restore(options->name, words, options->passphrase());

@@ -5,8 +5,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "bot/nearest.h"
 #include "cli/commands.h"
 #include "cli/show.h"
+#include "contract/header.h"
 #include "sink/client.h"
 
 namespace mcloud::cli {
@@ -50,6 +52,31 @@ Result<Wanted> parse_wanted(const std::string& text) {
   return wanted;
 }
 
+// "web-0", as replicas are shown, is web/0 when the contract has a workload web and none with the whole name.
+void read_replica_name(const pb::ContractHeader& header, Wanted& wanted) {
+  size_t dash = wanted.workload.rfind('-');
+  if (dash == std::string::npos || wanted.index || contract::find_facets(header, wanted.workload) != nullptr) return;
+  std::string workload = wanted.workload.substr(0, dash);
+  Result<Wanted> other = parse_wanted(wanted.contract + "/" + workload + "/" + wanted.workload.substr(dash + 1));
+  if (other && contract::find_facets(header, workload) != nullptr) wanted = *other;
+}
+
+// A workload of an earlier version may have lines too, so this is only asked when there are none.
+Status check_wanted(const pb::ContractHeader& header, const Wanted& wanted) {
+  const pb::Facets* facets = contract::find_facets(header, wanted.workload);
+  if (wanted.workload.empty()) return {};
+  if (facets == nullptr) {
+    std::vector<std::string> names;
+    for (const pb::Facets& one : header.workloads()) {
+      if (one.replicas() > 0) names.push_back(one.name());
+    }
+    return make_error(Code::NotFound, bot::not_found("workload", wanted.workload, names));
+  }
+  if (!wanted.index || *wanted.index < facets->replicas()) return {};
+  return make_error(Code::NotFound, "workload " + wanted.workload + " has " + std::to_string(facets->replicas()) +
+                                        (facets->replicas() == 1 ? " replica" : " replicas") + ", counted from 0");
+}
+
 // Opens batches and prints lines; with a tail it keeps the last ones until it is told to print.
 class Printer {
  public:
@@ -83,6 +110,7 @@ class Printer {
     keeps_ = false;
   }
   uint64_t last() const { return last_; }
+  bool has_lines() const { return arrivals_ > 0; }
 
  private:
   struct Line {
@@ -151,7 +179,9 @@ Status logs(Desk& desk, const Options& options) {
   const Context* context = TRY(desk.context());
   if (context->sink.empty())
     return make_error(Code::Unavailable, "no sink is known for this ledger, so there are no logs to read");
-  pb::Contract contract = TRY(view->get_contract(wanted.contract, desk.own_key()));
+  pb::Contract contract = TRY(desk.get_contract(wanted.contract));
+  pb::ContractHeader header = TRY(contract::decode_header(bot::main_version(contract).header()));
+  read_replica_name(header, wanted);
   crypto::SigningKey owner = TRY(owner_key(desk, *view, contract));
   std::unique_ptr<sink::Reader> reader =
       TRY(sink::Reader::open({context->sink, view->chain_id()}, owner, desk.clock()));
@@ -163,6 +193,8 @@ Status logs(Desk& desk, const Options& options) {
   Printer printer(desk, owner, options);
   TRY(read_stored(*reader, query, printer));
   printer.flush();
+  if (!printer.has_lines()) TRY(check_wanted(header, wanted));
+  if (!printer.has_lines()) desk.out().note(options.follow ? "no lines yet; waiting" : "no lines yet");
   if (!options.follow) return {};
   query.newest.reset();
   query.after = printer.last();
@@ -178,7 +210,8 @@ Command logs_command() {
   Command command("logs", "what a contract's containers print");
   command.example("mcloud logs -f hello/web")
       .describe("Lines come through the sink, encrypted for the contract's owner; only that key opens them.")
-      .argument("CONTRACT", "whose lines; /WORKLOAD and /INDEX narrow it, as in hello/web/0", options->what)
+      .argument("CONTRACT", "whose lines; /WORKLOAD and /INDEX narrow it, as in hello/web/0 or hello/web-0",
+                options->what)
       .flag("-f,--follow", "go on with what comes, until Ctrl-C", options->follow)
       .option("-n,--tail", "N", "begin with the last N lines only", options->tail)
       .flag("-t,--times", "show when (UTC)", options->times)

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "bot/send.h"
 #include "cli/commands.h"
+#include "cli/farm_key.h"
 #include "cli/show.h"
 #include "wallet/transactions.h"
 
@@ -47,26 +48,12 @@ Command nodes_command() {
     }
     desk.out().document({{"nodes", list}});
     if (nodes.empty())
-      desk.out().line("no node has joined; its owner makes a token: mcloud node token FARM");
+      desk.out().line("no node has joined; a farm's owner makes a token for one: mcloud token new FARM");
     else
       desk.out().table(table);
     return {};
   });
   return command;
-}
-
-// Signed by the farm's owner: the key that is named, or the local one that owns the farm.
-Result<crypto::SigningKey> farm_key(Desk& desk, bot::LedgerView& view, const std::string& farm_name) {
-  if (std::string named = desk.named_key(); !named.empty()) return desk.wallet().unlock(named);
-  for (const pb::Farm& farm : TRY(view.farms())) {
-    if (farm.name() != farm_name) continue;
-    PublicKey owner = TRY(PublicKey::from_bytes(farm.owner()));
-    Result<wallet::KeyInfo> here = desk.wallet().find(owner.hex());
-    if (here) return desk.wallet().unlock(here->name);
-    return make_error(Code::Denied,
-                      "farm " + farm_name + " is " + view.name_of(owner) + "'s, and that key is not on this machine");
-  }
-  return make_error(Code::NotFound, "there is no farm " + farm_name);
 }
 
 Command node_action(const char* path, const char* summary, const char* done, pb::Transaction (*build)(const NodeId&)) {

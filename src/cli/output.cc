@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,8 +26,49 @@ void print(FILE* file, std::string_view text) {
   fflush(file);
 }
 
+// Its first letters, not bytes.
+std::string cut_to(const std::string& text, size_t letters) {
+  size_t end = 0;
+  for (size_t seen = 0; end < text.size(); end++) {
+    bool begins_letter = (text[end] & 0xC0) != 0x80;
+    if (begins_letter && seen++ == letters) break;
+  }
+  return text.substr(0, end);
+}
+
 std::string text_of(const nlohmann::ordered_json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+constexpr size_t kGap = 2;
+constexpr size_t kIndent = 4;
+
+// Where each line of a row begins, and the end. A column wider than the line has a line of its own.
+std::vector<size_t> lines_that_fit(const std::vector<size_t>& widths, size_t width) {
+  std::vector<size_t> starts = {0};
+  size_t used = 0;
+  for (size_t i = 0; i < widths.size(); i++) {
+    bool is_first = i == starts.back();
+    if (width != 0 && !is_first && used + kGap + widths[i] > width) {
+      starts.push_back(i);
+      used = kIndent + widths[i];
+    } else {
+      used += widths[i] + (is_first ? 0 : kGap);
+    }
+  }
+  starts.push_back(widths.size());
+  return starts;
+}
+
+// 0 when it is no terminal: what is piped stays one line per row.
+size_t terminal_width(FILE* file) {
+  constexpr size_t kWidthMin = 20;
+  if (isatty(fileno(file)) != 1) return 0;
+  const char* told = std::getenv("COLUMNS");
+  size_t width = told == nullptr ? 0 : std::strtoul(told, nullptr, 10);
+  winsize size{};
+  if (width == 0 && ioctl(fileno(file), TIOCGWINSZ, &size) == 0) width = size.ws_col;
+  return width == 0 ? 0 : std::max(width, kWidthMin);
 }
 
 }  // namespace
@@ -58,7 +100,7 @@ std::string paint(std::string_view text, Tone tone, bool colour) {
   return std::string("\x1b[") + code + "m" + std::string(text) + "\x1b[0m";
 }
 
-std::string render(const Table& table, bool colour) {
+std::string render(const Table& table, bool colour, size_t width) {
   std::vector<size_t> widths;
   for (const std::string& head : table.heads) widths.push_back(width_of(head));
   for (const auto& row : table.rows) {
@@ -66,20 +108,25 @@ std::string render(const Table& table, bool colour) {
       widths[i] = std::max(widths[i], width_of(printable(row[i].text)));
     }
   }
-  auto line_of = [&](const std::vector<Cell>& cells) {
-    std::string line;
-    size_t pending = 0;  // blanks owed before the next text, so that no line ends in blanks
-    for (size_t i = 0; i < cells.size() && i < widths.size(); i++) {
-      std::string text = printable(cells[i].text);
-      if (!text.empty()) line += std::string(pending, ' ') + paint(text, cells[i].tone, colour), pending = 0;
-      pending += widths[i] - width_of(text) + 2;
+  std::vector<size_t> line_starts = lines_that_fit(widths, width);
+  auto lines_of = [&](const std::vector<Cell>& cells) {
+    std::string lines;
+    for (size_t line = 0; line + 1 < line_starts.size(); line++) {
+      size_t pending = line == 0 ? 0 : kIndent;  // blanks owed before the next text, so that no line ends in blanks
+      std::string text;
+      for (size_t i = line_starts[line]; i < line_starts[line + 1] && i < cells.size(); i++) {
+        std::string cell = printable(cells[i].text);
+        if (!cell.empty()) text += std::string(pending, ' ') + paint(cell, cells[i].tone, colour), pending = 0;
+        pending += widths[i] - width_of(cell) + kGap;
+      }
+      if (line == 0 || !text.empty()) lines += text + "\n";
     }
-    return line + "\n";
+    return lines;
   };
   std::vector<Cell> heads;
   for (const std::string& head : table.heads) heads.emplace_back(head, Tone::Strong);
-  std::string text = line_of(heads);
-  for (const auto& row : table.rows) text += line_of(row);
+  std::string text = lines_of(heads);
+  for (const auto& row : table.rows) text += lines_of(row);
   return text;
 }
 
@@ -92,7 +139,12 @@ std::string format_age(uint64_t ms) {
 }
 
 Output::Output(FILE* out, FILE* err, bool json)
-    : out_(out), err_(err), json_(json), colour_(wants_colour(out)), terminal_(!json && isatty(fileno(err)) == 1) {}
+    : out_(out),
+      err_(err),
+      json_(json),
+      colour_(wants_colour(out)),
+      width_(terminal_width(out)),
+      terminal_(!json && isatty(fileno(err)) == 1) {}
 
 void Output::line(const std::string& text) {
   if (json_) return;
@@ -103,7 +155,7 @@ void Output::line(const std::string& text) {
 void Output::table(const Table& table) {
   if (json_) return;
   live("");
-  print(out_, render(table, colour_));
+  print(out_, render(table, colour_, width_));
 }
 
 void Output::note(const std::string& text) {
@@ -114,7 +166,9 @@ void Output::note(const std::string& text) {
 
 void Output::live(const std::string& text) {
   if (!terminal_ || (text.empty() && !live_)) return;
-  print(err_, "\r\x1b[K" + printable(text));
+  // One that wraps could not be taken away again.
+  size_t width = terminal_width(err_);
+  print(err_, "\r\x1b[K" + cut_to(printable(text), width == 0 ? 79 : width - 1));
   live_ = !text.empty();
 }
 
@@ -140,7 +194,7 @@ void Output::error(const Error& error) {
     print(out_, text_of(json, 2));
     return;
   }
-  print(err_, paint("mcloud:", Tone::Bad, wants_colour(err_)) + " " + error.message + "\n");
+  print(err_, paint("mcloud:", Tone::Bad, wants_colour(err_)) + " " + printable(error.message) + "\n");
 }
 
 }  // namespace mcloud::cli

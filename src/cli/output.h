@@ -29,7 +29,9 @@ struct Table {
 };
 
 // Columns two blanks apart, no trailing blanks. Control characters (a node's message is a stranger's) become '?'.
-std::string render(const Table& table, bool colour);
+// `width` is how many letters fit beside each other (0: any number): columns that do not fit go on indented lines
+// below.
+std::string render(const Table& table, bool colour, size_t width = 0);
 std::string paint(std::string_view text, Tone tone, bool colour);
 std::string printable(std::string_view text);
 
@@ -61,7 +63,8 @@ class Output {
   FILE* out_;
   FILE* err_;
   bool json_;
-  bool colour_;  // of standard output
+  bool colour_;   // of standard output
+  size_t width_;  // of the terminal there; 0 = none
   bool terminal_;
   bool live_ = false;      // a live line is on the screen
   bool answered_ = false;  // a document was printed

@@ -43,6 +43,18 @@ TEST_CASE("columns align by letters, not by bytes, and colour takes no width") {
   CHECK_EQ(render(coloured, true), "\x1b[1mA\x1b[0m   \x1b[1mB\x1b[0m\n\x1b[31mab\x1b[0m  y\n");
 }
 
+TEST_CASE("columns that do not fit go on indented lines, and nothing is lost") {
+  Table table{{"NODE", "STATE", "LABELS", ""}, {{"n1", "online", "", "gone"}, {"n2", "fenced", "ssd=yes", ""}}};
+  CHECK_EQ(render(table, false, 20),
+           "NODE  STATE\n"
+           "    LABELS\n"
+           "n1    online\n"
+           "             gone\n"
+           "n2    fenced\n"
+           "    ssd=yes\n");
+  CHECK_EQ(render(table, false, 0), render(table, false, 80));
+}
+
 TEST_CASE("a stranger's text cannot move the cursor") {
   CHECK_EQ(printable("a\x1b[2Jb\nc\x7f"), "a?[2Jb?c?");
   CHECK_EQ(printable("\xc2\x9b"
@@ -77,6 +89,10 @@ TEST_CASE("an error is one line, or one JSON document") {
   Output(people.out, people.err, false).error(make_error(Code::NotFound, "there is no node n9"));
   fflush(people.out);
   CHECK_EQ(std::string(people.err_text), "mcloud: there is no node n9\n");
+  Captured hostile;
+  Output(hostile.out, hostile.err, false).error(make_error(Code::TimedOut, "web-0: \x1b[2Jgone\nmcloud: all is well"));
+  fflush(hostile.err);
+  CHECK_EQ(std::string(hostile.err_text), "mcloud: web-0: ?[2Jgone?mcloud: all is well\n");
   CHECK_EQ(people.out_size, 0);
   Output(script.out, script.err, true).error(make_error(Code::NotFound, "there is no node n9"));
   auto json = nlohmann::json::parse(script.out_text);

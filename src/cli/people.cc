@@ -1,13 +1,13 @@
-// mcloud identity list | request | register, farm list | new, node token
+// mcloud identity list | request | register, farm list | new
+#include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
-#include "base/units.h"
 #include "bot/send.h"
 #include "cli/commands.h"
 #include "cli/show.h"
 #include "io/file.h"
 #include "wallet/transactions.h"
-#include "wire/canonical.h"
 #include "wire/json.h"
 
 namespace mcloud::cli {
@@ -62,6 +62,7 @@ Result<Request> parse_request(const std::string& text, const std::string& chain_
   if (asked != sponsor.hex()) return make_error(Code::Invalid, "it asks another sponsor than the key that would sign");
   Request request;
   request.name = TRY(wire::json_string(json, "name"));
+  TRY(wallet::check_new_name(request.name));
   request.key = TRY(PublicKey::from_hex(key));
   request.proof = TRY(from_hex(proof));
   return request;
@@ -78,6 +79,7 @@ Command identity_request() {
       .argument("NAME", "a key on this machine; also the name on the ledger", options->name)
       .required_option("--sponsor", "WHO", "the member who will register it: a name or a public key", options->sponsor)
       .run([options](Desk& desk) -> Status {
+        TRY(wallet::check_new_name(options->name));
         bot::LedgerView* view = TRY(desk.ledger());
         PublicKey sponsor = TRY(view->key_of(options->sponsor));
         crypto::SigningKey key = TRY(desk.wallet().unlock(options->name));
@@ -102,6 +104,7 @@ Status register_identity(Desk& desk, const RegisterOptions& options) {
   if (options.name.empty() == options.request_file.empty()) {
     return make_error(Code::Invalid, "say either NAME, a key on this machine, or --request FILE");
   }
+  if (!options.name.empty()) TRY(wallet::check_new_name(options.name));
   bot::LedgerView* view = TRY(desk.ledger());
   std::string sponsor_name = TRY(desk.key_name());
   crypto::SigningKey sponsor = TRY(desk.wallet().unlock(sponsor_name));
@@ -175,40 +178,16 @@ Command farm_new() {
       .argument("NAME", "2 to 32 of a-z, 0-9 and '-'", options->name)
       .required_option("--country", "CC", "where it stands: two letters (ISO 3166)", options->country)
       .run([options](Desk& desk) -> Status {
+        TRY(wallet::check_name(options->name));
+        std::string country = options->country;
+        std::ranges::transform(country, country.begin(), [](unsigned char c) { return std::toupper(c); });
         bot::LedgerView* view = TRY(desk.ledger());
         std::string name = TRY(desk.key_name());
         crypto::SigningKey key = TRY(desk.wallet().unlock(name));
-        uint64_t height = TRY(bot::send(view->client(), key, wallet::create_farm(options->name, options->country)));
-        desk.out().document({{"farm", options->name}, {"owner", name}, {"height", height}});
+        uint64_t height = TRY(bot::send(view->client(), key, wallet::create_farm(options->name, country)));
+        desk.out().document({{"farm", options->name}, {"country", country}, {"owner", name}, {"height", height}});
         desk.out().line("farm " + options->name + " of " + name + ", block " + std::to_string(height) +
-                        "; add nodes: mcloud node token " + options->name);
-        return {};
-      });
-  return command;
-}
-
-Command node_token() {
-  struct Options {
-    std::string farm;
-    std::string life = "24h";
-  };
-  auto options = std::make_shared<Options>();
-  Command command("node token", "a one-use permission for a node to join a farm");
-  command.example("mcloud node token barn --valid 24h > token.txt")
-      .describe("Made here, without asking the ledger; the node shows it when it joins. Whoever has it can join once.")
-      .argument("FARM", "a farm of the key that signs", options->farm)
-      .option("--valid", "TIME", "for how long (24h)", options->life)
-      .run([options](Desk& desk) -> Status {
-        uint64_t life = TRY(parse_duration_ms(options->life).with_context("--valid"));
-        const Context* context = TRY(desk.context());
-        std::string name = TRY(desk.key_name());
-        crypto::SigningKey key = TRY(desk.wallet().unlock(name));
-        uint64_t expires_ms = desk.clock().wall_ms() + life;
-        pb::SignedJoinToken token = wallet::join_token(key, context->trust.chain_id, options->farm, expires_ms);
-        std::string text = to_base64(wire::encode(token));
-        desk.out().document({{"token", text}, {"farm", options->farm}, {"expires_ms", expires_ms}});
-        desk.out().line(text);
-        desk.out().note("valid until " + format_time(expires_ms) + " UTC, for one node");
+                        "; add nodes: mcloud token new " + options->name);
         return {};
       });
   return command;
@@ -217,7 +196,7 @@ Command node_token() {
 }  // namespace
 
 Commands people_commands() {
-  return {identity_list(), identity_request(), identity_register(), farm_list(), farm_new(), node_token()};
+  return {identity_list(), identity_request(), identity_register(), farm_list(), farm_new()};
 }
 
 }  // namespace mcloud::cli

@@ -4,108 +4,39 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "base/log.h"
 #include "bot/nearest.h"
+#include "cli/help.h"
 
 namespace mcloud::cli {
 namespace {
 
 constexpr std::string_view kVersion = "0.1.0";
 
-struct Group {
-  std::string_view name;
-  std::string_view summary;
-};
-constexpr Group kGroups[] = {
-    {"cluster", "a cluster of nodes on this machine"},
-    {"key", "the keys that you sign with"},
-    {"contract", "contract files"},
-    {"identity", "people on the ledger"},
-    {"farm", "owners of nodes"},
-    {"node", "nodes: tokens to join"},
-    {"ledger", "the ledger process"},
-    {"sink", "the sink process"},
-    {"lab", "processes of a local cluster"},
-};
-
-struct GlobalOption {
-  std::string_view name;
-  std::string_view value;  // "" = a flag
-  std::string_view help;
-};
-constexpr GlobalOption kGlobalOptions[] = {
-    {"--json", "", "print one JSON document instead of tables"},
-    {"--cluster", "DIR", "folder of the local cluster (MCLOUD_CLUSTER; else the default one)"},
-    {"--ledger", "URL", "ledger to talk to, instead of a local cluster's; needs --trust"},
-    {"--trust", "FILE", "which validators to trust: what `mcloud ledger init` printed"},
-    {"--key", "NAME", "whose key signs (MCLOUD_KEY)"},
-};
-
 bool takes_value(std::string_view argument) {
   return std::ranges::any_of(
-      kGlobalOptions, [&](const GlobalOption& option) { return option.name == argument && !option.value.empty(); });
+      global_options(), [&](const GlobalOption& option) { return option.name == argument && !option.value.empty(); });
 }
 
-std::string first_word(const std::string& path) { return path.substr(0, path.find(' ')); }
-
-bool is_group(const Commands& commands, std::string_view word) {
-  return std::ranges::any_of(commands, [&](const Command& command) {
-    return command.path().size() > word.size() && first_word(command.path()) == word;
-  });
-}
-
-std::vector<std::string> names_at(const Commands& commands, const std::string& group) {
-  std::vector<std::string> names;
+// "; did you mean "cluster down"?": the nearest name at this place, else a command of some group with just that name.
+std::string suggestion(const Commands& commands, const std::string& group, const std::string& word) {
+  std::string before = group.empty() ? "" : group + " ";
+  if (std::optional<std::string> near = bot::nearest(word, names_at(commands, group)))
+    return "; did you mean \"" + before + *near + "\"?";
   for (const Command& command : commands) {
-    if (command.is_hidden()) continue;
-    if (group.empty())
-      names.push_back(first_word(command.path()));
-    else if (command.path().starts_with(group + " "))
-      names.push_back(command.path().substr(group.size() + 1));
-  }
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
-const Command* find_command(const Commands& commands, std::string_view path) {
-  auto found = std::ranges::find_if(commands, [&](const Command& command) { return command.path() == path; });
-  return found == commands.end() ? nullptr : &*found;
-}
-
-std::string summary_of(const Commands& commands, const std::string& word) {
-  if (const Command* command = find_command(commands, word)) return command->summary();
-  for (const Group& group : kGroups) {
-    if (group.name == word) return std::string(group.summary);
+    if (!command.is_hidden() && command.path().ends_with(" " + word))
+      return "; did you mean \"" + command.path() + "\"?";
   }
   return "";
 }
 
-std::string list_help(const Commands& commands, const std::string& group) {
-  Table table;
-  table.heads = {"", "", ""};
-  for (const std::string& name : names_at(commands, group)) {
-    std::string path = group.empty() ? name : group + " " + name;
-    std::string more = is_group(commands, path) ? " ..." : "";
-    table.rows.push_back({Cell(""), Cell(name + more), Cell(summary_of(commands, path))});
-  }
-  std::string rows = render(table, false);
-  return rows.substr(rows.find('\n') + 1);
-}
-
-std::string root_help(const Commands& commands) {
-  return "mcloud: machines that run what signed contracts say.\n\n"
-         "Usage: mcloud COMMAND ... [--json] [--cluster DIR] [--key NAME]\n\nCommands:\n" +
-         list_help(commands, "") +
-         "\nStart:  mcloud cluster up --detach\n"
-         "Then:   mcloud apply recipes/hello/contract.yaml\n"
-         "More:   mcloud COMMAND --help\n";
-}
-
-std::string group_help(const Commands& commands, const std::string& group) {
-  std::string text =
-      "mcloud " + group + ": " + summary_of(commands, group) + "\n\nCommands:\n" + list_help(commands, group);
-  return text + "\nMore:  mcloud " + group + " COMMAND --help\n";
+// What is wrong with it, or "".
+std::string whole_number(const std::string& text) {
+  bool good =
+      !text.empty() && text.size() <= 18 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return good ? "" : "a whole number is needed, not \"" + text.substr(0, 40) + "\"";
 }
 
 void add_parameter(CLI::App& app, const Parameter& parameter) {
@@ -127,28 +58,23 @@ void add_parameter(CLI::App& app, const Parameter& parameter) {
       parameter.kind == Parameter::Kind::Option) {
     option->expected(1)->take_all();
   }
+  if (std::holds_alternative<uint64_t*>(parameter.target)) option->check(whole_number, "");
   if (parameter.required) option->required();
 }
 
 void build(CLI::App& app, const Command& command, Globals& globals) {
-  app.name("mcloud " + command.path());
-  app.description(command.summary() + (command.description().empty() ? "" : "\n\n" + command.description()));
+  app.name(command.path().empty() ? "mcloud" : "mcloud " + command.path());
   app.allow_extras();
-  app.option_defaults()->group("Options");
   for (const Parameter& parameter : command.parameters()) add_parameter(app, parameter);
-  app.option_defaults()->group("For every command");
   std::string* values[] = {nullptr, &globals.cluster, &globals.ledger, &globals.trust, &globals.key};
-  for (size_t i = 0; i < std::size(kGlobalOptions); i++) {
-    const GlobalOption& option = kGlobalOptions[i];
+  for (size_t i = 0; i < std::size(global_options()); i++) {
+    const GlobalOption& option = global_options()[i];
     if (values[i] == nullptr)
       app.add_flag(std::string(option.name), globals.json, std::string(option.help));
     else
       app.add_option(std::string(option.name), *values[i], std::string(option.help))
           ->type_name(std::string(option.value));
   }
-  std::string examples = command.examples().size() == 1 ? "\nExample:\n" : "\nExamples:\n";
-  for (const std::string& example : command.examples()) examples += "  " + example + "\n";
-  app.footer(examples);
 }
 
 std::vector<std::string> option_names(const CLI::App& app) {
@@ -159,14 +85,41 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-Error see_help(const Command& command, const std::string& what) {
-  return make_error(Code::Invalid, what + "; see: mcloud " + command.path() + " --help");
+// "...; see: mcloud nodes --help", as an own sentence behind a question.
+Error see_help(const std::string& path, const std::string& what) {
+  std::string where = path.empty() ? "" : path + " ";
+  return make_error(Code::Invalid, what + (what.ends_with("?") ? " See" : "; see") + ": mcloud " + where + "--help");
+}
+
+// The library's words for what is wrong, as ours.
+std::string words_of(const CLI::ParseError& error) {
+  std::string text = error.what();
+  std::string name = text.substr(0, text.find(':'));
+  if (error.get_name() == "RequiredError") return text.substr(0, text.find(' ')) + " is missing";
+  if (error.get_name() != "ArgumentMismatch") return text;
+  return name + (text.find("received") != std::string::npos ? " is given more than once" : " needs a value");
 }
 
 Globals globals_only(const std::vector<std::string>& arguments) {
   Globals globals;
   globals.json = std::ranges::find(arguments, "--json") != arguments.end();
   return globals;
+}
+
+// Only a group, options or nothing at all: help answers that, unless an option is wrong or a script asks.
+Status check_without_command(const Selected& selected, Globals globals) {
+  bool wants_help = false;
+  TRY(parse_parameters(Command(selected.group, ""), selected.arguments, globals, wants_help));
+  if (wants_help || !globals.json) return {};
+  return see_help(selected.group, "which command?");
+}
+
+// What a script does with the code is told by the exit status; people are told where to look.
+Error with_remedy(Error error, const Desk& desk) {
+  bool silent = error.code == Code::Unavailable || error.code == Code::TimedOut;
+  if (silent && desk.has_asked_ledger() && error.message.find("mcloud ") == std::string::npos)
+    error.message += "; is everything up? mcloud cluster status";
+  return error;
 }
 
 // Prints its own error; the value is the exit status.
@@ -184,6 +137,7 @@ int run_command(const Commands& commands, const Selected& selected, Globals glob
   if (parsed) {
     Desk desk(globals, output);
     status = (*selected.command)(desk);
+    if (!status) status = with_remedy(status.error(), desk);
   }
   if (status) return 0;
   output.error(status.error());
@@ -226,26 +180,16 @@ Result<Selected> select(const Commands& commands, const std::vector<std::string>
     bool group = is_group(commands, longer);
     if (command == nullptr && !group) {
       std::string where = path.empty() ? "" : path + " ";
-      return make_error(Code::Invalid, "there is no command \"" + where + argument.substr(0, 40) + "\"" +
-                                           bot::did_you_mean(argument, names_at(commands, path)) + "; see: mcloud " +
-                                           where + "--help");
+      return see_help(path, "there is no command \"" + where + argument.substr(0, 40) + "\"" +
+                                suggestion(commands, path, argument));
     }
     path = longer;
     if (command != nullptr && !group) break;
   }
   selected.command = find_command(commands, path);
+  selected.group = selected.command == nullptr ? path : "";
   for (i++; i < arguments.size(); i++) selected.arguments.push_back(arguments[i]);
   return selected;
-}
-
-std::string help_text(const Commands& commands, const std::string& path) {
-  if (path.empty()) return root_help(commands);
-  const Command* command = find_command(commands, path);
-  if (command == nullptr) return is_group(commands, path) ? group_help(commands, path) : "";
-  Globals unused;
-  CLI::App app;
-  build(app, *command, unused);
-  return app.help();
 }
 
 Status parse_parameters(const Command& command, const std::vector<std::string>& arguments, Globals& globals,
@@ -259,30 +203,37 @@ Status parse_parameters(const Command& command, const std::vector<std::string>& 
     help = true;
     return {};
   } catch (const CLI::ParseError& error) {
-    return see_help(command, error.what());
+    return see_help(command.path(), words_of(error));
   }
   std::vector<std::string> extra = app.remaining();
   if (extra.empty()) return {};
   std::string first = extra[0].substr(0, extra[0].find('=')).substr(0, 60);
-  if (!first.starts_with("-")) return see_help(command, "\"" + first + "\" is one argument too many");
-  return see_help(command, "there is no option " + first + bot::did_you_mean(first, option_names(app)));
+  if (!first.starts_with("-")) return see_help(command.path(), "\"" + first + "\" is one argument too many");
+  return see_help(command.path(), "there is no option " + first + bot::did_you_mean(first, option_names(app)));
 }
 
-int run_program(const Commands& commands, const std::vector<std::string>& arguments) {
+int run_program(const Commands& commands, std::vector<std::string> arguments) {
   std::signal(SIGPIPE, SIG_IGN);
   Globals globals = globals_only(arguments);
-  if (!arguments.empty() && arguments[0] == "--version") {
-    std::fputs(("mcloud " + std::string(kVersion) + "\n").c_str(), stdout);
+  if (!arguments.empty() && arguments[0] == "help") {  // `mcloud help cluster up`
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+  }
+  bool wants_version = !arguments.empty() && (arguments[0] == "--version" || arguments[0] == "version");
+  Output output(stdout, stderr, globals.json);
+  if (wants_version) {
+    output.document({{"version", std::string(kVersion)}});
+    output.line("mcloud " + std::string(kVersion));
     return 0;
   }
   Result<Selected> selected = select(commands, arguments);
-  if (!selected) {
-    Output(stdout, stderr, globals.json).error(selected.error());
-    return exit_status(selected.error().code);
+  if (selected && selected->command != nullptr) return run_command(commands, *selected, globals);
+  Status outcome = selected ? check_without_command(*selected, globals) : selected.error();
+  if (!outcome) {
+    output.error(outcome.error());
+    return exit_status(outcome.error().code);
   }
-  if (selected->command != nullptr) return run_command(commands, *selected, globals);
-  bool group = !arguments.empty() && !arguments[0].starts_with("-");
-  std::fputs(help_text(commands, group ? arguments[0] : "").c_str(), stdout);
+  std::fputs(help_text(commands, selected->group).c_str(), stdout);
   return 0;
 }
 

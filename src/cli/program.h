@@ -16,19 +16,17 @@ int exit_status(Code code);
 struct Selected {
   const Command* command = nullptr;
   std::vector<std::string> arguments;  // without the command's words
+  std::string group;                   // without a command: "cluster", or "" for everything
 };
 // Finds the command's words among the arguments; NotFound suggests the nearest. A group's name alone, no words at all,
 // or --help without a whole command give no command and no error: then help_text() is the answer.
 Result<Selected> select(const Commands& commands, const std::vector<std::string>& arguments);
-
-// Help of everything, of a group ("cluster") or of a command ("cluster up"); "" when there is no such thing.
-std::string help_text(const Commands& commands, const std::string& path);
 
 // Fills the command's targets. Invalid says what is wrong and suggests. `help` is set when --help was there.
 Status parse_parameters(const Command& command, const std::vector<std::string>& arguments, Globals& globals,
                         bool& help);
 
 // main(): everything that happens is in the exit status and on the two streams.
-int run_program(const Commands& commands, const std::vector<std::string>& arguments);
+int run_program(const Commands& commands, std::vector<std::string> arguments);
 
 }  // namespace mcloud::cli

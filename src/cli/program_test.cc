@@ -4,6 +4,9 @@
 
 #include "cli/cluster.h"
 #include "cli/commands.h"
+#include "cli/help.h"
+#include "io/file.h"
+#include "testing/source_tree.h"
 
 using namespace mcloud;
 using namespace mcloud::cli;
@@ -81,6 +84,30 @@ TEST_CASE("the help of every command shows its example, its parameters and what 
   }
 }
 
+TEST_CASE("docs/reference/cli.md has every command with all its options, and no other") {
+  std::string page = io::read_file(testing::source_tree() + "/docs/reference/cli.md", 1 << 20).value();
+  auto section_of = [&](const std::string& path) {
+    size_t start = page.find("\n### `mcloud " + path + "`");
+    REQUIRE_MESSAGE(start != std::string::npos, "no section about mcloud " << path);
+    return page.substr(start + 1, page.find("\n#", start + 2) - start - 1);
+  };
+  size_t known = 0;
+  for (const Command& one : commands()) {
+    CAPTURE(one.path());
+    std::string section = section_of(one.path());
+    CHECK_NE(section.find("JSON: "), std::string::npos);
+    for (const Parameter& parameter : one.parameters()) {
+      std::string name = parameter.name.substr(parameter.name.rfind(',') + 1);
+      CHECK_MESSAGE(section.find(name) != std::string::npos, name);
+    }
+    known++;
+  }
+  size_t written = 0;
+  for (size_t at = page.find("\n### `mcloud "); at != std::string::npos; at = page.find("\n### `mcloud ", at + 1))
+    written++;
+  CHECK_EQ(written, known);
+}
+
 TEST_CASE("the whole help lists every command's first word with what it is for") {
   std::string help = help_text(commands(), "");
   for (const Command& one : commands())
@@ -104,14 +131,20 @@ TEST_CASE("a command's words are found between options") {
 
 TEST_CASE("a wrong command is answered with the nearest one") {
   CHECK_NE(selected({"stauts"}).find("did you mean \"status\"?"), std::string::npos);
-  CHECK_NE(selected({"cluster", "dwon"}).find("did you mean \"down\"?"), std::string::npos);
-  CHECK_NE(selected({"key", "lst"}).find("did you mean \"list\"?"), std::string::npos);
+  CHECK_NE(selected({"cluster", "dwon"}).find("did you mean \"cluster down\"?"), std::string::npos);
+  CHECK_NE(selected({"key", "lst"}).find("did you mean \"key list\"?"), std::string::npos);
   CHECK_EQ(select(commands(), {"stauts"}).error().code, Code::Invalid);
+  CHECK_NE(selected({"kill", "n1"}).find("did you mean \"cluster kill\"? See: mcloud --help"), std::string::npos);
 }
 
 TEST_CASE("wrong, missing and superfluous parameters are named, with the nearest option") {
   CHECK_NE(refused("cluster up", {"--nodse", "3"}).message.find("did you mean \"--nodes\"?"), std::string::npos);
-  CHECK_NE(refused("apply", {}).message.find("FILE"), std::string::npos);
+  CHECK_EQ(refused("apply", {}).message, "FILE is missing; see: mcloud apply --help");
+  CHECK_EQ(refused("apply", {"a", "--timeout"}).message, "--timeout needs a value; see: mcloud apply --help");
+  CHECK_NE(refused("status", {"--key", "a", "--key", "b"}).message.find("--key is given more than once"),
+           std::string::npos);
+  CHECK_NE(refused("cluster up", {"--nodes", "-1"}).message.find("a whole number is needed, not \"-1\""),
+           std::string::npos);
   CHECK_NE(refused("apply", {"a", "b"}).message.find("\"b\" is one argument too many"), std::string::npos);
   CHECK_NE(refused("cluster up", {"--nodes", "many"}).message.find("--nodes"), std::string::npos);
   CHECK_NE(refused("key new", {"ida", "--no-pasphrase"}).message.find("--no-passphrase"), std::string::npos);
@@ -155,4 +188,26 @@ TEST_CASE("farms are names with countries") {
   CHECK_EQ(FarmSpec::parse_list("2")->size(), 2);
   for (const char* text : {"", "0", "Barn", "barn:CHE", "barn:", ",", "a"})
     CHECK_FALSE(FarmSpec::parse_list(text).has_value());
+}
+
+TEST_CASE("help is for people: a script that names no command gets an error") {
+  char* text = nullptr;
+  size_t size = 0;
+  FILE* caught = open_memstream(&text, &size);
+  std::swap(stdout, caught);
+  int plain = run_program(commands(), {"cluster"}), script = run_program(commands(), {"cluster", "--json"});
+  int unknown = run_program(commands(), {"--frob", "--json"}), cut = run_program(commands(), {"--json", "--cluster"});
+  int help = run_program(commands(), {"help", "cluster", "up"}), version = run_program(commands(), {"version"});
+  std::swap(stdout, caught);
+  fclose(caught);
+  std::string shown(text, size);
+  free(text);
+  CHECK_EQ(plain, 0);
+  CHECK_EQ(help, 0);
+  CHECK_EQ(version, 0);
+  for (int status : {script, unknown, cut}) CHECK_EQ(status, kExitInvalid);
+  CHECK_NE(shown.find("which command?"), std::string::npos);
+  CHECK_NE(shown.find("there is no option --frob"), std::string::npos);
+  CHECK_NE(shown.find("--cluster needs a value"), std::string::npos);
+  CHECK_NE(shown.find("Usage: mcloud cluster up"), std::string::npos);
 }

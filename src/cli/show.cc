@@ -48,7 +48,7 @@ Json json_of(const contract::ApprovalTally& tally, bot::LedgerView& view) {
           {"missing_required", names(tally.missing_required)}};
 }
 
-Json json_of(const bot::PublishedPort& port, const Context& context) {
+Json json_of(const ContractId& contract, const bot::PublishedPort& port, const Context& context) {
   Json where = Json::array();
   for (const auto& place : port.where) {
     where.push_back({{"node", place.node_name},
@@ -58,7 +58,7 @@ Json json_of(const bot::PublishedPort& port, const Context& context) {
   return {{"protocol", port.protocol},
           {"port", port.port},
           {"workload", port.workload},
-          {"urls", urls_of(port, context)},
+          {"urls", urls_of(contract, port, context)},
           {"where", where}};
 }
 
@@ -84,12 +84,34 @@ Table replica_table(const bot::ContractStatus& status, uint64_t now_ms) {
   return table;
 }
 
+// Whose signatures there are, and how to give those that are missing.
+void print_signatures(Output& out, bot::LedgerView& view, const bot::ContractStatus& status) {
+  const std::string& name = status.record.name();
+  auto next = [&](const std::vector<PublicKey>& required, const std::vector<PublicKey>& others) {
+    const std::vector<PublicKey>& keys = required.empty() ? others : required;
+    return keys.empty() ? std::string("NAME") : view.name_of(keys[0]);
+  };
+  if (status.has_proposal) {
+    out.line("\nversion " + std::to_string(status.record.proposed().version()) +
+             " waits for approvals: " + approvals_text(status.approvals, view));
+    out.line("approve it: mcloud approve " + name + " --as " +
+             next(status.approvals.missing_required, status.approvals.missing));
+    return;
+  }
+  bool accepts = status.state == pb::CONTRACT_ACTIVE && status.acceptance.threshold > 0;
+  if (!accepts) return;
+  out.line("\nsign-off: " + approvals_text(status.acceptance, view));
+  if (!status.acceptance.reached && status.condition == bot::Condition::Ready)
+    out.line("sign it off: mcloud accept " + name + " --as " +
+             next(status.acceptance.missing_required, status.acceptance.missing));
+}
+
 }  // namespace
 
-std::vector<std::string> urls_of(const bot::PublishedPort& port, const Context& context) {
+std::vector<std::string> urls_of(const ContractId& contract, const bot::PublishedPort& port, const Context& context) {
   std::string scheme = port.protocol == "tcp" ? "http" : port.protocol;
   if (context.is_local) {
-    auto found = context.ports.find(forward_name(port.protocol, port.port));
+    auto found = context.ports.find(forward_name(port.protocol, port.port, contract));
     if (found == context.ports.end()) return {};
     return {scheme + "://127.0.0.1:" + std::to_string(found->second)};
   }
@@ -120,7 +142,7 @@ Json json_of(const bot::ContractStatus& status, bot::LedgerView& view, const Con
   json["replicas"] = Json::array();
   for (const bot::ReplicaStatus& replica : status.replicas) json["replicas"].push_back(json_of(replica));
   json["published"] = Json::array();
-  for (const bot::PublishedPort& port : status.published) json["published"].push_back(json_of(port, context));
+  for (const bot::PublishedPort& port : status.published) json["published"].push_back(json_of(status.id, port, context));
   return json;
 }
 
@@ -202,15 +224,14 @@ void print_contract(Desk& desk, bot::LedgerView& view, const bot::ContractStatus
     out.line("");
     out.table(replica_table(status, desk.clock().wall_ms()));
   }
+  const char* gap = "\n";
   for (const bot::PublishedPort& port : status.published) {
-    for (const std::string& url : urls_of(port, context))
-      out.line("\n" + port.workload + " is at " + paint(url, Tone::Strong, out.colour()));
+    for (const std::string& url : urls_of(status.id, port, context)) {
+      out.line(gap + port.workload + " is at " + paint(url, Tone::Strong, out.colour()));
+      gap = "";
+    }
   }
-  if (status.has_proposal) {
-    std::string version = std::to_string(status.record.proposed().version());
-    out.line("\nversion " + version + " waits for approvals: " + approvals_text(status.approvals, view));
-    out.line("approve it: mcloud approve " + status.record.name() + " --as NAME");
-  }
+  print_signatures(out, view, status);
 }
 
 Error report(Desk& desk, const std::string& path, const std::vector<contract::Diagnostic>& diagnostics) {
@@ -232,6 +253,13 @@ Error report(Desk& desk, const std::string& path, const std::vector<contract::Di
   json["diagnostics"] = list;
   desk.out().document(json);
   return error;
+}
+
+Result<uint64_t> parse_time(std::string_view option, std::string_view text) {
+  Result<uint64_t> time = parse_duration_ms(text);
+  if (time) return time;
+  return make_error(Code::Invalid, std::string(option) + " \"" + std::string(text.substr(0, 40)) +
+                                       "\": " + time.error().message + "; write a time like 500ms, 90s, 5m, 24h or 7d");
 }
 
 std::string format_time(uint64_t ms_since_1970) {

@@ -10,7 +10,7 @@
 namespace mcloud::cli {
 
 // Where a publication can be reached from here: on a local cluster http://127.0.0.1:PORT, else the nodes' addresses.
-std::vector<std::string> urls_of(const bot::PublishedPort& port, const Context& context);
+std::vector<std::string> urls_of(const ContractId& contract, const bot::PublishedPort& port, const Context& context);
 
 nlohmann::ordered_json json_of(const bot::ContractStatus& status, bot::LedgerView& view, const Context& context);
 nlohmann::ordered_json json_of(const pb::Node& node);
@@ -27,6 +27,8 @@ std::string names_text(const std::vector<PublicKey>& keys, bot::LedgerView& view
 // All that is wrong with a file: lines on standard error, or a JSON document; then the error to return.
 Error report(Desk& desk, const std::string& path, const std::vector<contract::Diagnostic>& diagnostics);
 
+// An option's value like "90s"; Invalid names the option and what is allowed.
+Result<uint64_t> parse_time(std::string_view option, std::string_view text);
 // "2026-11-20 05:02:02" (UTC).
 std::string format_time(uint64_t ms_since_1970);
 

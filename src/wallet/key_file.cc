@@ -73,6 +73,13 @@ Status check_name(std::string_view name) {
                                        "\" is no name: 2 to 32 of a-z, 0-9 and '-', starting with a letter");
 }
 
+Status check_new_name(std::string_view name) {
+  TRY(check_name(name));
+  if (name != "owner") return {};
+  return make_error(Code::Invalid,
+                    "\"owner\" is reserved: in a contract it means whoever applies it; choose another name");
+}
+
 Result<KeyFile> KeyFile::parse(std::string_view text) {
   Result<KeyFile> file = parse_file(text);
   if (!file) return damaged(file.error().message);

@@ -37,6 +37,8 @@ struct Protection {
 
 // [a-z][a-z0-9-]{1,31}: what the ledger takes as an identity's name. Invalid says so.
 Status check_name(std::string_view name);
+// The same for a new key: also refuses "owner", which in contract files means whoever applies them.
+Status check_new_name(std::string_view name);
 
 Result<KeyFile> protect(const std::string& name, const crypto::SigningKey& key, const Protection& protection);
 // Denied for a wrong passphrase, Corrupt when the opened seed belongs to another public key.

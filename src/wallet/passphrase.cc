@@ -72,10 +72,10 @@ Result<std::string> read_line(int terminal, const Mute& mute) {
   }
 }
 
-Result<std::string> ask(const std::string& question) {
+Result<std::string> ask(const std::string& question, const std::string& without_terminal) {
   io::Fd terminal(open("/dev/tty", O_RDWR | O_CLOEXEC));
   if (!terminal.is_open()) {
-    return make_error(Code::Denied, "a passphrase is needed and there is no terminal to ask on: set MCLOUD_PASSPHRASE");
+    return make_error(Code::Denied, "a passphrase is needed and there is no terminal to ask on: " + without_terminal);
   }
   Mute mute(terminal.get());
   if (!mute.is_muted()) return make_error(Code::Denied, "cannot switch off the terminal's echo: set MCLOUD_PASSPHRASE");
@@ -92,7 +92,7 @@ Error empty_passphrase() {
 
 Result<std::string> TerminalPassphrase::existing(const std::string& key_name) {
   if (auto given = from_environment()) return *given;
-  return ask("Passphrase of key " + key_name);
+  return ask("Passphrase of key " + key_name, "set MCLOUD_PASSPHRASE");
 }
 
 Result<std::string> TerminalPassphrase::fresh(const std::string& key_name) {
@@ -100,9 +100,10 @@ Result<std::string> TerminalPassphrase::fresh(const std::string& key_name) {
     if (given->empty()) return empty_passphrase();
     return *given;
   }
-  std::string first = TRY(ask("New passphrase for key " + key_name));
+  const char* otherwise = "set MCLOUD_PASSPHRASE, or say --no-passphrase";
+  std::string first = TRY(ask("New passphrase for key " + key_name, otherwise));
   if (first.empty()) return empty_passphrase();
-  std::string second = TRY(ask("The same again"));
+  std::string second = TRY(ask("The same again", otherwise));
   if (first != second) return make_error(Code::Invalid, "the two passphrases differ");
   return first;
 }

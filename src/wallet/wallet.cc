@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "contract/syntax.h"
 #include "io/file.h"
 #include "wallet/words.h"
 
@@ -67,14 +68,28 @@ Result<std::vector<KeyInfo>> Wallet::list() const {
 }
 
 Result<KeyInfo> Wallet::find(std::string_view name_or_key) const {
-  std::vector<KeyInfo> keys = TRY(list());
-  std::string names;
-  for (const KeyInfo& info : keys) {
+  std::string joined;
+  std::vector<std::string> names;
+  for (const KeyInfo& info : TRY(list())) {
     if (info.name == name_or_key || info.public_key.hex() == name_or_key) return info;
-    names += (names.empty() ? "" : ", ") + info.name;
+    names.push_back(info.name);
+    joined += (joined.empty() ? "" : ", ") + info.name;
   }
-  return make_error(Code::NotFound, "no key \"" + std::string(name_or_key.substr(0, 64)) + "\" here; " +
-                                        (names.empty() ? "make one: mcloud key new NAME" : "there are: " + names));
+  std::string nearest = contract::nearest_spelling(name_or_key, names);
+  std::string hint = "make one: mcloud key new NAME";
+  if (!names.empty()) hint = "there are: " + joined;
+  if (!nearest.empty()) hint = "did you mean \"" + nearest + "\"?";
+  return make_error(Code::NotFound, "no key \"" + contract::shortened(name_or_key, 64) + "\" here; " + hint);
+}
+
+std::string Wallet::path_of(const std::string& name) const { return folders_[0] + "/" + name + std::string(kSuffix); }
+
+Status Wallet::check_free(const std::string& name) const {
+  TRY(check_new_name(name));
+  if (folders_.empty()) return make_error(Code::Invalid, "this wallet has no folder for new keys");
+  if (!io::exists(path_of(name))) return {};
+  return make_error(Code::AlreadyExists,
+                    "key " + name + " is there already: " + path_of(name) + "; choose another name, or move that file");
 }
 
 Result<KeyInfo> Wallet::create(const std::string& name, Passphrase passphrase) {
@@ -90,20 +105,22 @@ Result<KeyInfo> Wallet::restore(const std::string& name, std::string_view words,
 }
 
 Result<KeyInfo> Wallet::store(const std::string& name, const crypto::SigningKey& key, Passphrase passphrase) {
-  TRY(check_name(name));
-  if (folders_.empty()) return make_error(Code::Invalid, "this wallet has no folder for new keys");
+  TRY(check_free(name));
   TRY(io::make_folders(folders_[0], 0700));
   io::Fd lock = TRY(io::lock_file(folders_[0] + "/.lock"));
-  std::string path = folders_[0] + "/" + name + std::string(kSuffix);
-  if (io::exists(path)) return make_error(Code::AlreadyExists, "key " + name + " is there already: " + path);
+  TRY(check_free(name));
+  for (const KeyInfo& other : TRY(Wallet({folders_[0]}, passphrases_).list())) {
+    if (other.public_key != key.public_key()) continue;
+    return make_error(Code::AlreadyExists, "this key is here already, as " + other.name + ": " + other.path);
+  }
   Protection protection;
   if (passphrase == Passphrase::Ask) protection.passphrase = TRY(passphrases_.fresh(name));
   Result<KeyFile> file = protect(name, key, protection);
   crypto::wipe(protection.passphrase);
   if (!file) return file.error();
-  TRY(io::write_file(path, file->to_json(), io::Durability::Fsync, 0600));
+  TRY(io::write_file(path_of(name), file->to_json(), io::Durability::Fsync, 0600));
   unlocked_.emplace(key.public_key(), key);
-  return info_of(*file, path);
+  return info_of(*file, path_of(name));
 }
 
 Result<crypto::SigningKey> Wallet::unlock(std::string_view name_or_key) {

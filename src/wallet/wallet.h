@@ -31,11 +31,14 @@ class Wallet {
 
   // Sorted by name. Damaged files are an error that names the file.
   Result<std::vector<KeyInfo>> list() const;
-  // By name or by public key in hex. NotFound lists the names that are there.
+  // By name or by public key in hex. NotFound suggests the nearest name, else lists the names that are there.
   Result<KeyInfo> find(std::string_view name_or_key) const;
 
   enum class Passphrase { Ask, None };
-  // AlreadyExists when the first folder has the name. The file is on disk (fsync) when this returns.
+  // Could a new key get this name? Invalid or AlreadyExists, before anybody types a passphrase or words.
+  Status check_free(const std::string& name) const;
+  // AlreadyExists when the first folder has the name, or the same key under another one. The file is on disk (fsync)
+  // when this returns.
   Result<KeyInfo> create(const std::string& name, Passphrase passphrase);
   Result<KeyInfo> restore(const std::string& name, std::string_view words, Passphrase passphrase);
 
@@ -45,6 +48,7 @@ class Wallet {
   Result<std::string> backup_words(std::string_view name_or_key);
 
  private:
+  std::string path_of(const std::string& name) const;
   Result<KeyInfo> store(const std::string& name, const crypto::SigningKey& key, Passphrase passphrase);
 
   std::vector<std::string> folders_;

@@ -174,3 +174,37 @@ TEST_CASE("backup words bring a lost key back") {
   Wallet elsewhere({fresh.path()}, passphrases);
   CHECK_EQ(elsewhere.restore("ida", words, Wallet::Passphrase::None)->public_key, key);
 }
+
+TEST_CASE("no key gets the name that means whoever applies a contract, but such a file is still read") {
+  Folder folder;
+  Scripted passphrases("x");
+  Wallet wallet({folder.path()}, passphrases);
+  Result<KeyInfo> made = wallet.create("owner", Wallet::Passphrase::None);
+  REQUIRE_FALSE(made.has_value());
+  CHECK_EQ(made.error().code, Code::Invalid);
+  CHECK_NE(made.error().message.find("reserved"), std::string::npos);
+  CHECK_FALSE(check_new_name("owner").has_value());
+  CHECK(check_name("owner").has_value());
+}
+
+TEST_CASE("a slip in a key's name is answered with the nearest") {
+  Folder folder;
+  Scripted passphrases("x");
+  Wallet wallet({folder.path()}, passphrases);
+  for (const char* name : {"lena", "bob"}) REQUIRE(wallet.create(name, Wallet::Passphrase::None));
+  CHECK_NE(wallet.find("lna").error().message.find("did you mean \"lena\"?"), std::string::npos);
+  CHECK_NE(wallet.find("zacharias").error().message.find("there are: bob, lena"), std::string::npos);
+}
+
+TEST_CASE("one key is not stored under two names") {
+  Folder folder;
+  Scripted passphrases("x");
+  Wallet wallet({folder.path()}, passphrases);
+  REQUIRE(wallet.create("ida", Wallet::Passphrase::None));
+  std::string words = wallet.backup_words("ida").value();
+  Result<KeyInfo> again = wallet.restore("lena", words, Wallet::Passphrase::None);
+  REQUIRE_FALSE(again.has_value());
+  CHECK_EQ(again.error().code, Code::AlreadyExists);
+  CHECK_NE(again.error().message.find("ida"), std::string::npos);
+  CHECK_EQ(wallet.list()->size(), 1);
+}

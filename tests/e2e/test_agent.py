@@ -19,7 +19,10 @@ def deploy(cluster):
 def children(pid):
     found = []
     for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(p) for p in task.read_text().split()]
+        try:
+            found += [int(p) for p in task.read_text().split()]
+        except OSError:
+            continue  # the thread has just ended
     return found
 
 

@@ -1,9 +1,15 @@
-"""The README's tour, command by command."""
-import pathlib
+"""What the README and the guides tell people to type, command by command."""
+import json
+import os
 import re
 import subprocess
+import time
 
-from harness import TREE, Cluster, expect, wait_for
+from harness import TREE, Cluster, Failure, expect
+
+# What a page may need from its reader: a passphrase, typed or from here.
+READER = {"MCLOUD_PASSPHRASE": "correct horse battery staple", "LC_ALL": "C.UTF-8"}
+PAGE_SECONDS = 60
 
 
 def tour_commands():
@@ -13,16 +19,111 @@ def tour_commands():
     return [line for line in block[1].splitlines() if line and not line.startswith(("export", "#"))]
 
 
-def test_the_tour_in_the_readme_works(mcloud, folder):
-    """every command of the README's tour exits 0 against a cluster as ./up leaves it"""
-    with Cluster(mcloud, folder / "tour") as cluster:
-        cluster.deploy_hello(TREE / "recipes/hello")
-        cluster.wait_ready("hello", "web", 2, 60)
-        cluster.wait_ready("hello", "twin", 1, 60)
-        for line in tour_commands():
-            if "accept" in line:
-                cluster.wait_ready("hello", "web", 2, 60)
-                cluster.wait_ready("hello", "twin", 1, 60)
-            words = line.split("#")[0].split()
-            expect(words[0] == "mcloud", f"not a command of ours: {line}")
-            cluster.run(*words[1:])
+def run_blocks(page):
+    """The marked blocks of a page, in order; every sh block of a guide is marked."""
+    text = page.read_text()
+    blocks = re.findall(r"^<!-- run -->\n```sh\n(.*?)^```$", text, re.S | re.M)
+    expect(blocks, f"{page.name} has nothing to run")
+    expect(len(blocks) == len(re.findall(r"^```sh$", text, re.M)), f"{page.name} has an sh block without <!-- run -->")
+    return blocks
+
+
+def run_page(cluster, page, folder):
+    """One shell runs all blocks of a page, as a reader's would. Failure names the command that failed."""
+    work = folder / page.stem
+    work.mkdir(parents=True)
+    (work / "recipes").symlink_to(TREE / "recipes")
+    binary = work / "bin"
+    binary.mkdir()
+    (binary / "mcloud").symlink_to(cluster.mcloud)
+    environment = cluster.environment({**READER, "HOME": str(work), "MCLOUD_HOME": str(work / "home"),
+                                       "PATH": f"{binary}:{os.environ['PATH']}"})
+    script = "set -eu\ntrap 'echo \"failed: $BASH_COMMAND\" >&2' ERR\n" + "".join(run_blocks(page))
+    done = subprocess.run(["bash"], input=script, cwd=work, env=environment, capture_output=True, text=True,
+                          timeout=PAGE_SECONDS)
+    if done.returncode != 0:
+        raise Failure(f"docs/guide/{page.name}: " + " | ".join(done.stderr.strip().splitlines()[-3:]))
+    return done.stdout
+
+
+# Commands that only look.
+READINGS = [["nodes"], ["status"], ["contracts", "--all"], ["audit", "--everything"], ["identity", "list"],
+            ["farm", "list"], ["token", "list"], ["parameters", "show"], ["key", "list"], ["key", "show", "ida"],
+            ["cluster", "status"], ["contract", "check", TREE / "recipes/hello/contract.yaml"],
+            ["plan", TREE / "recipes/redis/contract.yaml"]]
+
+# What people get wrong, and the class of each: docs/reference/cli.md, "Exit statuses".
+WRONG = [(2, "invalid", ["nodez"]),
+         (2, "invalid", ["nodes", "--jsn"]),
+         (2, "invalid", ["parameters", "set", "fence_after=1ms"]),
+         (2, "invalid", ["key", "new", "owner", "--no-passphrase"]),
+         (3, "not-found", ["status", "nothing"]),
+         (3, "not-found", ["key", "show", "idda"]),
+         (3, "not-found", ["drain", "n99"]),
+         (3, "not-found", ["token", "new", "hme"]),
+         (3, "not-found", ["cluster", "kill", "n99"]),
+         (3, "not-found", ["parameters", "set", "fence_after=9s", "--key", "nobody"]),
+         (4, "denied", ["drain", "n1", "--key", "ida"]),
+         (5, "conflict", ["resume", "n1"]),
+         (6, "unavailable", ["nodes", "--cluster", "/nowhere"]),
+         (6, "unavailable", ["cluster", "status", "--dir", "/nowhere"])]
+
+
+def check_wrong(cluster, status, code, words):
+    """One JSON document with --json, one line on standard error without; the exit status is the class's."""
+    nobody = {"MCLOUD_HOME": str(cluster.folder / "nobody")}
+    script = cluster.run(*words, "--json", check=False, env=nobody)
+    people = cluster.run(*words, check=False, env=nobody)
+    expect(script.returncode == people.returncode == status,
+           f"{words}: exit {script.returncode} and {people.returncode}, not {status}: {people.stderr}")
+    error = json.loads(script.stdout)["error"]
+    expect(error["code"] == code, f"{words}: {error}")
+    expect(people.stderr == f"mcloud: {error['message']}\n" and not people.stdout, f"{words}: {people.stderr!r}")
+
+
+def keys_of(value):
+    """All names in a JSON document; what stands under `labels` is people's own."""
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value))
+    if not isinstance(value, dict):
+        return set()
+    below = (keys_of(v) for k, v in value.items() if k != "labels")
+    return set(value).union(*below)
+
+
+def check_json_is_documented(cluster):
+    documented = set(re.findall(r"`(\w+)`", (TREE / "docs/reference/cli.md").read_text()))
+    for reading in READINGS:
+        unknown = keys_of(cluster.json(*reading)) - documented
+        expect(not unknown, f"mcloud {reading[0]} --json has undocumented keys: {sorted(unknown)}")
+
+
+def run_tour(cluster):
+    """As a reader of the README would, on a cluster as ./up leaves it."""
+    cluster.deploy_hello(TREE / "recipes/hello")
+    cluster.wait_ready("hello", "web", 2, 60)
+    cluster.wait_ready("hello", "twin", 1, 60)
+    for line in tour_commands():
+        if "accept" in line:
+            cluster.wait_ready("hello", "web", 2, 60)
+            cluster.wait_ready("hello", "twin", 1, 60)
+        words = line.split("#")[0].split()
+        expect(words[0] == "mcloud", f"not a command of ours: {line}")
+        cluster.run(*words[1:])
+
+
+def test_what_readme_and_guides_say_works(mcloud, folder):
+    """the README's tour and every guide work when typed in order; JSON keys and exit statuses are as documented"""
+    with Cluster(mcloud, folder / "cluster") as cluster:
+        run_tour(cluster)
+        pages = sorted((TREE / "docs/guide").glob("*.md"))
+        expect(len(pages) >= 4, "docs/guide is incomplete")
+        for page in pages:
+            started = time.monotonic()
+            run_page(cluster, page, folder / "reader")
+            print(f"        {time.monotonic() - started:6.1f} s  {page.name}", flush=True)
+            left = cluster.json("contracts")["contracts"]
+            expect(not left, f"{page.name} leaves contracts behind: {[c['name'] for c in left]}")
+        check_json_is_documented(cluster)
+        for status, code, words in WRONG:
+            check_wrong(cluster, status, code, words)
