@@ -20,6 +20,7 @@ constexpr uint16_t kAck = NLM_F_ACK;
 constexpr uint16_t kCreate = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
 constexpr uint16_t kReplace = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
 constexpr uint16_t kAppend = NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND;
+constexpr uint64_t kDisposeMs = 500;
 constexpr uint32_t kLastResort = 4'000'000'000;  // metric
 
 // "02:6d:..." as six bytes; all our MACs are made by mac_of() or constants.
@@ -42,6 +43,11 @@ std::string mac_text(std::string_view bytes) {
 }
 
 Error named(const Error& error, const std::string& doing) { return error.with_context(doing); }
+
+void pause_shortly() {
+  timespec pause{0, 200'000};
+  ::nanosleep(&pause, nullptr);
+}
 
 ifinfomsg link_of(int index, unsigned char family = AF_UNSPEC) {
   ifinfomsg info{};
@@ -113,6 +119,17 @@ Status Links::change(NetlinkMessage message, const std::string& doing) {
   return {};
 }
 
+Status Links::create(const NetlinkMessage& message, const std::string& doing) {
+  uint64_t deadline = io::SystemClock().monotonic_ms() + kDisposeMs;
+  while (true) {
+    auto done = socket_.request(message);
+    if (done.has_value()) return {};
+    bool may_go = done.error().code == Code::AlreadyExists && io::SystemClock().monotonic_ms() < deadline;
+    if (!may_go) return named(done.error(), doing);
+    pause_shortly();
+  }
+}
+
 Result<std::vector<Link>> Links::list() {
   NetlinkMessage message(RTM_GETLINK, NLM_F_DUMP);
   message.append(link_of(0));
@@ -162,7 +179,7 @@ Status Links::add_bridge(const std::string& name, const std::string& mac, int mt
   message.put_u32(IFLA_MTU, static_cast<uint32_t>(mtu));
   if (!mac.empty()) message.put(IFLA_ADDRESS, mac_bytes(mac));
   message.nest(IFLA_LINKINFO, [&] { message.put_text(IFLA_INFO_KIND, "bridge"); });
-  return change(std::move(message), "add bridge " + name);
+  return create(message, "add bridge " + name);
 }
 
 Status Links::add_veth(const VethEnd& one, const VethEnd& other) {
@@ -178,7 +195,7 @@ Status Links::add_veth(const VethEnd& one, const VethEnd& other) {
       });
     });
   });
-  return change(std::move(message), "add link " + one.name + " to " + other.name);
+  return create(message, "add link " + one.name + " to " + other.name);
 }
 
 Status Links::add_vxlan(const Vxlan& vxlan) {
@@ -196,7 +213,7 @@ Status Links::add_vxlan(const Vxlan& vxlan) {
       message.put_u8(IFLA_VXLAN_LEARNING, 0);
     });
   });
-  return change(std::move(message), "add VXLAN " + std::to_string(vxlan.vni) + " on " + vxlan.local.text());
+  return create(message, "add VXLAN " + std::to_string(vxlan.vni) + " on " + vxlan.local.text());
 }
 
 Status Links::set_up(int link) {
@@ -215,8 +232,7 @@ Status Links::wait_operational(const std::string& name) {
     if (link.is_operational) return {};
     if (io::SystemClock().monotonic_ms() >= deadline)
       return make_error(Code::TimedOut, "link " + name + " gets no carrier");
-    timespec pause{0, 200'000};
-    ::nanosleep(&pause, nullptr);
+    pause_shortly();
   }
 }
 

@@ -86,6 +86,9 @@ class Links {
  private:
   explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}
   Status change(NetlinkMessage message, const std::string& doing);
+  // As change(), of what gets a name or number of its own: taken by something that is just being disposed of (a whole
+  // namespace goes in the background), it is free within some ms.
+  Status create(const NetlinkMessage& message, const std::string& doing);
   NetlinkSocket socket_;
 };
 

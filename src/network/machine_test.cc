@@ -277,3 +277,30 @@ TEST_CASE("attaching a container takes milliseconds") {
   MESSAGE("apply with one more container: median " << took[10] << " ms, worst " << took.back() << " ms");
   CHECK_LT(took[10], 100);
 }
+
+TEST_CASE("a network's number that a dying namespace still holds is had a moment later") {
+  if (!can_make_networks()) return;
+  Nodes nodes(1);
+  NetnsScope scope = NetnsScope::enter(nodes.places[0].netns).value();
+  Links links = Links::open().value();
+  for (int round = 0; round < 20; ++round) {
+    io::Fd inside = create_netns().value();
+    Status added = links.add_vxlan({.name = "vx", .vni = 9, .local = ip("172.16.0.1"), .netns = inside.get()});
+    REQUIRE_MESSAGE(added.has_value(), added.error().message);
+    // Nobody takes it down in order: with its last descriptor the kernel disposes of it when it gets to it.
+  }
+}
+
+TEST_CASE("a network's number that is really taken is an error within a second") {
+  if (!can_make_networks()) return;
+  Nodes nodes(1);
+  NetnsScope scope = NetnsScope::enter(nodes.places[0].netns).value();
+  Links links = Links::open().value();
+  io::Fd inside = create_netns().value();
+  REQUIRE(links.add_vxlan({.name = "vx", .vni = 9, .local = ip("172.16.0.1"), .netns = inside.get()}).has_value());
+  auto before = std::chrono::steady_clock::now();
+  Status again = links.add_vxlan({.name = "vx2", .vni = 9, .local = ip("172.16.0.1")});
+  REQUIRE(!again.has_value());
+  CHECK(again.error().code == Code::AlreadyExists);
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(1));
+}

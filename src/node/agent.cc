@@ -5,9 +5,12 @@
 #include "base/log.h"
 #include "io/file.h"
 #include "io/loop.h"
+#include "node/exit_watch.h"
+#include "node/followed_containers.h"
 #include "node/identity.h"
 #include "node/ledger_reader.h"
 #include "node/liveness.h"
+#include "node/rejoin_pace.h"
 #include "node/report_book.h"
 #include "node/user_ranges.h"
 #include "node/work.h"
@@ -15,21 +18,29 @@
 namespace mcloud::node {
 namespace {
 
-constexpr uint64_t kExitWaitMs = 500;
-constexpr uint64_t kLookEveryMs = 5'000;
-constexpr uint64_t kHouseEveryMs = 600'000;
 constexpr uint64_t kRetryMs = 500;
 constexpr uint64_t kRetryMaxMs = 5'000;
-constexpr uint64_t kRejoinMaxMs = 60'000;
 
 class RealAgent final : public Agent {
  public:
   RealAgent(const AgentPorts& ports, const crypto::SigningKey& key, Options options, UserRanges ranges)
-      : ports_(ports), key_(key), options_(std::move(options)), ranges_(std::move(ranges)), reconciler_(options_.limits),
-        reader_(ports.read, key, {.memory_file = options_.data_folder + "/memory", .evidence_folder = options_.data_folder + "/evidence"}),
-        sender_(ports.submit, key), liveness_(options_.liveness_file),
-        jobs_(jobs_max(options_.limits), jobs_max(options_.limits)), follow_(1, 2), read_(1, 2), submit_(1, 2), exits_(1, 2),
-        telemetry_(1, 2), house_(1, 1) {}
+      : ports_(ports),
+        key_(key),
+        options_(std::move(options)),
+        ranges_(std::move(ranges)),
+        reconciler_(options_.limits),
+        reader_(
+            ports.read, key,
+            {.memory_file = options_.data_folder + "/memory", .evidence_folder = options_.data_folder + "/evidence"}),
+        sender_(ports.submit, key),
+        liveness_(options_.liveness_file),
+        jobs_(jobs_max(options_.limits), jobs_max(options_.limits)),
+        follow_(1, 2),
+        read_(1, 2),
+        submit_(1, 2),
+        telemetry_(1, 2),
+        exits_(loop_, ports_.containers, reconciler_, ports_.clock, [this] { pump(); }),
+        house_(loop_, ports_.containers, reconciler_, ports_.clock, options_.house, [this] { pump(); }) {}
 
   Status look() {
     Reconciler::Found found;
@@ -37,9 +48,10 @@ class RealAgent final : public Agent {
     found.volumes = TRY(ports_.volumes.list().with_context("look at volumes"));
     found.networks = TRY(ports_.networks.list().with_context("look at networks"));
     found.disks = TRY(ports_.containers.disks().with_context("look at disks"));
-    log::info("node", "agent begins", {{"node", key_.public_key().hex()},
-                                       {"containers", std::to_string(found.containers.size())},
-                                       {"volumes", std::to_string(found.volumes.size())}});
+    log::info("node", "agent begins",
+              {{"node", key_.public_key().hex()},
+               {"containers", std::to_string(found.containers.size())},
+               {"volumes", std::to_string(found.volumes.size())}});
     reconciler_.found(found, ports_.read.trust().chain_id);
     pb::LocalLiveness last = liveness_.read();
     fence_after_ms_ = last.fence_after_ms();
@@ -66,9 +78,9 @@ class RealAgent final : public Agent {
     loop_.post([this] {
       follow();
       read();
-      wait_for_exits();
+      exits_.begin();
       push_telemetry();
-      keep_house();
+      house_.begin();
       pump();
     });
     loop_.run();
@@ -78,8 +90,10 @@ class RealAgent final : public Agent {
 
  private:
   static size_t jobs_max(const Reconciler::Limits& limits) {
-    return limits.start_jobs + limits.stop_jobs + limits.image_jobs + limits.probes + 1;
+    return limits.start_jobs + limits.stop_jobs + limits.image_jobs + limits.probes + limits.measures + 1;
   }
+  // They come all the time.
+  static bool is_look(JobKind kind) { return kind == JobKind::Probe || kind == JobKind::Measure; }
   uint64_t now() const { return ports_.clock.monotonic_ms(); }
 
   // ---- the ledger --------------------------------------------------------------------------------
@@ -99,8 +113,10 @@ class RealAgent final : public Agent {
     if (head.has_value() && *head) height_ = std::max(height_, (*head)->height);
     if (contact > 0) on_contact(contact);
     if (!head.has_value()) {
-      if (follow_failures_++ == 0) log::warning("node", "the ledger does not answer", {{"reason", head.error().message}});
-      follow_timer_ = loop_.after(std::min(kRetryMs, std::max<uint64_t>(fence_after_ms_ / 20, 20)), [this] { follow(); });
+      if (follow_failures_++ == 0)
+        log::warning("node", "the ledger does not answer", {{"reason", head.error().message}});
+      follow_timer_ =
+          loop_.after(std::min(kRetryMs, std::max<uint64_t>(fence_after_ms_ / 20, 20)), [this] { follow(); });
       pump();
       return;
     }
@@ -114,9 +130,14 @@ class RealAgent final : public Agent {
   // when they are of that height: after a cut the first answer comes before we know what was moved meanwhile.
   void on_contact(uint64_t contact) {
     contact_ms_ = std::max(contact_ms_, contact);
-    if (read_height_ < height_) return;
-    reconciler_.set_contact(contact_ms_, fence_after_ms_);
-    liveness_.contact(contact_ms_);
+    if (read_height_ >= height_) set_contact(contact_ms_);
+  }
+
+  void set_contact(uint64_t contact) {
+    if (contact <= fresh_ms_) return;
+    fresh_ms_ = contact;
+    reconciler_.set_contact(fresh_ms_, fence_after_ms_);
+    liveness_.contact(fresh_ms_);
   }
 
   void read() {
@@ -126,13 +147,15 @@ class RealAgent final : public Agent {
     }
     is_reading_ = true;
     read_again_ = false;
+    asked_height_ = height_;
     read_.submit([this] {
+      uint64_t asked = now();
       auto reading = reader_.read();
-      loop_.post([this, reading = std::move(reading)]() mutable { on_reading(std::move(reading)); });
+      loop_.post([this, reading = std::move(reading), asked]() mutable { on_reading(std::move(reading), asked); });
     });
   }
 
-  void on_reading(Result<LedgerReader::Reading> reading) {
+  void on_reading(Result<LedgerReader::Reading> reading, uint64_t asked) {
     is_reading_ = false;
     // A server that lags behind the one we follow has not told us enough.
     bool is_complete = reading.has_value() && reading->is_complete && reading->head.height >= height_;
@@ -140,6 +163,9 @@ class RealAgent final : public Agent {
     if (reading.has_value()) {
       if (reading->view) take_over(*reading);
       read_height_ = reading->head.height;
+      // What was the newest when it was asked for was not old then, though blocks have come since: a ledger that is
+      // busier than we can read does not make us isolated.
+      if (read_height_ >= asked_height_) set_contact(asked);
       on_contact(contact_ms_);
     }
     if (read_again_) {
@@ -168,6 +194,7 @@ class RealAgent final : public Agent {
         } else {
           log::error("node", "joining failed", {{"reason", joined.error().message}});
         }
+        pump();
       });
     });
   }
@@ -177,7 +204,9 @@ class RealAgent final : public Agent {
     give_user_ids(orders, ranges_);
     std::set<ContractId> contracts;
     for (const auto& [replica, assigned] : orders.assigned) contracts.insert(replica.contract);
-    for (const auto& running : reconciler_.running()) contracts.insert(running.replica.contract);
+    for (const ContractId& contract : ranges_.contracts()) {
+      if (!reconciler_.is_gone(contract)) contracts.insert(contract);
+    }
     if (Status kept = ranges_.keep_only(contracts); !kept.has_value()) {
       log::error("node", "user ranges are not saved", {{"reason", kept.error().message}});
     }
@@ -185,7 +214,8 @@ class RealAgent final : public Agent {
     fence_after_ms_ = orders.fence_after_ms;
     if (orders.fenced != is_fenced_) {
       is_fenced_ = orders.fenced;
-      log::warning("node", is_fenced_ ? "this node is fenced" : "this node is online", {{"epoch", std::to_string(orders.node_epoch)}});
+      log::warning("node", is_fenced_ ? "this node is fenced" : "this node is online",
+                   {{"epoch", std::to_string(orders.node_epoch)}});
     }
     liveness_.node(orders.node_epoch, orders.fence_after_ms);
     has_read_ = true;
@@ -208,7 +238,9 @@ class RealAgent final : public Agent {
     book_.set(reconciler_.reports(), now());
     report();
     rejoin();
-    uint64_t next = std::min(reconciler_.next_ms(now()), is_fenced_ || !has_read_ ? UINT64_MAX : book_.next_ms());
+    // What is under way to the ledger is followed by another pump().
+    bool may_report = !is_fenced_ && !is_sending_ && has_read_;
+    uint64_t next = std::min(reconciler_.next_ms(now()), may_report ? book_.next_ms() : UINT64_MAX);
     if (next == UINT64_MAX) {
       pump_timer_.cancel();
       return;
@@ -218,73 +250,39 @@ class RealAgent final : public Agent {
   }
 
   void begin(const Job& job) {
-    if (job.kind != JobKind::Probe) {
+    if (!is_look(job.kind)) {
       log::debug("node", job_name(job.kind), {{"replica", describe(job.replica)}});
     }
     bool is_taken = jobs_.submit([this, job, begun = now()] {
       JobOutcome outcome = execute(ports_, job);
       loop_.post([this, job, begun, outcome = std::move(outcome)] {
-        if (outcome.status.has_value() && job.kind != JobKind::Probe) {
-          log::info("node", std::string(job_name(job.kind)) + " done", {{"replica", describe(job.replica)}, {"ms", std::to_string(now() - begun)}});
+        if (outcome.status.has_value() && !is_look(job.kind)) {
+          log::info("node", std::string(job_name(job.kind)) + " done",
+                    {{"replica", describe(job.replica)}, {"ms", std::to_string(now() - begun)}});
         }
         on_done(job, outcome);
       });
     });
     // The pool is as large as all limits together.
     if (is_taken) return;
-    loop_.post([this, job] { on_done(job, {.status = make_error(Code::Unavailable, "no thread is free"), .networks = {}}); });
+    loop_.post(
+        [this, job] { on_done(job, {.status = make_error(Code::Unavailable, "no thread is free"), .networks = {}}); });
   }
 
   void on_done(const Job& job, const JobOutcome& outcome) {
     if (!outcome.status.has_value() && job.kind != JobKind::Probe) {
-      log::warning("node", std::string(job_name(job.kind)) + " failed", {{"replica", describe(job.replica)}, {"reason", outcome.status.error().message}});
+      log::warning("node", std::string(job_name(job.kind)) + " failed",
+                   {{"replica", describe(job.replica)}, {"reason", outcome.status.error().message}});
     }
     for (const auto& [contract, status] : outcome.networks) {
       if (!status.has_value()) {
-        log::warning("node", "network failed", {{"contract", contract.short_hex()}, {"reason", status.error().message}});
+        log::warning("node", "network failed",
+                     {{"contract", contract.short_hex()}, {"reason", status.error().message}});
       }
     }
     reconciler_.job_done(job.id, outcome, now());
+    if (job.kind == JobKind::PrepareImage && outcome.status.has_value()) house_.image_made();
     pump();
-  }
-
-  void wait_for_exits() {
-    std::vector<std::string> look_at;
-    if (now() >= next_look_ms_) {
-      for (const auto& running : reconciler_.running()) look_at.push_back(running.container);
-      next_look_ms_ = now() + kLookEveryMs;
-    }
-    exits_.submit([this, look_at = std::move(look_at)]() mutable {
-      auto ended = ports_.containers.wait_for_exits(kExitWaitMs);
-      if (ended.has_value()) look_at.insert(look_at.end(), ended->begin(), ended->end());
-      std::vector<std::pair<std::string, runtime::ContainerStatus>> seen;
-      for (const std::string& id : look_at) {
-        auto status = ports_.containers.status(id);
-        if (status.has_value()) seen.emplace_back(id, *status);
-      }
-      bool has_failed = !ended.has_value();
-      loop_.post([this, seen = std::move(seen), has_failed] { on_seen(seen, has_failed); });
-    });
-  }
-
-  void on_seen(const std::vector<std::pair<std::string, runtime::ContainerStatus>>& seen, bool has_failed) {
-    for (const auto& [id, status] : seen) reconciler_.observed(id, status, now());
-    if (!seen.empty()) pump();
-    if (has_failed) {
-      exits_timer_ = loop_.after(kExitWaitMs, [this] { wait_for_exits(); });
-    } else {
-      wait_for_exits();
-    }
-  }
-
-  void keep_house() {
-    house_timer_ = loop_.after(kHouseEveryMs, [this] { keep_house(); });
-    std::optional<std::set<std::string>> used = reconciler_.used_images();
-    if (!used || !reconciler_.is_settled(now())) return;
-    house_.submit([this, used = std::move(*used), at = now()] {
-      Status dropped = ports_.containers.drop_unused_images(used, at);
-      if (!dropped.has_value()) log::warning("node", "unused images stay", {{"reason", dropped.error().message}});
-    });
   }
 
   // ---- what the ledger is told -----------------------------------------------------------------------
@@ -304,11 +302,7 @@ class RealAgent final : public Agent {
 
   // What moved is stopped first: whoever has it now must be alone when we count as alive again.
   void rejoin() {
-    if (!is_fenced_ || is_sending_ || now() < next_rejoin_ms_ || !reconciler_.has_left_what_moved()) return;
-    bool was_recent = last_rejoin_ms_ != 0 && now() - last_rejoin_ms_ < 2 * kRejoinMaxMs;
-    rejoin_pause_ms_ = was_recent ? std::min(rejoin_pause_ms_ * 2, kRejoinMaxMs) : 1'000;
-    last_rejoin_ms_ = now();
-    next_rejoin_ms_ = now() + rejoin_pause_ms_;
+    if (!is_fenced_ || is_sending_ || now() < rejoins_.next_ms() || !reconciler_.has_left_what_moved()) return;
     pb::Transaction transaction;
     pb::RejoinNode& rejoin = *transaction.mutable_rejoin_node();
     rejoin.set_node_epoch(reconciler_.orders()->node_epoch);
@@ -316,8 +310,13 @@ class RealAgent final : public Agent {
     *rejoin.mutable_addresses() = options_.addresses;
     log::info("node", "rejoins", {{"epoch", std::to_string(rejoin.node_epoch())}});
     send(std::move(transaction), [this](const Status& sent) {
-      if (!sent.has_value()) log::warning("node", "the rejoin was not taken", {{"reason", sent.error().message}});
-      rejoin_timer_ = loop_.after(rejoin_pause_ms_, [this] { pump(); });
+      if (sent.has_value()) {
+        rejoins_.taken(now());
+      } else {
+        rejoins_.failed(now());
+        log::warning("node", "the rejoin was not taken", {{"reason", sent.error().message}});
+      }
+      rejoin_timer_ = loop_.after(rejoins_.next_ms() - now() + 1, [this] { pump(); });
     });
   }
 
@@ -337,15 +336,7 @@ class RealAgent final : public Agent {
 
   void push_telemetry() {
     if (ports_.telemetry == nullptr) return;
-    std::vector<Telemetry::Target> targets;
-    if (reconciler_.orders()) {
-      for (const auto& [replica, task] : reconciler_.orders()->containers) {
-        targets.push_back({.container = task.container_id(), .replica = replica, .owner = task.contract->owner()});
-      }
-    }
-    for (const auto& running : reconciler_.running()) {
-      for (Telemetry::Target& target : targets) target.is_running = target.is_running || target.container == running.container;
-    }
+    std::vector<Telemetry::Target> targets = followed_.now(reconciler_);
     Telemetry::Numbers numbers;
     numbers.node = {{"node_containers_running", static_cast<double>(reconciler_.running().size())},
                     {"node_ledger_height", static_cast<double>(height_)},
@@ -366,9 +357,12 @@ class RealAgent final : public Agent {
   Sender sender_;
   Liveness liveness_;
 
-  uint64_t height_ = 0;       // newest head heard of
-  uint64_t read_height_ = 0;  // of our orders
+  FollowedContainers followed_;
+  uint64_t height_ = 0;        // newest head heard of
+  uint64_t read_height_ = 0;   // of our orders
+  uint64_t asked_height_ = 0;  // `height_` when the reading under way began
   uint64_t contact_ms_ = 0;
+  uint64_t fresh_ms_ = 0;  // what our orders say was the newest at that moment
   uint64_t fence_after_ms_ = 5'000;
   uint64_t follow_failures_ = 0;
   uint64_t read_pause_ms_ = 0;
@@ -377,15 +371,14 @@ class RealAgent final : public Agent {
   bool is_sending_ = false;
   bool is_fenced_ = false;
   bool has_read_ = false;  // since our start
-  uint64_t next_look_ms_ = 0;
-  uint64_t next_rejoin_ms_ = 0;
-  uint64_t last_rejoin_ms_ = 0;
-  uint64_t rejoin_pause_ms_ = 1'000;
+  RejoinPace rejoins_;
 
   io::Loop loop_;
-  io::Timer follow_timer_, read_timer_, pump_timer_, exits_timer_, rejoin_timer_, telemetry_timer_, house_timer_;
+  io::Timer follow_timer_, read_timer_, pump_timer_, rejoin_timer_, telemetry_timer_;
   // Last, so that their threads end first.
-  io::Pool jobs_, follow_, read_, submit_, exits_, telemetry_, house_;
+  io::Pool jobs_, follow_, read_, submit_, telemetry_;
+  ExitWatch exits_;
+  Housekeeper house_;
 };
 
 }  // namespace

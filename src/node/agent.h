@@ -13,6 +13,7 @@
 #include "crypto/sign.h"
 #include "ledger/client/client.h"
 #include "node/config.h"
+#include "node/housekeeper.h"
 #include "node/ports.h"
 #include "node/reconciler.h"
 
@@ -55,6 +56,7 @@ class Agent {
     pb::NodeAddresses addresses;
     Reconciler::Limits limits;
     uint64_t telemetry_ms = 500;
+    Housekeeper::Pace house;
     // Puts this node on the ledger; called on the submit client's thread when it is not there. Absent: it just waits.
     std::function<Status()> join;
   };

@@ -1,5 +1,7 @@
 #include "node/container_adapter.h"
 
+#include <sys/statvfs.h>
+
 #include "base/log.h"
 #include "io/file.h"
 #include "node/container_spec.h"
@@ -11,16 +13,17 @@ namespace mcloud::node {
 namespace {
 
 constexpr size_t kRecordBytesMax = 1 << 20;
-constexpr uint64_t kImageRestMs = 3'600'000;
 
 runtime::Probe probe_of(const ContainerTask& task) {
   const pb::Health& health = task.container->health();
   // As its network sees it: what listens on the loopback only serves nobody.
   std::string address = task.addresses.empty() ? "127.0.0.1" : task.addresses[0].address();
   if (health.has_http()) {
-    return runtime::HttpProbe{.address = address, .port = static_cast<uint16_t>(health.http().port()), .path = health.http().path()};
+    return runtime::HttpProbe{
+        .address = address, .port = static_cast<uint16_t>(health.http().port()), .path = health.http().path()};
   }
-  if (health.has_tcp()) return runtime::TcpProbe{.address = address, .port = static_cast<uint16_t>(health.tcp().port())};
+  if (health.has_tcp())
+    return runtime::TcpProbe{.address = address, .port = static_cast<uint16_t>(health.tcp().port())};
   return runtime::ExecProbe{.arguments = {health.exec().command().begin(), health.exec().command().end()}};
 }
 
@@ -92,7 +95,8 @@ Status ContainerAdapter::make_disk(const ContainerTask& task) const {
   if (!marked.has_value() || *marked != task.spec.view()) {
     TRY(io::remove_tree(disk));
     TRY(io::make_folders(disk, 0700));
-    if (has_quota_ && task.facets->demand().disk_bytes() > 0) TRY(set_project_quota(disk, task.facets->demand().disk_bytes()));
+    if (has_quota_ && task.facets->demand().disk_bytes() > 0)
+      TRY(set_project_quota(disk, task.facets->demand().disk_bytes()));
     TRY(io::write_file(disk + "/spec", task.spec.view(), io::Durability::None, 0600));
   }
   return {};
@@ -110,9 +114,11 @@ Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
   // Dropped since it was prepared: preparing it again heals that.
   if (!found.has_value()) return make_error(Code::Unavailable, found.error().message);
   const image::PreparedImage& image = *found;
-  ContainerSurroundings surroundings{.chain_id = options_.chain_id, .disk_folder = disk_of(id), .volume_folder = options_.volume_folder};
+  ContainerSurroundings surroundings{
+      .chain_id = options_.chain_id, .disk_folder = disk_of(id), .volume_folder = options_.volume_folder};
   if (!task.addresses.empty()) surroundings.network_namespace = options_.netns_folder + "/mcloud-" + id;
-  if (auto resolver = io::read_file(options_.resolver_file, 64 << 10); resolver.has_value()) surroundings.resolver = *resolver;
+  if (auto resolver = io::read_file(options_.resolver_file, 64 << 10); resolver.has_value())
+    surroundings.resolver = *resolver;
   runtime::ContainerSpec spec = TRY(container_spec(task, image, surroundings));
   TRY(make_disk(task));
   TRY(write_record(task, restarts));
@@ -121,7 +127,8 @@ Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
   // Should anything be left after all, its record lets the next look name it.
   if (auto left = runtime_.status(id); !left.has_value() && left.error().code == Code::NotFound) {
     Status removed = io::remove_tree(record_file(id));
-    if (!removed.has_value()) log::warning("node", "record stays", {{"container", id}, {"reason", removed.error().message}});
+    if (!removed.has_value())
+      log::warning("node", "record stays", {{"container", id}, {"reason", removed.error().message}});
   }
   return started;
 }
@@ -129,7 +136,8 @@ Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
 Status ContainerAdapter::stop(const std::string& id, uint64_t grace_ms) {
   Status stopped = runtime_.stop(id, grace_ms);
   if (!stopped.has_value() && stopped.error().code != Code::NotFound) {
-    log::warning("node", "container does not stop, it is killed", {{"container", id}, {"reason", stopped.error().message}});
+    log::warning("node", "container does not stop, it is killed",
+                 {{"container", id}, {"reason", stopped.error().message}});
   }
   TRY(runtime_.remove(id));
   return io::remove_tree(record_file(id));
@@ -159,21 +167,23 @@ Result<std::set<std::string>> ContainerAdapter::disks() {
   return std::set<std::string>(names.begin(), names.end());
 }
 
-Status ContainerAdapter::drop_unused_images(const std::set<std::string>& used, uint64_t now_ms) {
-  std::map<std::string, uint64_t> unused;
-  for (const std::string& digest : TRY(images_.list())) {
-    if (used.contains(digest)) continue;
-    auto before = unused_since_.find(digest);
-    uint64_t since = before == unused_since_.end() ? now_ms : before->second;
-    if (now_ms - since < kImageRestMs) {
-      unused[digest] = since;
-      continue;
-    }
-    log::info("node", "image is dropped", {{"digest", digest}});
-    TRY(images_.remove(digest));
+Result<DiskUsage> ContainerAdapter::disk_usage(const std::string& id) {
+  if (auto counted = has_quota_ ? project_usage(disk_of(id)) : std::nullopt) {
+    return DiskUsage{.bytes = *counted, .is_enforced = true};
   }
-  unused_since_ = std::move(unused);
-  return {};
+  return measure_folder(disk_of(id));
+}
+
+Result<std::vector<std::string>> ContainerAdapter::images() { return images_.list(); }
+
+Status ContainerAdapter::drop_image(const std::string& digest) { return images_.remove(digest); }
+
+Status ContainerAdapter::make_images_durable() { return images_.make_durable(); }
+
+bool ContainerAdapter::is_disk_short() {
+  struct statvfs disk{};
+  if (::statvfs(options_.disk_folder.c_str(), &disk) != 0 || disk.f_blocks == 0) return false;
+  return disk.f_bavail < disk.f_blocks / 100 * options_.free_percent_min;
 }
 
 Status ContainerAdapter::drop_disk(const std::string& id) { return io::remove_tree(disk_of(id)); }

@@ -18,14 +18,16 @@ class ContainerAdapter final : public Containers {
  public:
   struct Options {
     std::string chain_id;
-    std::string disk_folder;     // DATA/containers
-    std::string record_folder;   // RUNTIME/records
-    std::string volume_folder;   // DATA/volumes: of VolumeAdapter
-    std::string netns_folder;    // of network::Machine, whose names are "mcloud-ID"
+    std::string disk_folder;                         // DATA/containers
+    std::string record_folder;                       // RUNTIME/records
+    std::string volume_folder;                       // DATA/volumes: of VolumeAdapter
+    std::string netns_folder;                        // of network::Machine, whose names are "mcloud-ID"
     std::string resolver_file = "/etc/resolv.conf";  // copied into containers
+    uint64_t free_percent_min = 10;                  // of the disk: with less it is short
   };
   // Both are borrowed and thread-safe. Makes its folders.
-  static Result<std::unique_ptr<ContainerAdapter>> open(runtime::Runtime& runtime, image::Images& images, Options options);
+  static Result<std::unique_ptr<ContainerAdapter>> open(runtime::Runtime& runtime, image::Images& images,
+                                                        Options options);
 
   Result<std::vector<FoundContainer>> list() override;
   Status prepare_image(const ContainerTask& task) override;
@@ -38,7 +40,11 @@ class ContainerAdapter final : public Containers {
   Result<std::vector<std::string>> wait_for_exits(uint64_t timeout_ms) override;
   Result<std::set<std::string>> disks() override;
   Status drop_disk(const std::string& id) override;
-  Status drop_unused_images(const std::set<std::string>& used, uint64_t now_ms) override;
+  Result<DiskUsage> disk_usage(const std::string& id) override;
+  Result<std::vector<std::string>> images() override;
+  Status drop_image(const std::string& digest) override;
+  Status make_images_durable() override;
+  bool is_disk_short() override;
 
  private:
   ContainerAdapter(runtime::Runtime& runtime, image::Images& images, Options options)
@@ -53,8 +59,7 @@ class ContainerAdapter final : public Containers {
   runtime::Runtime& runtime_;
   image::Images& images_;
   const Options options_;
-  bool has_quota_ = false;                         // of disks: a contract's demand is then a hard bound
-  std::map<std::string, uint64_t> unused_since_;  // images, by digest
+  bool has_quota_ = false;  // of disks: a contract's demand is then a hard bound
 };
 
 }  // namespace mcloud::node

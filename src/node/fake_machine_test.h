@@ -50,6 +50,8 @@ class FakeMachine {
         disks.erase(job.container);
         return {};
       case JobKind::Probe: return {.status = probe, .networks = {}};
+      case JobKind::Measure:
+        return {.status = {}, .networks = {}, .usage = job.container.empty() ? volume_usage : disk_usage};
     }
     return {};
   }
@@ -75,6 +77,8 @@ class FakeMachine {
   std::map<std::string, uint64_t> graces;
   std::map<JobKind, Status> failures;
   Status probe;
+  DiskUsage disk_usage;    // of every container
+  DiskUsage volume_usage;  // of every volume
   std::vector<JobKind> done;
   uint64_t now_ms = 1;
 
@@ -163,7 +167,7 @@ class Bench {
     while (now_ms < until) {
       now_ms = std::min(until, std::max(now_ms + 1, std::min(reconciler.next_ms(now_ms), now_ms + 250)));
       if (with_contact) reconciler.set_contact(now_ms, 5000);
-      for (const auto& [id, process] : machine_.containers) reconciler.observed(id, process.status, now_ms);
+      for (const auto& [id, process] : machine_.containers) reconciler.observed(id, process.status, now_ms, now_ms);
       settle();
     }
   }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "base/log.h"
@@ -21,7 +22,8 @@ constexpr std::string_view kDomain = "mcloud/heartbeat";
 constexpr size_t kEndpointsMax = 16;
 constexpr int kNice = -10;
 constexpr uint64_t kWaitForAgentMs = 50;
-constexpr uint64_t kQuietMs = 10'000;  // between two warnings about one endpoint
+constexpr uint64_t kQuietMs = 10'000;     // between two warnings about one endpoint
+constexpr uint64_t kReserve = 1'000'000;  // numbers for which the file is written once: 11 days at one a second
 
 // Best effort: without the right it runs as everybody else.
 void take_priority() {
@@ -34,9 +36,10 @@ void take_priority() {
 class Line {
  public:
   Line(const wire::Endpoint& endpoint, uint64_t timeout_ms)
-      : text_(endpoint.text), client_(wire::HttpClient::create(endpoint, {.connect_timeout_ms = timeout_ms,
-                                                                          .request_timeout_ms = timeout_ms,
-                                                                          .body_bytes_max = 64 << 10})),
+      : text_(endpoint.text),
+        client_(wire::HttpClient::create(
+            endpoint,
+            {.connect_timeout_ms = timeout_ms, .request_timeout_ms = timeout_ms, .body_bytes_max = 64 << 10})),
         thread_(1, 1) {}
 
   // Dropped while the one before is still under way.
@@ -63,7 +66,9 @@ class Line {
 class Heart {
  public:
   explicit Heart(const Config& config)
-      : config_(config), liveness_(config.liveness_file()), counter_(clock_.wall_ms()) {}
+      : config_(config),
+        liveness_(config.liveness_file()),
+        counter_(config.data_folder + "/heartbeats", clock_.wall_ms()) {}
 
   Status open_lines() {
     for (const std::string& text : config_.ledger) {
@@ -90,9 +95,7 @@ class Heart {
       timer_ = loop_.after(kWaitForAgentMs, [this] { beat(); });
       return;
     }
-    // Wall time as the start makes it grow over restarts; from there it only counts, whatever the clock does.
-    ++counter_;
-    Bytes body = wire::encode(make_heartbeat(config_.trust.chain_id, *key_, {state.node_epoch(), counter_}));
+    Bytes body = wire::encode(make_heartbeat(config_.trust.chain_id, *key_, {state.node_epoch(), counter_.next()}));
     for (auto& line : lines_) line->send(body, begun);
     uint64_t interval = heartbeat_interval_ms(state.fence_after_ms());
     uint64_t spent = clock_.monotonic_ms() - begun;
@@ -109,7 +112,7 @@ class Heart {
   std::optional<crypto::SigningKey> key_;
   io::SystemClock clock_;
   Liveness liveness_;
-  uint64_t counter_;
+  HeartbeatCounter counter_;
   io::Loop loop_;
   io::Timer timer_;
   std::vector<std::unique_ptr<Line>> lines_;
@@ -117,9 +120,27 @@ class Heart {
 
 }  // namespace
 
+HeartbeatCounter::HeartbeatCounter(std::string file, uint64_t wall_ms) : file_(std::move(file)), last_(wall_ms) {
+  auto text = io::read_file(file_, 32);
+  uint64_t reserved = 0;
+  if (text.has_value()) std::from_chars(text->data(), text->data() + text->size(), reserved);
+  last_ = reserved_ = std::max(last_, reserved);
+}
+
+uint64_t HeartbeatCounter::next() {
+  if (++last_ < reserved_) return last_;
+  reserved_ = last_ + kReserve;
+  // Without the file the wall clock must do: it seldom goes back.
+  Status saved = io::write_file(file_, std::to_string(reserved_), io::Durability::Fsync, 0600);
+  if (!saved.has_value())
+    log::warning("node", "the heartbeat's counter is not kept", {{"reason", saved.error().message}});
+  return last_;
+}
+
 uint64_t heartbeat_interval_ms(uint64_t fence_after_ms) { return std::max<uint64_t>(fence_after_ms / 5, 20); }
 
-pb::SignedHeartbeat make_heartbeat(std::string_view chain_id, const crypto::SigningKey& key, const HeartbeatNumber& number) {
+pb::SignedHeartbeat make_heartbeat(std::string_view chain_id, const crypto::SigningKey& key,
+                                   const HeartbeatNumber& number) {
   pb::Heartbeat heartbeat;
   heartbeat.set_chain_id(std::string(chain_id));
   heartbeat.set_node(key.public_key().bytes());

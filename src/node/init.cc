@@ -16,7 +16,6 @@
 #include "io/file.h"
 #include "io/process.h"
 #include "node/identity.h"
-#include "node/identity.h"
 #include "runtime/cgroup.h"
 
 namespace mcloud::node {
@@ -84,7 +83,8 @@ void Supervisor::start(Program& program) {
     ::_exit(127);
   }
   if (pid < 0) {
-    log::error("node", "program does not start", {{"program", program.spec.name}, {"reason", errno_error(errno, "fork").message}});
+    log::error("node", "program does not start",
+               {{"program", program.spec.name}, {"reason", errno_error(errno, "fork").message}});
     program.start_at_ms = now_ms() + program.pause.after_end(0);
     return;
   }
@@ -100,7 +100,8 @@ void Supervisor::reap() {
     uint64_t pause = program->pause.after_end(now_ms() - program->started_ms);
     program->pid = 0;
     program->start_at_ms = now_ms() + pause;
-    log::warning("node", "program ended", {{"program", program->spec.name}, {"how", end_text(status)}, {"again_in_ms", std::to_string(pause)}});
+    log::warning("node", "program ended",
+                 {{"program", program->spec.name}, {"how", end_text(status)}, {"again_in_ms", std::to_string(pause)}});
   }
 }
 
@@ -122,7 +123,9 @@ void Supervisor::end_all(uint64_t grace_ms) {
   }
   for (Program& program : programs_) {
     if (program.pid == 0) continue;
+    // Its group, and itself in case it has not become the group's first yet.
     ::kill(-program.pid, SIGKILL);
+    ::kill(program.pid, SIGKILL);
     ::waitpid(program.pid, nullptr, 0);
     program.pid = 0;
   }

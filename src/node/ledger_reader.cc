@@ -29,9 +29,11 @@ Result<std::vector<std::optional<Bytes>>> get_values(ledger::Client& client, con
                             keys.begin() + static_cast<long>(std::min(keys.size(), first + kKeysAtOnce)));
     Result<ledger::Snapshot> snapshot = client.get(some);
     if (!snapshot.has_value()) return as_passing(snapshot.error());
-    if (snapshot->entries.size() != some.size()) return make_error(Code::Unavailable, "the ledger did not answer what was asked");
+    if (snapshot->entries.size() != some.size())
+      return make_error(Code::Unavailable, "the ledger did not answer what was asked");
     for (size_t i = 0; i < some.size(); ++i) {
-      if (snapshot->entries[i].key != some[i]) return make_error(Code::Unavailable, "the ledger did not answer what was asked");
+      if (snapshot->entries[i].key != some[i])
+        return make_error(Code::Unavailable, "the ledger did not answer what was asked");
       values.push_back(std::move(snapshot->entries[i].value));
     }
   }
@@ -73,11 +75,26 @@ Result<LedgerReader::Reading> LedgerReader::read() {
   }
   view.nodes = nodes_;
   if (reading.is_complete) {
+    forget_nodes(view);
     remember(view);
     sweep_evidence();
   }
   reading.view = std::move(view);
   return reading;
+}
+
+// Those that no contract here has anything to do with any more.
+void LedgerReader::forget_nodes(LedgerView& view) {
+  std::set<NodeId> keep;
+  for (const auto& [id, contract] : view.contracts) {
+    for (const auto& [name, workload] : contract.workloads) {
+      for (const pb::Replica& replica : workload.replicas()) {
+        if (auto node = NodeId::from_bytes(replica.node()); node.has_value()) keep.insert(*node);
+      }
+    }
+  }
+  std::erase_if(nodes_, [&](const auto& entry) { return !keep.contains(entry.first); });
+  view.nodes = nodes_;
 }
 
 // What everything else follows from, of one height.
@@ -87,7 +104,8 @@ Status LedgerReader::read_top() {
   ledger::Snapshot snapshot = TRY(client_.get(keys));
   if (snapshot.entries.size() != 3) return make_error(Code::Corrupt, "the ledger did not answer what was asked");
   for (size_t i = 0; i < 3; ++i) {
-    if (snapshot.entries[i].key != keys[i]) return make_error(Code::Corrupt, "the ledger did not answer what was asked");
+    if (snapshot.entries[i].key != keys[i])
+      return make_error(Code::Corrupt, "the ledger did not answer what was asked");
   }
   if (!snapshot.entries[0].value) return make_error(Code::Corrupt, "the ledger has no parameters");
   if (!snapshot.entries[1].value) return make_error(Code::NotFound, "node " + self.hex() + " is not on the ledger");
@@ -119,11 +137,13 @@ void LedgerReader::read_contract(const pb::AssignedContract& assigned, const Con
     fresh_.insert(id);
     return;
   }
-  // What may heal is asked for again, what was refused only when the ledger says something new.
-  known.view.reset();
+  // What may heal is asked for again, what was refused only when the ledger says something new. Until it heals, what
+  // was known is still what its signers approved: build_orders() takes of it what the new assignment still says.
   known.is_settled = is_final(view.error().code);
-  known.refusal = view.error();
-  log::warning("node", "contract is not run as it stands", {{"contract", id.short_hex()}, {"reason", view.error().message}});
+  if (known.is_settled) known.view.reset();
+  if (!known.view) known.refusal = view.error();
+  log::warning("node", "contract is not run as it stands",
+               {{"contract", id.short_hex()}, {"reason", view.error().message}});
 }
 
 Result<ContractView> LedgerReader::load_view(const pb::AssignedContract& assigned, const ContractId& id) {
@@ -147,13 +167,14 @@ Result<ContractView> LedgerReader::load_view(const pb::AssignedContract& assigne
   if (current->header().sealed_secrets()) {
     Hash hash = TRY(Hash::from_bytes(view.record.keyring_hash()));
     view.keyring = TRY(get_blob(client_, hash, "keyring"));
-    view.secret_key = TRY(open_secret_key(top_.chain_id, *current, view.record, view.keyring, key_).with_context("secrets"));
+    view.secret_key =
+        TRY(open_secret_key(top_.chain_id, *current, view.record, view.keyring, key_).with_context("secrets"));
   }
   return view;
 }
 
 Result<std::shared_ptr<const VerifiedContract>> LedgerReader::load_current(const ContractId& id,
-                                                                          const pb::Contract& record) {
+                                                                           const pb::Contract& record) {
   uint64_t version = record.current().version();
   auto known = verified_.find({id, version});
   // Signatures and body were checked for exactly this header; whether it is active may have changed.
@@ -190,7 +211,8 @@ Result<std::shared_ptr<const VerifiedContract>> LedgerReader::load_older(const C
   return verified;
 }
 
-std::optional<Bytes> LedgerReader::stored_body(const ContractId& id, const pb::Contract& record, const Hash& body_hash) const {
+std::optional<Bytes> LedgerReader::stored_body(const ContractId& id, const pb::Contract& record,
+                                               const Hash& body_hash) const {
   auto bytes = io::read_file(evidence_file(id, record.current().version()), kEvidenceBytesMax);
   if (!bytes.has_value()) return std::nullopt;
   auto evidence = wire::decode<pb::LocalEvidence>(*bytes, "evidence", kEvidenceBytesMax);
@@ -263,9 +285,13 @@ void LedgerReader::remember(const LedgerView& view) const {
 Result<LedgerView> LedgerReader::recall() {
   Bytes bytes = TRY(io::read_file(options_.memory_file, kMemoryBytesMax));
   auto memory = TRY(wire::decode<pb::LocalMemory>(bytes, "memory", kMemoryBytesMax));
-  if (memory.chain_id() != client_.trust().chain_id) return make_error(Code::NotFound, "the memory is of another chain");
-  LedgerView view{.chain_id = memory.chain_id(), .node_id = key_.public_key(), .parameters = memory.parameters(),
-                  .node = memory.node(), .assignment = memory.assignment()};
+  if (memory.chain_id() != client_.trust().chain_id)
+    return make_error(Code::NotFound, "the memory is of another chain");
+  LedgerView view{.chain_id = memory.chain_id(),
+                  .node_id = key_.public_key(),
+                  .parameters = memory.parameters(),
+                  .node = memory.node(),
+                  .assignment = memory.assignment()};
   for (const pb::Node& node : memory.nodes()) view.nodes[TRY(NodeId::from_bytes(node.key()))] = node;
   for (const pb::LocalMemoryContract& remembered : memory.contracts()) {
     ContractId id = TRY(ContractId::from_bytes(remembered.record().id()));

@@ -17,8 +17,9 @@ namespace mcloud::node {
 class LedgerReader {
  public:
   struct Options {
-    std::string memory_file;      // the last complete reading
-    std::string evidence_folder;  // bodies and records of verified versions, so that an older one still runs after a reboot
+    std::string memory_file;  // the last complete reading
+    std::string
+        evidence_folder;  // bodies and records of verified versions, so that an older one still runs after a reboot
   };
   // Both are borrowed.
   LedgerReader(ledger::Client& client, const crypto::SigningKey& key, Options options)
@@ -55,6 +56,7 @@ class LedgerReader {
   std::string evidence_file(const ContractId& id, uint64_t version) const;
   std::optional<Bytes> stored_body(const ContractId& id, const pb::Contract& record, const Hash& body_hash) const;
   Result<ContractView> recall_contract(const pb::AssignedContract& assigned, const pb::LocalMemoryContract& remembered);
+  void forget_nodes(LedgerView& view);
   void remember(const LedgerView& view) const;
   void sweep_evidence();
 

@@ -51,6 +51,7 @@ class Life {
   void probed(uint64_t now_ms, const Status& outcome);
 
   bool is_running() const { return phase_ == Phase::Running; }
+  bool is_given_up() const { return phase_ == Phase::GivenUp; }
   // Not to be started before this moment; UINT64_MAX = never. 0 = may start.
   uint64_t held_until_ms() const;
   // When to probe; nullopt while it does not run or has no health check.

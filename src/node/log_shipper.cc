@@ -15,6 +15,9 @@ namespace {
 
 constexpr uint64_t kRetryMs = 1'000;
 
+// Not about who we are or whether the sink is well.
+bool is_about_content(Code code) { return code == Code::Invalid || code == Code::Corrupt || code == Code::Exhausted; }
+
 // "MemAvailable:  123 kB" of /proc/meminfo, in bytes.
 double memory_field(const Bytes& meminfo, const std::string& name) {
   size_t at = meminfo.find(name + ":");
@@ -31,10 +34,12 @@ std::vector<std::pair<std::string, double>> machine_numbers(const std::string& d
   if (auto load = io::read_file("/proc/loadavg", 4096); load.has_value()) {
     numbers.emplace_back("node_load1", std::strtod(load->c_str(), nullptr));
   }
-  struct statvfs disk {};
+  struct statvfs disk{};
   if (::statvfs(data_folder.c_str(), &disk) == 0) {
-    numbers.emplace_back("node_disk_total_bytes", static_cast<double>(disk.f_blocks) * static_cast<double>(disk.f_frsize));
-    numbers.emplace_back("node_disk_free_bytes", static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize));
+    numbers.emplace_back("node_disk_total_bytes",
+                         static_cast<double>(disk.f_blocks) * static_cast<double>(disk.f_frsize));
+    numbers.emplace_back("node_disk_free_bytes",
+                         static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize));
   }
   return numbers;
 }
@@ -53,6 +58,13 @@ void LogShipper::round(const std::vector<Target>& targets, const Numbers& number
   bool is_metrics_due = now >= next_metrics_ms_;
   if (push_.empty() && !is_metrics_due) return;
   auto pushed = pusher_.push(push_, is_metrics_due ? metrics(targets, numbers) : "");
+  if (!pushed.has_value() && is_about_content(pushed.error().code)) {
+    // It will never be taken, and must not keep what comes after it: figures go first, then these lines.
+    log::warning("node", "the sink refuses a push", {{"reason", pushed.error().message}});
+    next_metrics_ms_ = now + options_.metrics_every_ms;
+    if (!is_metrics_due) forget_push();
+    return;
+  }
   if (!pushed.has_value()) {
     if (failures_++ == 0) log::warning("node", "the sink takes nothing", {{"reason", pushed.error().message}});
     not_before_ms_ = now + std::min(kRetryMs << std::min<uint64_t>(failures_ - 1, 10), options_.retry_max_ms);
@@ -61,7 +73,10 @@ void LogShipper::round(const std::vector<Target>& targets, const Numbers& number
   if (std::exchange(failures_, 0) > 0) log::info("node", "the sink takes again");
   if (*pushed > 0) log::warning("node", "the sink refused log batches", {{"batches", std::to_string(*pushed)}});
   if (is_metrics_due) next_metrics_ms_ = now + options_.metrics_every_ms;
-  if (push_.empty()) return;
+  if (!push_.empty()) forget_push();
+}
+
+void LogShipper::forget_push() {
   for (const auto& [container, position] : push_positions_) sources_[container].arrived = position;
   push_.clear();
   push_positions_.clear();
@@ -70,7 +85,8 @@ void LogShipper::round(const std::vector<Target>& targets, const Numbers& number
 
 void LogShipper::gather(const std::vector<Target>& targets) {
   std::erase_if(sources_, [&](const auto& source) {
-    return std::none_of(targets.begin(), targets.end(), [&](const Target& target) { return target.container == source.first; });
+    return std::none_of(targets.begin(), targets.end(),
+                        [&](const Target& target) { return target.container == source.first; });
   });
   size_t bytes = 0;
   // Another one begins each time, so that a container that writes much does not silence the ones after it.
@@ -85,7 +101,8 @@ size_t LogShipper::gather_one(const Target& target) {
   if (source.reader == nullptr) {
     if (auto known = known_.find(target.container); known != known_.end()) source.arrived = known->second;
     known_.erase(target.container);
-    source.reader = std::make_unique<runtime::LogReader>(options_.disk_folder + "/" + target.container + "/log", source.arrived);
+    source.reader =
+        std::make_unique<runtime::LogReader>(options_.disk_folder + "/" + target.container + "/log", source.arrived);
   }
   auto lines = source.reader->read(options_.lines_per_batch, options_.batch_bytes);
   if (!lines.has_value() || lines->empty()) return 0;
@@ -112,18 +129,23 @@ size_t LogShipper::gather_one(const Target& target) {
 
 std::string LogShipper::metrics(const std::vector<Target>& targets, const Numbers& numbers) const {
   std::string text;
-  auto gauge = [&](const std::string& name, double value) { text += fmt::format("# TYPE {} gauge\n{} {}\n", name, name, value); };
+  auto gauge = [&](const std::string& name, double value) {
+    text += fmt::format("# TYPE {} gauge\n{} {}\n", name, name, value);
+  };
   for (const auto& [name, value] : numbers.node) gauge(name, value);
   for (const auto& [name, value] : machine_numbers(options_.data_folder)) gauge(name, value);
   std::string cpu = "# TYPE node_container_cpu_seconds_total counter\n";
   std::string memory = "# TYPE node_container_memory_bytes gauge\n";
   std::string pids = "# TYPE node_container_pids gauge\n";
   for (const Target& target : targets) {
+    // Below what the sink takes in one push; the figures of further containers are left out.
+    if (text.size() + cpu.size() + memory.size() + pids.size() > options_.metrics_bytes) break;
     if (!target.is_running) continue;
     auto usage = containers_.usage(target.container);
     if (!usage.has_value()) continue;
-    std::string labels = fmt::format("{{contract=\"{}\",workload=\"{}\",index=\"{}\"}}", target.replica.contract.hex().substr(0, 16),
-                                     target.replica.workload, target.replica.index);
+    std::string labels =
+        fmt::format("{{contract=\"{}\",workload=\"{}\",index=\"{}\"}}", target.replica.contract.hex().substr(0, 16),
+                    target.replica.workload, target.replica.index);
     cpu += fmt::format("node_container_cpu_seconds_total{} {}\n", labels, static_cast<double>(usage->cpu_ns) / 1e9);
     memory += fmt::format("node_container_memory_bytes{} {}\n", labels, usage->memory_bytes);
     pids += fmt::format("node_container_pids{} {}\n", labels, usage->pids);

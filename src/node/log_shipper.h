@@ -21,14 +21,15 @@ namespace mcloud::node {
 class LogShipper final : public Telemetry {
  public:
   struct Options {
-    std::string disk_folder;        // DATA/containers: logs are ID/log
-    std::string position_file;      // on tmpfs
-    std::string data_folder;        // whose disk is measured
+    std::string disk_folder;    // DATA/containers: logs are ID/log
+    std::string position_file;  // on tmpfs
+    std::string data_folder;    // whose disk is measured
     uint64_t metrics_every_ms = 10'000;
     uint64_t retry_max_ms = 30'000;
     size_t lines_per_batch = 1'000;
     size_t batch_bytes = 128 << 10;
     size_t push_bytes = 512 << 10;
+    size_t metrics_bytes = 240 << 10;  // sink::ExpositionLimits has 256 KiB and 4,000 samples, of 90 bytes and more
   };
   // Borrowed all.
   LogShipper(sink::Pusher& pusher, Containers& containers, const Clock& clock, Options options);
@@ -46,14 +47,15 @@ class LogShipper final : public Telemetry {
   std::string metrics(const std::vector<Target>& targets, const Numbers& numbers) const;
   void load_positions();
   void save_positions() const;
+  void forget_push();  // it has arrived, or never will
 
   sink::Pusher& pusher_;
   Containers& containers_;
   const Clock& clock_;
   const Options options_;
-  std::map<std::string, Source> sources_;  // by container
+  std::map<std::string, Source> sources_;              // by container
   std::map<std::string, runtime::LogPosition> known_;  // from before our start
-  std::vector<pb::LogBatch> push_;         // not arrived yet
+  std::vector<pb::LogBatch> push_;                     // not arrived yet
   std::map<std::string, runtime::LogPosition> push_positions_;
   size_t first_target_ = 0;
   uint64_t next_metrics_ms_ = 0;

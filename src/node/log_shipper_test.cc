@@ -42,7 +42,11 @@ class NoContainers final : public Containers {
   Result<std::vector<std::string>> wait_for_exits(uint64_t) override { return std::vector<std::string>(); }
   Result<std::set<std::string>> disks() override { return std::set<std::string>(); }
   Status drop_disk(const std::string&) override { return {}; }
-  Status drop_unused_images(const std::set<std::string>&, uint64_t) override { return {}; }
+  Result<DiskUsage> disk_usage(const std::string&) override { return DiskUsage{}; }
+  Result<std::vector<std::string>> images() override { return std::vector<std::string>(); }
+  Status drop_image(const std::string&) override { return {}; }
+  Status make_images_durable() override { return {}; }
+  bool is_disk_short() override { return false; }
 };
 
 // Time that the test lets pass; the sink lives in the machine's.
@@ -70,9 +74,12 @@ class World {
   void stop_sink() { server_.reset(); }
   void start_shipper() {
     std::string endpoint = "http://127.0.0.1:" + std::to_string(port_);
-    pusher_ = std::move(*sink::Pusher::open({.endpoint = endpoint, .chain_id = "test", .timeout_ms = 2'000}, kNode, clock_));
-    shipper_ = std::make_unique<LogShipper>(*pusher_, containers_, clock, LogShipper::Options{
-        .disk_folder = folder_ / "containers", .position_file = folder_ / "positions", .data_folder = folder_.path()});
+    pusher_ =
+        std::move(*sink::Pusher::open({.endpoint = endpoint, .chain_id = "test", .timeout_ms = 2'000}, kNode, clock_));
+    shipper_ = std::make_unique<LogShipper>(*pusher_, containers_, clock,
+                                            LogShipper::Options{.disk_folder = folder_ / "containers",
+                                                                .position_file = folder_ / "positions",
+                                                                .data_folder = folder_.path()});
   }
   void write(const std::string& container, const std::string& text) {
     std::string folder = folder_ / ("containers/" + container);
@@ -82,15 +89,20 @@ class World {
     std::fprintf(file, "2024-05-01T10:00:00.123456789+02:00 stdout F %s\n", text.c_str());
     std::fclose(file);
   }
-  void round(std::initializer_list<const char*> containers) {
+  void round_of(const std::vector<Telemetry::Target>& targets) { shipper_->round(targets, {}); }
+  void round(std::initializer_list<const char*> containers, const std::string& figure = "node_ledger_height") {
     std::vector<Telemetry::Target> targets;
     for (const char* container : containers) {
-      targets.push_back({.container = container, .replica = {kHello, container, 0}, .owner = kOwner.public_key(), .is_running = true});
+      targets.push_back({.container = container,
+                         .replica = {kHello, container, 0},
+                         .owner = kOwner.public_key(),
+                         .is_running = true});
     }
-    shipper_->round(targets, {.node = {{"node_ledger_height", 7}}});
+    shipper_->round(targets, {.node = {{figure, 7}}});
   }
   std::vector<std::string> lines() {
-    auto reader = *sink::Reader::open({.endpoint = "http://127.0.0.1:" + std::to_string(port_), .chain_id = "test"}, kOwner, clock_);
+    auto reader = *sink::Reader::open({.endpoint = "http://127.0.0.1:" + std::to_string(port_), .chain_id = "test"},
+                                      kOwner, clock_);
     auto page = reader->read({.contract = kHello});
     REQUIRE(page.has_value());
     std::vector<std::string> all;
@@ -177,4 +189,28 @@ TEST_CASE("metrics of the machine and of its containers are pushed every ten sec
   CHECK(page.find("node_memory_total_bytes{node=\"n1\"} ") != std::string::npos);
   CHECK(page.find("node_container_cpu_seconds_total{node=\"n1\",contract=\"" + kHello.hex().substr(0, 16) +
                   "\",workload=\"web\",index=\"0\"} 1.5\n") != std::string::npos);
+}
+
+TEST_CASE("figures of more containers than the sink takes leave their lines unharmed") {
+  World world;
+  world.write("web", "one");
+  std::vector<Telemetry::Target> targets;
+  for (int i = 0; i < 1'500; ++i) {
+    std::string name = i == 0 ? "web" : "c" + std::to_string(i);
+    targets.push_back(
+        {.container = name, .replica = {kHello, name, 0}, .owner = kOwner.public_key(), .is_running = true});
+  }
+  world.round_of(targets);
+  CHECK(world.lines() == Lines{"web: one"});
+  CHECK(world.metrics().find("workload=\"c500\"") != std::string::npos);
+}
+
+TEST_CASE("a push that the sink will never take keeps nothing that comes after it") {
+  World world;
+  world.write("web", "one");
+  // No sink takes this text as figures.
+  world.round({"web"}, "bad name");
+  CHECK(world.lines().empty());
+  world.round({"web"}, "bad name");
+  CHECK(world.lines() == Lines{"web: one"});
 }

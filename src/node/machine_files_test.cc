@@ -28,7 +28,8 @@ const std::string kTrust = R"({"chain_id":"c","validators":[{"key":")" + std::st
 
 std::string config_text(const std::string& more = "") {
   return R"({"name":"n1","data":"/data","cgroup":"x/n1","ledger":["http://10.0.0.1:1"],"backplane":{"address":"10.251.0.1"},)"
-         R"("trust":)" + kTrust + more + "}";
+         R"("trust":)" +
+         kTrust + more + "}";
 }
 std::string why(const std::string& text) {
   auto parsed = parse_config(text);
@@ -41,7 +42,7 @@ TEST_CASE("the node's key is made once, for itself only, and never replaced") {
   testing::TemporaryFolder folder;
   auto first = load_or_create_key(folder / "node.key");
   REQUIRE(first.has_value());
-  struct stat status {};
+  struct stat status{};
   REQUIRE(::stat((folder / "node.key").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
   CHECK(load_or_create_key(folder / "node.key")->public_key() == first->public_key());
@@ -51,8 +52,9 @@ TEST_CASE("the node's key is made once, for itself only, and never replaced") {
 }
 
 TEST_CASE("a config says what is wrong with it") {
-  auto config = parse_config(config_text(R"(,"uplink":{"interface":"up0","address":"10.250.0.11"},"labels":{"disk":"ssd"},)"
-                                         R"("capacity":{"cpu_milli":2000},"services":[{"name":"bird","command":["bird","-f"]}])"));
+  auto config = parse_config(
+      config_text(R"(,"uplink":{"interface":"up0","address":"10.250.0.11"},"labels":{"disk":"ssd"},)"
+                  R"("capacity":{"cpu_milli":2000},"services":[{"name":"bird","command":["bird","-f"]}])"));
   REQUIRE_MESSAGE(config.has_value(), (config.has_value() ? "" : config.error().message));
   CHECK(config->uplink_interface == "up0");
   CHECK(config->addresses.uplink() == "10.250.0.11");
@@ -141,4 +143,24 @@ TEST_CASE("volumes are found again, grow, and go only when they are erased") {
   CHECK(*again->list() == std::map<ReplicaKey, uint64_t>{{other, 1 << 20}});
   REQUIRE(again->erase(other).has_value());
   CHECK(io::list_folder(folder / "volumes")->empty());
+}
+
+TEST_CASE("a heartbeat's number grows over restarts, though the clock goes back") {
+  testing::TemporaryFolder folder;
+  std::string file = folder / "heartbeats";
+  uint64_t last = 0;
+  {
+    HeartbeatCounter counter(file, 2'000'000'000'000);
+    for (int i = 0; i < 10; ++i) {
+      uint64_t next = counter.next();
+      CHECK(next > last);
+      last = next;
+    }
+  }
+  HeartbeatCounter after(file, 1'000'000'000'000);
+  CHECK(after.next() > last);
+  last = after.next();
+  HeartbeatCounter ahead(file, 3'000'000'000'000);
+  CHECK(ahead.next() > 3'000'000'000'000);
+  CHECK(HeartbeatCounter(file, 0).next() > 3'000'000'000'000);
 }

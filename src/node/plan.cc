@@ -71,8 +71,11 @@ class Planner {
       if ((keeper != nullptr && keeper->running) || is_held(replica)) continue;
       auto ready = actual_.prepared.find(replica);
       if (ready != actual_.prepared.end() && ready->second == want.spec) continue;
-      prepares_[replica] = add({.kind = StepKind::PrepareImage, .replica = replica, .epoch = want.epoch,
-                                .version = want.version, .spec = want.spec});
+      prepares_[replica] = add({.kind = StepKind::PrepareImage,
+                                .replica = replica,
+                                .epoch = want.epoch,
+                                .version = want.version,
+                                .spec = want.spec});
     }
   }
 
@@ -82,7 +85,9 @@ class Planner {
     const DesiredContainer* want = wanted(container.replica);
     if (want == nullptr) return StopReason::NotAssigned;
     const ActualContainer* keeper = keeper_of(container.replica);
-    if (keeper == &container) return StopReason::None;
+    if (keeper == &container) {
+      return container.running && actual_.given_up.contains(container.replica) ? StopReason::GivenUp : StopReason::None;
+    }
     if (keeper != nullptr) return StopReason::Duplicate;
     // The old one serves until the new one can really be started.
     return fresh_ && !is_held(container.replica) ? StopReason::Replaced : StopReason::None;
@@ -92,8 +97,13 @@ class Planner {
     for (const ActualContainer& container : actual_.containers) {
       StopReason reason = why_stop(container);
       if (reason == StopReason::None) continue;
-      Step step{.kind = StepKind::StopContainer, .replica = container.replica, .container = container.id,
-                .epoch = container.epoch, .version = container.version, .spec = container.spec, .reason = reason};
+      Step step{.kind = StepKind::StopContainer,
+                .replica = container.replica,
+                .container = container.id,
+                .epoch = container.epoch,
+                .version = container.version,
+                .spec = container.spec,
+                .reason = reason};
       auto prepare = prepares_.find(container.replica);
       if (reason == StopReason::Replaced && prepare != prepares_.end()) step.after.push_back(prepare->second);
       stops_[&container] = add(std::move(step));
@@ -106,8 +116,12 @@ class Planner {
       const DesiredContainer& want = *wanted(replica);
       bool older = keeper->epoch < want.epoch || (keeper->epoch == want.epoch && keeper->version != want.version);
       if (!older) continue;
-      adopts_[replica] = add({.kind = StepKind::AdoptEpoch, .replica = replica, .container = keeper->id,
-                              .epoch = want.epoch, .version = want.version, .spec = want.spec});
+      adopts_[replica] = add({.kind = StepKind::AdoptEpoch,
+                              .replica = replica,
+                              .container = keeper->id,
+                              .epoch = want.epoch,
+                              .version = want.version,
+                              .spec = want.spec});
     }
   }
 
@@ -178,8 +192,13 @@ class Planner {
       std::optional<std::vector<size_t>> after = stops_before(replica, want, keeper);
       if (!after || !add_needs(replica, want, *after)) continue;
       if (!claim_volumes(want)) continue;
-      add({.kind = StepKind::StartContainer, .replica = replica, .container = keeper == nullptr ? "" : keeper->id,
-           .epoch = want.epoch, .version = want.version, .spec = want.spec, .after = std::move(*after)});
+      add({.kind = StepKind::StartContainer,
+           .replica = replica,
+           .container = keeper == nullptr ? "" : keeper->id,
+           .epoch = want.epoch,
+           .version = want.version,
+           .spec = want.spec,
+           .after = std::move(*after)});
     }
   }
 

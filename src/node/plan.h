@@ -10,7 +10,8 @@
 //     volumes, is on the node by then;
 //   - a volume is erased only when the ledger says so, never because its placement moved;
 //   - with lost contact nothing new is started, and what asked for it (stop_on_isolation) is stopped;
-//   - a higher epoch of the same thing is adopted in place: the process is not touched.
+//   - a higher epoch of the same thing is adopted in place: the process is not touched;
+//   - what was given up here does not run on.
 #pragma once
 
 #include <compare>
@@ -50,8 +51,8 @@ Contact contact_at(uint64_t now_ms, uint64_t last_contact_ms, uint64_t fence_aft
 
 struct DesiredContainer {
   uint64_t epoch = 0;
-  uint64_t version = 0;             // of the contract
-  Hash spec;                        // of everything that makes it another process: image, command, limits, mounts, addresses
+  uint64_t version = 0;  // of the contract
+  Hash spec;             // of everything that makes it another process: image, command, limits, mounts, addresses
   std::vector<ReplicaKey> volumes;  // must be there before it starts
   bool stop_on_isolation = false;
 };
@@ -82,17 +83,18 @@ struct ActualContainer {
   uint64_t version = 0;
   Hash spec;
   bool stop_on_isolation = false;
-  bool running = false;    // false: its process has ended
-  bool never_ran = false;  // a start failed and may have left something
+  bool running = false;             // false: its process has ended
+  bool never_ran = false;           // a start failed and may have left something
   std::vector<ReplicaKey> volumes;  // it mounts these
 };
 
 struct Actual {
-  std::vector<ActualContainer> containers;     // all the runtime has, ended ones included
-  std::map<ReplicaKey, uint64_t> volumes;      // size in bytes
+  std::vector<ActualContainer> containers;  // all the runtime has, ended ones included
+  std::map<ReplicaKey, uint64_t> volumes;   // size in bytes
   std::map<ContractId, Hash> networks;
-  std::map<ReplicaKey, Hash> prepared;         // image made ready for this spec
-  std::set<ReplicaKey> held;                   // not to be (re)started now: back-off, completed, given up
+  std::map<ReplicaKey, Hash> prepared;  // image made ready for this spec
+  std::set<ReplicaKey> held;            // not to be (re)started now: back-off, completed, given up
+  std::set<ReplicaKey> given_up;        // of those, the ones whose running container must end too
 };
 
 // ---- steps -------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ enum class StepKind {
   PrepareImage,    // replica, spec
   StartContainer,  // replica, epoch, version, spec; `container` set: start that ended one again
 };
-enum class StopReason { None, NotAssigned, Replaced, Duplicate, Isolated };
+enum class StopReason { None, NotAssigned, Replaced, Duplicate, Isolated, GivenUp };
 
 struct Step {
   StepKind kind = StepKind::AdoptEpoch;
@@ -125,7 +127,7 @@ struct Step {
 
 std::vector<Step> plan(const Desired& desired, const Actual& actual, Contact contact);
 
-std::string_view step_name(StepKind kind);  // "stop container": for people
+std::string_view step_name(StepKind kind);        // "stop container": for people
 std::string describe(const ReplicaKey& replica);  // "1a2b3c4d/web-0"
 
 }  // namespace mcloud::node

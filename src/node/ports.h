@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "mcloud/node.pb.h"
 #include "node/desired.h"
+#include "node/disk_usage.h"
 #include "node/plan.h"
 #include "runtime/container.h"
 
@@ -45,8 +46,16 @@ class Containers {
   // Ids of containers, gone ones too, that have left files on disk.
   virtual Result<std::set<std::string>> disks() = 0;
   virtual Status drop_disk(const std::string& id) = 0;
-  // Drops images that nobody has used for an hour; `used` are the digests of all containers here. One caller.
-  virtual Status drop_unused_images(const std::set<std::string>& used, uint64_t now_ms) = 0;
+  // What its disk holds now. May take as long as WalkLimits says.
+  virtual Result<DiskUsage> disk_usage(const std::string& id) = 0;
+  // Digests of the images that are ready.
+  virtual Result<std::vector<std::string>> images() = 0;
+  // The caller knows that no container here, and none that is being started, uses it. May take seconds.
+  virtual Status drop_image(const std::string& digest) = 0;
+  // Images made since the last call outlive a power loss from now on. May take seconds.
+  virtual Status make_images_durable() = 0;
+  // So little is left that what can go should go.
+  virtual bool is_disk_short() = 0;
 };
 
 class Volumes {
@@ -55,6 +64,8 @@ class Volumes {
   virtual Result<std::map<ReplicaKey, uint64_t>> list() = 0;  // sizes in bytes
   virtual Status ensure(const ReplicaKey& volume, uint64_t size_bytes) = 0;
   virtual Status erase(const ReplicaKey& volume) = 0;
+  // What it holds now. May take as long as WalkLimits says.
+  virtual Result<DiskUsage> usage(const ReplicaKey& volume) = 0;
 };
 
 class Networks {

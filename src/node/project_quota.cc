@@ -31,7 +31,7 @@ Result<io::Fd> open_folder(const std::string& folder) {
 
 // The folder's inode number is unique among living folders of the file system; 0 is everybody's project.
 Result<uint32_t> project_of(int folder_fd, const std::string& folder) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(folder_fd, &status) != 0) return errno_error(errno, folder);
   uint32_t project = static_cast<uint32_t>(status.st_ino ^ (static_cast<uint64_t>(status.st_ino) >> 32));
   return project == 0 ? 1 : project;
@@ -64,6 +64,19 @@ Status set_project_quota(const std::string& folder, uint64_t bytes) {
   quota.d_blk_hardlimit = (bytes + kBlock - 1) / kBlock;
   if (quota_call(fd.get(), Q_XSETQLIM, project, &quota) != 0) return errno_error(errno, folder + ": quota");
   return {};
+}
+
+std::optional<uint64_t> project_usage(const std::string& folder) {
+  auto fd = open_folder(folder);
+  if (!fd.has_value()) return std::nullopt;
+  auto project = project_of(fd->get(), folder);
+  fsxattr attributes{};
+  if (!project.has_value() || ::ioctl(fd->get(), FS_IOC_FSGETXATTR, &attributes) != 0) return std::nullopt;
+  fs_disk_quota quota{};
+  if (attributes.fsx_projid != *project || quota_call(fd->get(), Q_XGETQUOTA, *project, &quota) != 0)
+    return std::nullopt;
+  if (quota.d_blk_hardlimit == 0) return std::nullopt;
+  return quota.d_bcount * kBlock;
 }
 
 }  // namespace mcloud::node

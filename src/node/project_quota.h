@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -13,5 +14,8 @@ bool has_project_quota(const std::string& folder);
 
 // Everything made below `folder` from now on counts; call it while the folder is empty. Later calls change the bound.
 Status set_project_quota(const std::string& folder, uint64_t bytes);
+
+// What counts below `folder`, in bytes; nullopt when it was given no bound of its own.
+std::optional<uint64_t> project_usage(const std::string& folder);
 
 }  // namespace mcloud::node

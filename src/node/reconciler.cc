@@ -78,7 +78,11 @@ void Reconciler::refresh_lives(uint64_t now_ms) {
     auto task = orders_->containers.find(entry.first);
     return task == orders_->containers.end() || task->second.spec != entry.second.spec();
   });
-  std::erase_if(volume_lives_, [&](const auto& entry) { return !orders_->volumes.contains(entry.first); });
+  // One that is there and is to be erased has its pauses too.
+  std::erase_if(volume_lives_, [&](const auto& entry) {
+    return !orders_->volumes.contains(entry.first) && !volumes_.contains(entry.first);
+  });
+  std::erase_if(prepared_, [&](const auto& entry) { return !orders_->containers.contains(entry.first); });
   std::erase_if(network_lives_, [&](const auto& entry) {
     return !orders_->networks.contains(entry.first) && !networks_.contains(entry.first);
   });
@@ -92,7 +96,10 @@ void Reconciler::refresh_lives(uint64_t now_ms) {
   }
   for (auto& [id, tracked] : containers_) {
     auto task = orders_->containers.find(tracked.actual.replica);
-    if (task != orders_->containers.end()) tracked.stop_grace_ms = task->second.container->stop_grace_ms();
+    if (task != orders_->containers.end()) {
+      tracked.stop_grace_ms = task->second.container->stop_grace_ms();
+      if (task->second.spec == tracked.actual.spec) tracked.image = task->second.container->image().digest();
+    }
     if (Life* life = life_of(tracked.actual.replica, tracked.actual.spec)) tell_life(tracked, *life, now_ms);
   }
 }
@@ -101,12 +108,14 @@ void Reconciler::refresh_lives(uint64_t now_ms) {
 void Reconciler::tell_life(Tracked& tracked, Life& life, uint64_t now_ms) {
   const runtime::ContainerStatus& status = tracked.status;
   if (tracked.actual.running) {
-    if (!life.is_running()) life.adopted(now_ms, 0);
+    if (!life.is_running() && !life.is_given_up()) life.adopted(now_ms, 0);
     return;
   }
   if (tracked.is_end_told) return;
   tracked.is_end_told = true;
-  uint64_t ran_ms = status.finished_ms > status.started_ms && status.started_ms > 0 ? status.finished_ms - status.started_ms : 0;
+  if (life.is_given_up()) return;
+  uint64_t ran_ms =
+      status.finished_ms > status.started_ms && status.started_ms > 0 ? status.finished_ms - status.started_ms : 0;
   life.ended(now_ms, {.exit_code = status.exit_code, .out_of_memory = status.out_of_memory, .ran_ms = ran_ms});
 }
 
@@ -115,18 +124,27 @@ Life* Reconciler::life_of(const ReplicaKey& replica, const Hash& spec) {
   return life == lives_.end() || life->second.spec() != spec ? nullptr : &life->second;
 }
 
-void Reconciler::observed(const std::string& container, const runtime::ContainerStatus& status, uint64_t now_ms) {
+void Reconciler::observed(const std::string& container, const runtime::ContainerStatus& status, uint64_t looked_ms,
+                          uint64_t now_ms) {
   auto found = containers_.find(container);
   if (found == containers_.end()) return;
   Tracked& tracked = found->second;
   bool is_running = status.state == runtime::ContainerState::Running;
   // A look from before its restart may arrive late: an end is believed only of the start we know.
-  bool is_late = tracked.status.started_ms != 0 && status.started_ms < tracked.status.started_ms;
+  bool is_late =
+      looked_ms < tracked.began_ms || (tracked.status.started_ms != 0 && status.started_ms < tracked.status.started_ms);
   if (is_late || is_running == tracked.actual.running) return;
   tracked.status = status;
   tracked.actual.running = is_running;
-  tracked.is_end_told = false;
+  // An end that we bring about tells nothing about the program.
+  tracked.is_end_told = is_stopping(container);
   if (Life* life = life_of(tracked.actual.replica, tracked.actual.spec)) tell_life(tracked, *life, now_ms);
+}
+
+bool Reconciler::is_stopping(const std::string& container) const {
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& flight) {
+    return flight.second.job.kind == JobKind::Stop && flight.second.job.container == container;
+  });
 }
 
 // ---- what came of jobs ---------------------------------------------------------------------------
@@ -138,12 +156,7 @@ void Reconciler::job_done(uint64_t id, const JobOutcome& outcome, uint64_t now_m
   lanes_.erase(found->second.lane);
   in_flight_.erase(found);
   switch (job.kind) {
-    case JobKind::Adopt:
-      if (auto tracked = containers_.find(job.container); tracked != containers_.end() && outcome.status.has_value()) {
-        tracked->second.actual.epoch = job.epoch;
-        tracked->second.actual.version = job.version;
-      }
-      return;
+    case JobKind::Adopt: return adopt_done(job, outcome.status, now_ms);
     case JobKind::Stop: return stop_done(job, outcome.status, now_ms);
     case JobKind::ChangeNetworks: return networks_done(job, outcome, now_ms);
     case JobKind::EraseVolume:
@@ -157,21 +170,46 @@ void Reconciler::job_done(uint64_t id, const JobOutcome& outcome, uint64_t now_m
       return;
     case JobKind::Start: return start_done(job, outcome.status, now_ms);
     case JobKind::DropDisk:
-      if (outcome.status.has_value()) disks_.erase(job.container);
-      if (!outcome.status.has_value()) disks_[job.container] = now_ms + kRetryMaxMs;
+      if (!outcome.status.has_value()) {
+        disks_[job.container] = now_ms + kRetryMaxMs;
+        return;
+      }
+      disks_.erase(job.container);
+      spent_disks_.erase(job.container);
       return;
     case JobKind::Probe:
       if (Life* life = life_of(job.replica, job.task->spec)) life->probed(now_ms, outcome.status);
       return;
+    case JobKind::Measure: return measure_done(job, outcome, now_ms);
   }
+}
+
+void Reconciler::adopt_done(const Job& job, const Status& status, uint64_t now_ms) {
+  auto tracked = containers_.find(job.container);
+  if (tracked == containers_.end()) return;
+  if (!status.has_value()) {
+    adopt_holds_[job.container] = now_ms + kRetryMs;
+    return;
+  }
+  adopt_holds_.erase(job.container);
+  tracked->second.actual.epoch = job.epoch;
+  tracked->second.actual.version = job.version;
 }
 
 void Reconciler::start_done(const Job& job, const Status& status, uint64_t now_ms) {
   const ContainerTask& task = *job.task;
-  Tracked tracked{.restarts = job.restarts, .stop_grace_ms = task.container->stop_grace_ms()};
-  tracked.actual = {.id = job.container, .replica = job.replica, .epoch = task.epoch, .version = task.version,
-                    .spec = task.spec, .stop_on_isolation = task.facets->on_isolation() == pb::ISOLATION_STOP,
-                    .running = status.has_value(), .never_ran = !status.has_value()};
+  Tracked tracked{.restarts = job.restarts,
+                  .stop_grace_ms = task.container->stop_grace_ms(),
+                  .began_ms = now_ms,
+                  .image = task.container->image().digest()};
+  tracked.actual = {.id = job.container,
+                    .replica = job.replica,
+                    .epoch = task.epoch,
+                    .version = task.version,
+                    .spec = task.spec,
+                    .stop_on_isolation = task.facets->on_isolation() == pb::ISOLATION_STOP,
+                    .running = status.has_value(),
+                    .never_ran = !status.has_value()};
   for (const auto& [path, volume] : task.volumes) tracked.actual.volumes.push_back(volume);
   // A failed start stays tracked as ended, so that whatever it may have left is removed by the next step.
   tracked.is_end_told = true;
@@ -191,14 +229,16 @@ void Reconciler::start_done(const Job& job, const Status& status, uint64_t now_m
 void Reconciler::stop_done(const Job& job, const Status& status, uint64_t now_ms) {
   auto found = containers_.find(job.container);
   if (found == containers_.end()) return;
+  Life* life = life_of(found->second.actual.replica, found->second.actual.spec);
+  if (life != nullptr && (status.has_value() || !found->second.actual.running)) life->stopped();
   if (!status.has_value()) {
     stop_holds_[job.container] = now_ms + kRetryMs;
     return;
   }
-  if (Life* life = life_of(found->second.actual.replica, found->second.actual.spec)) life->stopped();
   containers_.erase(found);
   leaving_.erase(job.container);
   stop_holds_.erase(job.container);
+  adopt_holds_.erase(job.container);
   disks_[job.container] = now_ms + kDiskRestMs;
 }
 
@@ -252,9 +292,16 @@ void Reconciler::networks_done(const Job& job, const JobOutcome& outcome, uint64
 
 void Reconciler::give_up_overdue(uint64_t now_ms) {
   for (auto& [id, flight] : in_flight_) {
-    if (flight.is_overdue || now_ms < flight.deadline_ms) continue;
-    flight.is_overdue = true;
+    if (now_ms < flight.deadline_ms) continue;
     const Job& job = flight.job;
+    // All networks wait for this one, those asked for later too.
+    if (job.kind == JobKind::ChangeNetworks) give_up_unconnected();
+    if (std::exchange(flight.is_overdue, true)) continue;
+    if (job.kind == JobKind::EnsureVolume) {
+      VolumeLife& life = volume_lives_[job.replica];
+      life.message = "volume: making it hangs";
+      life.given_up = true;
+    }
     if (job.kind != JobKind::PrepareImage && job.kind != JobKind::Start) continue;
     Life* life = life_of(job.replica, job.task->spec);
     if (life == nullptr) continue;
@@ -262,117 +309,12 @@ void Reconciler::give_up_overdue(uint64_t now_ms) {
   }
 }
 
-// ---- what is reported ----------------------------------------------------------------------------
-
-const Reconciler::Tracked* Reconciler::running_container(const ReplicaKey& replica) const {
-  for (const auto& [id, tracked] : containers_) {
-    if (tracked.actual.replica == replica && tracked.actual.running) return &tracked;
+void Reconciler::give_up_unconnected() {
+  for (auto& [replica, life] : lives_) {
+    bool waits = orders_->networks.contains(replica.contract) && !networks_.contains(replica.contract);
+    if (waits && life.state() == pb::REPLICA_PREPARING)
+      life.give_up("network: changing the networks of this node hangs");
   }
-  return nullptr;
-}
-
-std::optional<Report> Reconciler::report_of(const ReplicaKey& replica, const Assigned& assigned) const {
-  Report report{.replica = replica};
-  report.result.set_contract(replica.contract.bytes());
-  report.result.set_workload(replica.workload);
-  report.result.set_index(replica.index);
-  report.result.set_epoch(assigned.epoch);
-  report.result.set_version(assigned.version);
-  auto refusal = orders_->refusals.find(replica);
-  if (refusal == orders_->refusals.end()) {
-    tell_state(replica, report);
-  } else {
-    // What runs on unverified is neither good nor bad news.
-    if (running_container(replica) != nullptr) return std::nullopt;
-    report.result.set_state(is_final(refusal->second.code) ? pb::REPLICA_CANNOT_RUN : pb::REPLICA_PREPARING);
-    report.result.set_message(bounded_message(refusal->second.message));
-  }
-  if (report.result.state() == pb::REPLICA_UNSET) return std::nullopt;
-  // What will soon be followed by better news can wait a moment: reports are at most one a second.
-  bool is_passing = report.result.state() == pb::REPLICA_PREPARING;
-  if (auto life = lives_.find(replica); life != lives_.end() && report.result.state() == pb::REPLICA_RUNNING) {
-    is_passing = !life->second.is_ready();
-  }
-  report.is_urgent = !is_passing;
-  return report;
-}
-
-void Reconciler::tell_state(const ReplicaKey& replica, Report& report) const {
-  pb::Result& result = report.result;
-  if (auto volume = orders_->volumes.find(replica); volume != orders_->volumes.end()) {
-    auto life = volume_lives_.find(replica);
-    bool is_there = volumes_.contains(replica);
-    bool given_up = life != volume_lives_.end() && life->second.given_up && !is_there;
-    result.set_state(given_up ? pb::REPLICA_CANNOT_RUN : is_there ? pb::REPLICA_RUNNING : pb::REPLICA_PREPARING);
-    if (life != volume_lives_.end()) result.set_message(life->second.message);
-    return;
-  }
-  auto life = lives_.find(replica);
-  if (life == lives_.end()) return;
-  result.set_state(life->second.state());
-  result.set_message(life->second.message());
-  result.set_restarts(life->second.restarts());
-}
-
-std::vector<Report> Reconciler::reports() const {
-  std::vector<Report> reports;
-  if (!orders_) return reports;
-  for (const auto& [replica, assigned] : orders_->assigned) {
-    if (std::optional<Report> report = report_of(replica, assigned)) reports.push_back(std::move(*report));
-  }
-  // The end of a contract: with its volumes nothing of it is left here.
-  for (const ContractId& contract : orders_->desired.erase) {
-    if (!is_gone(contract)) continue;
-    Report report{.replica = {contract, "", 0}, .is_urgent = true};
-    report.result.set_contract(contract.bytes());
-    report.result.set_state(pb::REPLICA_STOPPED);
-    reports.push_back(std::move(report));
-  }
-  return reports;
-}
-
-bool Reconciler::is_gone(const ContractId& contract) const {
-  auto is_of = [&](const ReplicaKey& replica) { return replica.contract == contract; };
-  for (const auto& [id, tracked] : containers_) {
-    if (is_of(tracked.actual.replica)) return false;
-  }
-  for (const auto& [volume, size] : volumes_) {
-    if (is_of(volume)) return false;
-  }
-  for (const auto& [id, flight] : in_flight_) {
-    if (is_of(flight.job.replica)) return false;
-  }
-  std::string first_id = container_id({contract, "", 0});
-  std::string_view prefix = std::string_view(first_id).substr(0, first_id.find('-') + 1);
-  auto disk = disks_.lower_bound(std::string(prefix));
-  return disk == disks_.end() || !disk->first.starts_with(prefix);
-}
-
-bool Reconciler::has_left_what_moved() const {
-  if (!orders_) return false;
-  for (const auto& [id, tracked] : containers_) {
-    if (!orders_->assigned.contains(tracked.actual.replica)) return false;
-  }
-  return true;
-}
-
-std::optional<std::set<std::string>> Reconciler::used_images() const {
-  if (!orders_ || orders_->is_remembered || !orders_->desired.unverified.empty()) return std::nullopt;
-  for (const auto& [id, tracked] : containers_) {
-    auto task = orders_->containers.find(tracked.actual.replica);
-    if (task == orders_->containers.end() || task->second.spec != tracked.actual.spec) return std::nullopt;
-  }
-  std::set<std::string> used;
-  for (const auto& [replica, task] : orders_->containers) used.insert(task.container->image().digest());
-  return used;
-}
-
-std::vector<Reconciler::Running> Reconciler::running() const {
-  std::vector<Running> running;
-  for (const auto& [id, tracked] : containers_) {
-    if (tracked.actual.running) running.push_back({id, tracked.actual.replica, tracked.actual.epoch});
-  }
-  return running;
 }
 
 }  // namespace mcloud::node

@@ -15,6 +15,7 @@
 
 #include "mcloud/ledger.pb.h"
 #include "node/desired.h"
+#include "node/disk_watch.h"
 #include "node/life.h"
 #include "node/plan.h"
 #include "node/ports.h"
@@ -22,14 +23,25 @@
 
 namespace mcloud::node {
 
-enum class JobKind { Adopt, Stop, ChangeNetworks, EraseVolume, EnsureVolume, PrepareImage, Start, Probe, DropDisk };
+enum class JobKind {
+  Adopt,
+  Stop,
+  ChangeNetworks,
+  EraseVolume,
+  EnsureVolume,
+  PrepareImage,
+  Start,
+  Probe,
+  DropDisk,
+  Measure
+};
 
 struct Job {
   uint64_t id = 0;
   JobKind kind = JobKind::Adopt;
   ReplicaKey replica;                 // ChangeNetworks: none
   std::optional<ContainerTask> task;  // PrepareImage, Start, Probe
-  std::string container;              // Adopt, Stop, Start, Probe, DropDisk
+  std::string container;              // Adopt, Stop, Start, Probe, DropDisk, Measure ("" = the volume)
   uint64_t epoch = 0;                 // Adopt
   uint64_t version = 0;               // Adopt
   uint64_t grace_ms = 0;              // Stop
@@ -42,6 +54,7 @@ struct Job {
 struct JobOutcome {
   Status status;
   std::map<ContractId, Status> networks;  // ChangeNetworks
+  DiskUsage usage = {};                   // Measure
 };
 
 // Everything here belongs to one thread. Times are milliseconds of one monotonic clock.
@@ -53,10 +66,11 @@ class Reconciler {
     size_t stop_jobs = 6, stop_jobs_per_contract = 3;    // their own, so that no start keeps a stop waiting
     size_t image_jobs = 6, image_jobs_per_contract = 1;
     size_t probes = 6, probes_per_contract = 2;
-    uint64_t job_deadline_ms = 60'000;       // then its replica is given up here; the lane stays taken until it ends
+    size_t measures = 2, measures_per_contract = 1;
+    uint64_t job_deadline_ms = 60'000;  // then its replica is given up here; the lane stays taken until it ends
     uint64_t image_deadline_ms = 15 * 60'000;
-    uint64_t linger_ms = 300;                // from the end of its publication to the stop of a container
-    uint64_t withdraw_max_ms = 5'000;        // a container that must go does not wait longer for that end
+    uint64_t linger_ms = 300;          // from the end of its publication to the stop of a container
+    uint64_t withdraw_max_ms = 5'000;  // a container that must go does not wait longer for that end
   };
   explicit Reconciler(const Limits& limits) : limits_(limits) {}
 
@@ -73,8 +87,9 @@ class Reconciler {
   // `fence_after_ms` counts until the first orders, which bring the ledger's own.
   void set_contact(uint64_t last_contact_ms, uint64_t fence_after_ms);
   void job_done(uint64_t job, const JobOutcome& outcome, uint64_t now_ms);
-  // Any news of a container; only an end is of interest.
-  void observed(const std::string& container, const runtime::ContainerStatus& status, uint64_t now_ms);
+  // Any news of a container; only an end is of interest. `looked_ms`: when it was asked about, at the latest.
+  void observed(const std::string& container, const runtime::ContainerStatus& status, uint64_t looked_ms,
+                uint64_t now_ms);
 
   std::vector<Job> take_jobs(uint64_t now_ms);
   // When take_jobs() may have something without further news; UINT64_MAX: never.
@@ -86,8 +101,11 @@ class Reconciler {
   // Everything that is no longer ours has been stopped: the assignment is applied as far as others depend on it.
   bool has_left_what_moved() const;
   const std::optional<Orders>& orders() const { return orders_; }
-  // No job in flight and nothing planned.
+  // Nothing planned, and no job in flight but looks at what runs.
   bool is_settled(uint64_t now_ms) const;
+  // Nothing of this contract is here: no container, volume or disk, and no job about it.
+  bool is_gone(const ContractId& contract) const;
+  bool has_disk(const std::string& container) const { return disks_.contains(container); }
   struct Running {
     std::string container;
     ReplicaKey replica;
@@ -96,12 +114,16 @@ class Reconciler {
   std::vector<Running> running() const;
   // Digests of the images of everything here and to come; nullopt while that is not known of everything.
   std::optional<std::set<std::string>> used_images() const;
+  // While this image is being removed, no job that needs it begins. "" = none is.
+  void hold_image(const std::string& digest) { held_image_ = digest; }
 
  private:
   struct Tracked {
     ActualContainer actual;
     uint32_t restarts = 0;
     uint64_t stop_grace_ms = 10'000;
+    uint64_t began_ms = 0;  // our clock at the end of the start that we did; 0 = found
+    std::string image;      // digest; "" = not known, found running another spec than is ordered
     runtime::ContainerStatus status;
     bool is_end_told = false;  // to its Life
   };
@@ -133,6 +155,7 @@ class Reconciler {
   void refresh_lives(uint64_t now_ms);
   void tell_life(Tracked& tracked, Life& life, uint64_t now_ms);
   void give_up_overdue(uint64_t now_ms);
+  void give_up_unconnected();
   std::set<ReplicaKey> serving() const;
   std::map<ContractId, pb::LocalNetworks> networks_now() const;
   Desired desired_now(const std::map<ContractId, pb::LocalNetworks>& networks) const;
@@ -142,20 +165,26 @@ class Reconciler {
   std::optional<Job> job_of(const Step& step, uint64_t now_ms) const;
   bool note_leaving(const std::vector<Step>& steps, uint64_t now_ms);
   uint64_t leaves_ms(const Leaving& leaving) const;
-  std::optional<Job> network_job(const std::vector<Step>& steps, const std::map<ContractId, pb::LocalNetworks>& networks,
-                                 uint64_t now_ms) const;
+  std::optional<Job> network_job(const std::vector<Step>& steps,
+                                 const std::map<ContractId, pb::LocalNetworks>& networks, uint64_t now_ms) const;
   void add_probes(uint64_t now_ms, std::vector<Job>& jobs);
   void add_disk_jobs(uint64_t now_ms, std::vector<Job>& jobs);
+  void watch_disks(uint64_t now_ms);
+  void add_measures(uint64_t now_ms, std::vector<Job>& jobs);
+  void measure_done(const Job& job, const JobOutcome& outcome, uint64_t now_ms);
+  bool give_up_running(const ReplicaKey& replica, const std::string& message);
+  std::string disk_warning(const ReplicaKey& replica, bool is_volume) const;
+  bool is_stopping(const std::string& container) const;
   void begin(Job job, uint64_t now_ms, std::vector<Job>& jobs);
   bool has_room(const Job& job) const;
   size_t in_flight_of(const ContractId& contract) const;
 
+  void adopt_done(const Job& job, const Status& status, uint64_t now_ms);
   void start_done(const Job& job, const Status& status, uint64_t now_ms);
   void stop_done(const Job& job, const Status& status, uint64_t now_ms);
   void volume_done(const Job& job, const Status& status, uint64_t now_ms);
   void networks_done(const Job& job, const JobOutcome& outcome, uint64_t now_ms);
   std::optional<Report> report_of(const ReplicaKey& replica, const Assigned& assigned) const;
-  bool is_gone(const ContractId& contract) const;
   void tell_state(const ReplicaKey& replica, Report& report) const;
   Life* life_of(const ReplicaKey& replica, const Hash& spec);
   const Tracked* running_container(const ReplicaKey& replica) const;
@@ -171,12 +200,16 @@ class Reconciler {
   std::map<ReplicaKey, Life> lives_;
   std::map<ReplicaKey, VolumeLife> volume_lives_;
   std::map<ContractId, NetworkLife> network_lives_;
-  std::map<std::string, Leaving> leaving_;      // by container
-  std::map<std::string, uint64_t> stop_holds_;  // containers whose stop failed: not again before
+  std::map<std::string, Leaving> leaving_;       // by container
+  std::map<std::string, uint64_t> stop_holds_;   // containers whose stop failed: not again before
+  std::map<std::string, uint64_t> adopt_holds_;  // the same for noting their epoch
   // Disks of containers, by the container's id: not to be dropped before this moment (its last lines are still read).
   std::map<std::string, uint64_t> disks_;
+  std::set<std::string> spent_disks_;  // too full to be gone on with
+  DiskWatch disk_watch_;
+  std::string held_image_;
   std::map<uint64_t, InFlight> in_flight_;
-  std::map<std::string, uint64_t> lanes_;       // lane -> job
+  std::map<std::string, uint64_t> lanes_;  // lane -> job
   uint64_t next_job_ = 1;
 };
 

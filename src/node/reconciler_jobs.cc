@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kNetworkLane = "network";
 
-enum class PoolKind { Start, Stop, Image, Network, Probe };
+enum class PoolKind { Start, Stop, Image, Network, Probe, Measure };
 
 PoolKind pool_of(JobKind kind) {
   switch (kind) {
@@ -23,12 +23,14 @@ PoolKind pool_of(JobKind kind) {
     case JobKind::PrepareImage: return PoolKind::Image;
     case JobKind::ChangeNetworks: return PoolKind::Network;
     case JobKind::Probe: return PoolKind::Probe;
+    case JobKind::Measure: return PoolKind::Measure;
   }
   return PoolKind::Start;
 }
 
 std::string lane_of(const Job& job) {
-  std::string replica = job.replica.contract.hex() + "/" + job.replica.workload + "/" + std::to_string(job.replica.index);
+  std::string replica =
+      job.replica.contract.hex() + "/" + job.replica.workload + "/" + std::to_string(job.replica.index);
   switch (job.kind) {
     case JobKind::Adopt:
     case JobKind::Start:
@@ -38,6 +40,7 @@ std::string lane_of(const Job& job) {
     case JobKind::EraseVolume: return "volume " + replica;
     case JobKind::PrepareImage: return "image " + replica;
     case JobKind::Probe: return "probe " + replica;
+    case JobKind::Measure: return (job.container.empty() ? "measure volume " : "measure ") + replica;
     case JobKind::ChangeNetworks: return kNetworkLane;
   }
   return replica;
@@ -97,9 +100,13 @@ Actual Reconciler::actual_now(uint64_t now_ms) const {
     if (job.kind == JobKind::EraseVolume) actual.volumes.erase(job.replica);
     for (const ContractId& contract : job.networks.remove) actual.networks.erase(contract);
     if (job.kind != JobKind::Start) continue;
-    ActualContainer container{.id = job.container, .replica = job.replica, .epoch = job.task->epoch,
-                              .version = job.task->version, .spec = job.task->spec,
-                              .stop_on_isolation = job.task->facets->on_isolation() == pb::ISOLATION_STOP, .running = true};
+    ActualContainer container{.id = job.container,
+                              .replica = job.replica,
+                              .epoch = job.task->epoch,
+                              .version = job.task->version,
+                              .spec = job.task->spec,
+                              .stop_on_isolation = job.task->facets->on_isolation() == pb::ISOLATION_STOP,
+                              .running = true};
     for (const auto& [path, volume] : job.task->volumes) container.volumes.push_back(volume);
     actual.containers.push_back(std::move(container));
     starting.insert(job.container);
@@ -109,6 +116,7 @@ Actual Reconciler::actual_now(uint64_t now_ms) const {
   }
   for (const auto& [replica, life] : lives_) {
     if (life.held_until_ms() > now_ms) actual.held.insert(replica);
+    if (life.is_given_up()) actual.given_up.insert(replica);
   }
   return actual;
 }
@@ -133,6 +141,7 @@ bool Reconciler::has_room(const Job& job) const {
     case PoolKind::Stop: return all < limits_.stop_jobs && own < limits_.stop_jobs_per_contract;
     case PoolKind::Image: return all < limits_.image_jobs && own < limits_.image_jobs_per_contract;
     case PoolKind::Probe: return all < limits_.probes && own < limits_.probes_per_contract;
+    case PoolKind::Measure: return all < limits_.measures && own < limits_.measures_per_contract;
     case PoolKind::Network: return all == 0;
   }
   return false;
@@ -149,10 +158,19 @@ void Reconciler::begin(Job job, uint64_t now_ms, std::vector<Job>& jobs) {
 }
 
 std::optional<Job> Reconciler::job_of(const Step& step, uint64_t now_ms) const {
-  Job job{.replica = step.replica, .container = step.container, .epoch = step.epoch, .version = step.version,
-          .size_bytes = step.size_bytes, .reason = step.reason};
+  Job job{.replica = step.replica,
+          .container = step.container,
+          .epoch = step.epoch,
+          .version = step.version,
+          .size_bytes = step.size_bytes,
+          .reason = step.reason};
   switch (step.kind) {
-    case StepKind::AdoptEpoch: job.kind = JobKind::Adopt; return job;
+    case StepKind::AdoptEpoch: {
+      job.kind = JobKind::Adopt;
+      auto hold = adopt_holds_.find(step.container);
+      if (hold != adopt_holds_.end() && hold->second > now_ms) return std::nullopt;
+      return job;
+    }
     case StepKind::StopContainer: {
       job.kind = JobKind::Stop;
       auto hold = stop_holds_.find(step.container);
@@ -162,7 +180,8 @@ std::optional<Job> Reconciler::job_of(const Step& step, uint64_t now_ms) const {
       if (can_wait && now_ms < leaves_ms(leaving->second)) return std::nullopt;
       auto tracked = containers_.find(step.container);
       job.grace_ms = tracked == containers_.end() ? 0 : tracked->second.stop_grace_ms;
-      if (step.reason == StopReason::Isolated) job.grace_ms = std::min(job.grace_ms, isolation_grace_ms(fence_after_ms_));
+      if (step.reason == StopReason::Isolated)
+        job.grace_ms = std::min(job.grace_ms, isolation_grace_ms(fence_after_ms_));
       return job;
     }
     case StepKind::EraseVolume:
@@ -177,6 +196,10 @@ std::optional<Job> Reconciler::job_of(const Step& step, uint64_t now_ms) const {
       job.kind = step.kind == StepKind::PrepareImage ? JobKind::PrepareImage : JobKind::Start;
       job.task = orders_->containers.at(step.replica);
       job.container = container_id(step.replica);
+      if (!held_image_.empty() && job.task->container->image().digest() == held_image_) return std::nullopt;
+      // What filled its disk begins anew on an empty one.
+      if (job.kind == JobKind::Start && spent_disks_.contains(job.container) && has_disk(job.container))
+        return std::nullopt;
       auto life = lives_.find(step.replica);
       if (life != lives_.end()) job.restarts = life->second.restarts_after_start();
       return job;
@@ -194,7 +217,8 @@ bool Reconciler::note_leaving(const std::vector<Step>& steps, uint64_t now_ms) {
   for (const Step& step : steps) {
     if (step.kind != StepKind::StopContainer || !step.after.empty()) continue;
     stopping.insert(step.container);
-    bool is_wish = step.reason == StopReason::NotAssigned || step.reason == StopReason::Replaced;
+    bool is_wish = step.reason == StopReason::NotAssigned || step.reason == StopReason::Replaced ||
+                   step.reason == StopReason::GivenUp;
     auto tracked = containers_.find(step.container);
     bool is_running = tracked != containers_.end() && tracked->second.actual.running;
     if (!is_wish || !is_running || leaving_.contains(step.container) || !is_fresh(now_ms)) continue;
@@ -218,7 +242,8 @@ uint64_t Reconciler::leaves_ms(const Leaving& leaving) const {
 }
 
 std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps,
-                                           const std::map<ContractId, pb::LocalNetworks>& networks, uint64_t now_ms) const {
+                                           const std::map<ContractId, pb::LocalNetworks>& networks,
+                                           uint64_t now_ms) const {
   Job job{.kind = JobKind::ChangeNetworks};
   for (const Step& step : steps) {
     if (!step.after.empty()) continue;
@@ -245,7 +270,8 @@ void Reconciler::add_step_jobs(uint64_t now_ms, std::vector<Job>& jobs) {
   std::multimap<size_t, Job> candidates;
   for (const Step& step : steps) {
     if (!step.after.empty()) continue;
-    if (std::optional<Job> job = job_of(step, now_ms)) candidates.emplace(in_flight_of(job->replica.contract), std::move(*job));
+    if (std::optional<Job> job = job_of(step, now_ms))
+      candidates.emplace(in_flight_of(job->replica.contract), std::move(*job));
   }
   if (orders_) {
     if (std::optional<Job> job = network_job(steps, networks, now_ms)) candidates.emplace(0, std::move(*job));
@@ -260,7 +286,8 @@ void Reconciler::add_probes(uint64_t now_ms, std::vector<Job>& jobs) {
     if (!due || *due > now_ms) continue;
     auto task = orders_->containers.find(replica);
     if (task == orders_->containers.end()) continue;
-    begin({.kind = JobKind::Probe, .replica = replica, .task = task->second, .container = container_id(replica)}, now_ms, jobs);
+    begin({.kind = JobKind::Probe, .replica = replica, .task = task->second, .container = container_id(replica)},
+          now_ms, jobs);
   }
 }
 
@@ -269,7 +296,10 @@ void Reconciler::add_disk_jobs(uint64_t now_ms, std::vector<Job>& jobs) {
   if (!orders_ || !is_fresh(now_ms)) return;
   std::set<std::string> keep;
   for (const auto& [id, tracked] : containers_) keep.insert(id);
-  for (const auto& [replica, assigned] : orders_->assigned) keep.insert(container_id(replica));
+  for (const auto& [replica, assigned] : orders_->assigned) {
+    std::string id = container_id(replica);
+    if (!spent_disks_.contains(id)) keep.insert(std::move(id));
+  }
   for (const auto& [disk, rests_until] : disks_) {
     if (keep.contains(disk) || rests_until > now_ms) continue;
     begin({.kind = JobKind::DropDisk, .container = disk}, now_ms, jobs);
@@ -279,10 +309,12 @@ void Reconciler::add_disk_jobs(uint64_t now_ms, std::vector<Job>& jobs) {
 std::vector<Job> Reconciler::take_jobs(uint64_t now_ms) {
   give_up_overdue(now_ms);
   refresh_lives(now_ms);
+  watch_disks(now_ms);
   std::vector<Job> jobs;
   add_step_jobs(now_ms, jobs);
   add_probes(now_ms, jobs);
   add_disk_jobs(now_ms, jobs);
+  add_measures(now_ms, jobs);
   return jobs;
 }
 
@@ -301,18 +333,24 @@ uint64_t Reconciler::next_ms(uint64_t now_ms) const {
   for (const auto& [volume, life] : volume_lives_) at(life.hold_until_ms);
   for (const auto& [contract, life] : network_lives_) at(life.hold_until_ms);
   for (const auto& [container, hold] : stop_holds_) at(hold);
+  for (const auto& [container, hold] : adopt_holds_) at(hold);
+  at(disk_watch_.next_ms());
   for (const auto& [container, leaving] : leaving_) at(leaves_ms(leaving));
   for (const auto& [disk, rests_until] : disks_) at(rests_until);
   for (const auto& [id, flight] : in_flight_) at(flight.deadline_ms);
   for (const auto& [id, tracked] : containers_) {
-    if (tracked.actual.stop_on_isolation && tracked.actual.running) at(last_contact_ms_ + isolation_limit_ms(fence_after_ms_));
+    if (tracked.actual.stop_on_isolation && tracked.actual.running)
+      at(last_contact_ms_ + isolation_limit_ms(fence_after_ms_));
   }
   return next;
 }
 
 bool Reconciler::is_settled(uint64_t now_ms) const {
   Contact contact = is_fresh(now_ms) ? Contact::Fresh : Contact::Lost;
-  return in_flight_.empty() && plan(desired_now(networks_now()), actual_now(now_ms), contact).empty();
+  bool is_busy = std::any_of(in_flight_.begin(), in_flight_.end(), [](const auto& flight) {
+    return flight.second.job.kind != JobKind::Probe && flight.second.job.kind != JobKind::Measure;
+  });
+  return !is_busy && plan(desired_now(networks_now()), actual_now(now_ms), contact).empty();
 }
 
 }  // namespace mcloud::node

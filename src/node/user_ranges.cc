@@ -17,7 +17,8 @@ Result<UserRanges> UserRanges::open(std::string file) {
   for (const pb::LocalUserRange& range : stored.ranges()) {
     ContractId contract = TRY(ContractId::from_bytes(range.contract()));
     bool is_new = taken.insert(range.slot()).second && ranges.slots_.emplace(contract, range.slot()).second;
-    if (!is_new || range.slot() >= kSlots) return make_error(Code::Corrupt, ranges.file_ + ": a range is given away twice");
+    if (!is_new || range.slot() >= kSlots)
+      return make_error(Code::Corrupt, ranges.file_ + ": a range is given away twice");
   }
   return ranges;
 }
@@ -29,7 +30,8 @@ Result<uint32_t> UserRanges::base_uid(const ContractId& contract) {
     for (const auto& [other, slot] : slots_) taken.insert(slot);
     uint32_t slot = 0;
     while (taken.contains(slot)) ++slot;
-    if (slot >= kSlots) return make_error(Code::Exhausted, "all " + std::to_string(kSlots) + " ranges of user ids are taken");
+    if (slot >= kSlots)
+      return make_error(Code::Exhausted, "all " + std::to_string(kSlots) + " ranges of user ids are taken");
     found = slots_.emplace(contract, slot).first;
     if (Status saved = save(); !saved.has_value()) {
       slots_.erase(found);
@@ -37,6 +39,12 @@ Result<uint32_t> UserRanges::base_uid(const ContractId& contract) {
     }
   }
   return (found->second + 1) * kSize;
+}
+
+std::vector<ContractId> UserRanges::contracts() const {
+  std::vector<ContractId> contracts;
+  for (const auto& [contract, slot] : slots_) contracts.push_back(contract);
+  return contracts;
 }
 
 Status UserRanges::keep_only(const std::set<ContractId>& contracts) {

@@ -23,6 +23,7 @@ class UserRanges {
 
   // The first id of the contract's range, a new one when it has none; on disk before it is returned.
   Result<uint32_t> base_uid(const ContractId& contract);
+  std::vector<ContractId> contracts() const;
   // Forgets all others.
   Status keep_only(const std::set<ContractId>& contracts);
 

@@ -28,7 +28,8 @@ Result<std::unique_ptr<VolumeAdapter>> VolumeAdapter::open(std::string folder) {
   TRY(io::make_folders(folder, 0711));
   bool is_enforced = has_project_quota(folder);
   if (!is_enforced) {
-    log::warning("node", "sizes of volumes are not enforced: the file system has no project quotas", {{"folder", folder}});
+    log::info("node", "the file system has no project quotas: disks are measured from time to time",
+              {{"folder", folder}});
   }
   return std::unique_ptr<VolumeAdapter>(new VolumeAdapter(std::move(folder), is_enforced));
 }
@@ -59,6 +60,14 @@ Status VolumeAdapter::ensure(const ReplicaKey& volume, uint64_t size_bytes) {
   if (is_enforced_) TRY(set_project_quota(folder, size_bytes));
   TRY(io::write_file(folder + "/size", std::to_string(size_bytes), io::Durability::Fsync, 0600));
   return io::make_folders(folder + "/data", 0755);
+}
+
+Result<DiskUsage> VolumeAdapter::usage(const ReplicaKey& volume) {
+  std::string folder = volume_folder(folder_, volume);
+  if (auto counted = is_enforced_ ? project_usage(folder) : std::nullopt) {
+    return DiskUsage{.bytes = *counted, .is_enforced = true};
+  }
+  return measure_folder(folder);
 }
 
 Status VolumeAdapter::erase(const ReplicaKey& volume) {

@@ -1,7 +1,7 @@
 // Node-local volumes: a folder each, DATA/volumes/<contract hex>/<workload>-<index>/{data/,size}.
 //
 // Nothing but erase() removes one. The size is a hard bound where the file system counts project quotas
-// (ext4 and xfs mounted with prjquota); elsewhere it is only written down, and is_enforced() says so.
+// (ext4 and xfs mounted with prjquota); elsewhere usage() tells what it holds, see node/disk_watch.h.
 #pragma once
 
 #include <memory>
@@ -18,6 +18,7 @@ class VolumeAdapter final : public Volumes {
   Result<std::map<ReplicaKey, uint64_t>> list() override;
   Status ensure(const ReplicaKey& volume, uint64_t size_bytes) override;
   Status erase(const ReplicaKey& volume) override;
+  Result<DiskUsage> usage(const ReplicaKey& volume) override;
 
   bool is_enforced() const { return is_enforced_; }
 

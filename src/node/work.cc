@@ -1,10 +1,21 @@
 #include "node/work.h"
 
 namespace mcloud::node {
+namespace {
+
+JobOutcome measure(const AgentPorts& ports, const Job& job) {
+  Result<DiskUsage> usage =
+      job.container.empty() ? ports.volumes.usage(job.replica) : ports.containers.disk_usage(job.container);
+  if (!usage.has_value()) return {.status = usage.error(), .networks = {}};
+  return {.status = {}, .networks = {}, .usage = *usage};
+}
+
+}  // namespace
 
 JobOutcome execute(const AgentPorts& ports, const Job& job) {
   switch (job.kind) {
-    case JobKind::Adopt: return {.status = ports.containers.adopt(job.container, job.epoch, job.version), .networks = {}};
+    case JobKind::Adopt:
+      return {.status = ports.containers.adopt(job.container, job.epoch, job.version), .networks = {}};
     case JobKind::Stop: return {.status = ports.containers.stop(job.container, job.grace_ms), .networks = {}};
     case JobKind::ChangeNetworks: return {.status = {}, .networks = ports.networks.apply(job.networks)};
     case JobKind::EraseVolume: return {.status = ports.volumes.erase(job.replica), .networks = {}};
@@ -13,6 +24,7 @@ JobOutcome execute(const AgentPorts& ports, const Job& job) {
     case JobKind::Start: return {.status = ports.containers.start(*job.task, job.restarts), .networks = {}};
     case JobKind::Probe: return {.status = ports.containers.probe(*job.task), .networks = {}};
     case JobKind::DropDisk: return {.status = ports.containers.drop_disk(job.container), .networks = {}};
+    case JobKind::Measure: return measure(ports, job);
   }
   return {.status = make_error(Code::Internal, "an unknown job"), .networks = {}};
 }
@@ -28,6 +40,7 @@ std::string_view job_name(JobKind kind) {
     case JobKind::Start: return "start";
     case JobKind::Probe: return "probe";
     case JobKind::DropDisk: return "drop disk";
+    case JobKind::Measure: return "measure disk";
   }
   return "job";
 }

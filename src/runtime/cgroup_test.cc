@@ -47,7 +47,9 @@ TEST_CASE_CONTAINERS("a group holds processes, counts them and kills them all") 
   REQUIRE(group.cgroups.create_inside(below, "exec").has_value());
   group.add_process(below + "/exec");
   CHECK_EQ(group.cgroups.processes(group.name).value().size(), 2);
+#if !__has_feature(thread_sanitizer)  // whose own thread in each fork is counted too
   CHECK_EQ(group.cgroups.usage(below).value().pids, 2);
+#endif
   CHECK_EQ(group.cgroups.usage(below).value().out_of_memory_kills, 0);
   CHECK_EQ(group.cgroups.children(group.name).value(), std::vector<std::string>{"below"});
   REQUIRE(group.cgroups.kill(group.name, 5'000).has_value());

@@ -11,6 +11,8 @@ namespace mcloud::sink {
 namespace {
 
 constexpr size_t kBatchBytesMax = 4 << 20;
+constexpr uint64_t kJumpFirst = 60'000ull << 10;  // a minute's worth of counters
+constexpr uint64_t kJumpMax = 1ull << 52;
 constexpr uint64_t kTickMs = 1'000;
 constexpr uint64_t kSilenceMaxMs = 60'000;  // the sink says something at least every 15 s
 
@@ -41,10 +43,12 @@ Result<pb::LogLines> open_lines(const crypto::SigningKey& owner, const pb::LogBa
   return wire::decode<pb::LogLines>(bytes, "log lines", kBatchBytesMax);
 }
 
-Result<std::unique_ptr<Pusher>> Pusher::open(const Options& options, const crypto::SigningKey& node, const Clock& clock) {
+Result<std::unique_ptr<Pusher>> Pusher::open(const Options& options, const crypto::SigningKey& node,
+                                             const Clock& clock) {
   wire::Endpoint endpoint = TRY(wire::Endpoint::parse(options.endpoint));
   auto http = wire::HttpClient::create(endpoint, {.connect_timeout_ms = std::min<uint64_t>(options.timeout_ms, 2'000),
-                                                  .request_timeout_ms = options.timeout_ms, .body_bytes_max = 1 << 20});
+                                                  .request_timeout_ms = options.timeout_ms,
+                                                  .body_bytes_max = 1 << 20});
   // Wall time to begin with, so that it grows over restarts.
   return std::unique_ptr<Pusher>(new Pusher(options, node, std::move(http), clock.wall_ms() << 10));
 }
@@ -63,12 +67,21 @@ Result<uint32_t> Pusher::push(std::vector<pb::LogBatch> logs, std::string metric
   request.headers["content-type"] = "application/octet-stream";
   request.body = wire::encode(signed_push);
   wire::HttpResponse response = TRY(http_->send(request));
-  if (response.status != 200) return wire::error_of_response(response);
+  if (response.status != 200) {
+    Error error = wire::error_of_response(response);
+    if (error.code == Code::Conflict) {
+      jump_ = std::clamp(jump_ * 2, kJumpFirst, kJumpMax);
+      counter_ += jump_;
+    }
+    return error;
+  }
+  jump_ = 0;
   nlohmann::json answer = TRY(wire::parse_json(response.body));
   return static_cast<uint32_t>(TRY(wire::json_u64(answer, "refused")));
 }
 
-Result<std::unique_ptr<Reader>> Reader::open(const Options& options, const crypto::SigningKey& owner, const Clock& clock) {
+Result<std::unique_ptr<Reader>> Reader::open(const Options& options, const crypto::SigningKey& owner,
+                                             const Clock& clock) {
   wire::Endpoint endpoint = TRY(wire::Endpoint::parse(options.endpoint));
   return std::unique_ptr<Reader>(new Reader(options, owner, clock, endpoint));
 }
@@ -89,8 +102,8 @@ wire::HttpRequest Reader::request_for(const LogQuery& query, bool follow) const 
 }
 
 Result<Reader::Page> Reader::read(const LogQuery& query) {
-  auto http = wire::HttpClient::create(endpoint_, {.connect_timeout_ms = 2'000, .request_timeout_ms = options_.timeout_ms,
-                                                   .body_bytes_max = 16 << 20});
+  auto http = wire::HttpClient::create(
+      endpoint_, {.connect_timeout_ms = 2'000, .request_timeout_ms = options_.timeout_ms, .body_bytes_max = 16 << 20});
   wire::HttpResponse response = TRY(http->send(request_for(query, false)));
   if (response.status != 200) return wire::error_of_response(response);
   nlohmann::json answer = TRY(wire::parse_json(response.body, 16 << 20));

@@ -30,26 +30,30 @@ class Pusher {
     uint64_t timeout_ms = 5'000;
   };
   // Both are borrowed.
-  static Result<std::unique_ptr<Pusher>> open(const Options& options, const crypto::SigningKey& node, const Clock& clock);
+  static Result<std::unique_ptr<Pusher>> open(const Options& options, const crypto::SigningKey& node,
+                                              const Clock& clock);
 
   // How many batches the sink refused for good (no such contract here, too large); they are not to be sent again.
+  // Conflict: the sink has seen a higher counter (our clock went back meanwhile); the next try has a much higher one.
   Result<uint32_t> push(std::vector<pb::LogBatch> logs, std::string metrics);
 
  private:
-  Pusher(const Options& options, const crypto::SigningKey& node, std::unique_ptr<wire::HttpClient> http, uint64_t counter)
+  Pusher(const Options& options, const crypto::SigningKey& node, std::unique_ptr<wire::HttpClient> http,
+         uint64_t counter)
       : options_(options), node_(node), http_(std::move(http)), counter_(counter) {}
   const Options options_;
   const crypto::SigningKey& node_;
   std::unique_ptr<wire::HttpClient> http_;
   uint64_t counter_;
+  uint64_t jump_ = 0;
 };
 
 struct LogQuery {
   ContractId contract;
-  std::string workload;             // "" = all
+  std::string workload;  // "" = all
   std::optional<uint32_t> index;
-  uint64_t after = 0;               // number of the last batch seen
-  std::optional<uint64_t> newest;   // only so many batches, the last ones
+  uint64_t after = 0;              // number of the last batch seen
+  std::optional<uint64_t> newest;  // only so many batches, the last ones
 };
 
 class Reader {
@@ -60,7 +64,8 @@ class Reader {
     uint64_t timeout_ms = 10'000;
   };
   // Both are borrowed; `owner` is the contract's.
-  static Result<std::unique_ptr<Reader>> open(const Options& options, const crypto::SigningKey& owner, const Clock& clock);
+  static Result<std::unique_ptr<Reader>> open(const Options& options, const crypto::SigningKey& owner,
+                                              const Clock& clock);
 
   struct Page {
     std::vector<pb::StoredBatch> batches;
@@ -88,8 +93,8 @@ class Reader {
 // What a read request's signature covers.
 struct SignedRead {
   std::string chain_id;
-  std::string target;  // path and query as sent
-  std::string time_ms; // wall clock of the reader, as sent
+  std::string target;   // path and query as sent
+  std::string time_ms;  // wall clock of the reader, as sent
 };
 Bytes read_statement(const SignedRead& read);
 

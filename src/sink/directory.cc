@@ -35,16 +35,16 @@ Result<Directory::NodeEntry> LedgerDirectory::node(const NodeId& id, bool is_new
     return found == nodes.end() ? std::nullopt : std::optional(found->second);
   });
   bool is_admitted = known && known->entry;
-  if (!known || now - known->at_ms > (is_newest || !is_admitted ? kNewestMs : kKeepMs)) {
+  bool is_old = !known || now - known->at_ms > (is_newest || !is_admitted ? kNewestMs : kKeepMs);
+  bool is_silent = silent_until_ms_.with([&](uint64_t& until) { return now < until; });
+  if (is_old && !(known && is_silent)) {
     Result<KnownNode> asked = ask(id);
     // While the ledger is silent, what was true before will do: a sink outage would lose more.
-    if (!asked.has_value() && !known) return asked.error();
-    if (asked.has_value()) {
-      // A contract that moved away may still have lines under way.
-      if (known && known->entry && asked->entry && !is_newest) {
-        asked->entry->contracts.insert(known->entry->contracts.begin(), known->entry->contracts.end());
-      }
-      known = *asked;
+    if (!asked.has_value()) {
+      silent_until_ms_.with([&](uint64_t& until) { until = clock_.monotonic_ms() + kSilentMs; });
+      if (!known) return asked.error();
+    } else {
+      known = known ? with_gone(*known, std::move(*asked)) : *asked;
       nodes_.with([&](auto& nodes) {
         if (nodes.size() >= kEntriesMax) nodes.clear();
         nodes[id] = *known;
@@ -52,7 +52,21 @@ Result<Directory::NodeEntry> LedgerDirectory::node(const NodeId& id, bool is_new
     }
   }
   if (!known->entry) return make_error(Code::NotFound, "node " + id.short_hex() + " is not on the ledger");
-  return *known->entry;
+  NodeEntry entry = *known->entry;
+  for (const auto& [contract, until] : known->gone) {
+    if (now < until) entry.contracts.insert(contract);
+  }
+  return entry;
+}
+
+LedgerDirectory::KnownNode LedgerDirectory::with_gone(const KnownNode& before, KnownNode now) {
+  if (!before.entry || !now.entry) return now;
+  for (const auto& [contract, until] : before.gone) {
+    if (until > now.at_ms) now.gone.emplace(contract, until);
+  }
+  for (const ContractId& contract : before.entry->contracts) now.gone.emplace(contract, now.at_ms + kGoneMs);
+  std::erase_if(now.gone, [&](const auto& entry) { return now.entry->contracts.contains(entry.first); });
+  return now;
 }
 
 Result<PublicKey> LedgerDirectory::owner(const ContractId& contract) {
@@ -61,7 +75,8 @@ Result<PublicKey> LedgerDirectory::owner(const ContractId& contract) {
     return found == owners.end() ? std::nullopt : std::optional(found->second);
   });
   if (known) return *known;  // a contract never changes hands
-  ledger::Snapshot snapshot = TRY(client_.with([&](auto& client) { return client->get({ledger::keys::contract(contract)}); }));
+  ledger::Snapshot snapshot =
+      TRY(client_.with([&](auto& client) { return client->get({ledger::keys::contract(contract)}); }));
   if (snapshot.entries.size() != 1 || snapshot.entries[0].key != ledger::keys::contract(contract)) {
     return make_error(Code::Unavailable, "the ledger did not answer what was asked");
   }

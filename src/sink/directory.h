@@ -31,6 +31,8 @@ class LedgerDirectory final : public Directory {
  public:
   static constexpr uint64_t kKeepMs = 10'000;
   static constexpr uint64_t kNewestMs = 500;
+  static constexpr uint64_t kGoneMs = 60'000;   // a contract that moved away may still have lines under way
+  static constexpr uint64_t kSilentMs = 2'000;  // a ledger that did not answer is left alone, while we know something
   static constexpr size_t kEntriesMax = 20'000;
 
   // `client` may be used by nobody else.
@@ -43,14 +45,17 @@ class LedgerDirectory final : public Directory {
  private:
   struct KnownNode {
     uint64_t at_ms = 0;
-    std::optional<NodeEntry> entry;  // nullopt: not admitted
+    std::optional<NodeEntry> entry;       // nullopt: not admitted
+    std::map<ContractId, uint64_t> gone;  // assigned to it before; until when its lines are taken
   };
+  static KnownNode with_gone(const KnownNode& before, KnownNode now);
   Result<KnownNode> ask(const NodeId& id);
 
   const Clock& clock_;
   // Two, so that what is remembered can be read while the ledger is asked.
   ledger::Guarded<std::map<NodeId, KnownNode>> nodes_;
   ledger::Guarded<std::map<ContractId, PublicKey>> owners_;
+  ledger::Guarded<uint64_t> silent_until_ms_;
   ledger::Guarded<std::unique_ptr<ledger::Client>> client_;
 };
 

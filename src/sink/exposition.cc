@@ -1,5 +1,6 @@
 #include "sink/exposition.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace mcloud::sink {
@@ -36,7 +37,8 @@ class Parser {
   Parser(const AddedLabel& label, const ExpositionLimits& limits) : label_(label), limits_(limits) {}
 
   Result<Families> parse(std::string_view text) {
-    if (text.size() > limits_.bytes_max) return make_error(Code::Exhausted, "metrics have more than " + std::to_string(limits_.bytes_max) + " bytes");
+    if (text.size() > limits_.bytes_max)
+      return make_error(Code::Exhausted, "metrics have more than " + std::to_string(limits_.bytes_max) + " bytes");
     for (; !text.empty(); ++number_) {
       size_t end = text.find('\n');
       if (end == std::string_view::npos) return wrong("the last line has no end");
@@ -52,7 +54,8 @@ class Parser {
   }
 
   Status line(std::string_view text) {
-    if (text.size() > limits_.line_bytes_max) return wrong("is longer than " + std::to_string(limits_.line_bytes_max) + " bytes");
+    if (text.size() > limits_.line_bytes_max)
+      return wrong("is longer than " + std::to_string(limits_.line_bytes_max) + " bytes");
     for (char c : text) {
       if (static_cast<unsigned char>(c) < 0x20 && c != '\t') return wrong("has a control character");
     }
@@ -68,6 +71,10 @@ class Parser {
     std::string_view name = take_name(rest);
     skip_blanks(rest);
     if (name.empty()) return wrong("a comment about no metric");
+    if (std::any_of(rest.begin(), rest.end(),
+                    [](char c) { return static_cast<unsigned char>(c) >= 0x80 || c == '\\'; })) {
+      return wrong("a comment has more than plain ASCII");
+    }
     if (is_type && rest != "counter" && rest != "gauge" && rest != "untyped") {
       return wrong("type " + std::string(rest) + "; allowed: counter, gauge, untyped");
     }
@@ -101,12 +108,26 @@ class Parser {
       size_t end = 0;
       while (end < rest.size() && rest[end] != '"') end += rest[end] == '\\' ? 2 : 1;
       if (end >= rest.size()) return wrong("a label has no end");
+      TRY(check_value(rest.substr(0, end)));
       labels += "," + std::string(name) + "=\"" + std::string(rest.substr(0, end)) + "\"";
       rest.remove_prefix(end + 1);
-      if (rest.starts_with(',')) rest.remove_prefix(1);
-      else if (!rest.starts_with('}')) return wrong("labels are not separated by commas");
+      if (rest.starts_with(','))
+        rest.remove_prefix(1);
+      else if (!rest.starts_with('}'))
+        return wrong("labels are not separated by commas");
     }
     rest.remove_prefix(1);
+    return {};
+  }
+
+  // A scraper throws the whole page away for one bad value, other nodes' figures included.
+  Status check_value(std::string_view value) const {
+    for (size_t i = 0; i < value.size(); ++i) {
+      if (static_cast<unsigned char>(value[i]) >= 0x80) return wrong("a label's value has more than ASCII");
+      if (value[i] != '\\') continue;
+      bool is_known = value[++i] == '\\' || value[i] == '"' || value[i] == 'n';
+      if (!is_known) return wrong("a label's value has an unknown escape");
+    }
     return {};
   }
 

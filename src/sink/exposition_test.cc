@@ -27,8 +27,10 @@ TEST_CASE("each sample gets the node's label and families of two nodes become on
 }
 
 TEST_CASE("numbers as Prometheus writes them are taken, timestamps and words are not") {
-  for (const char* value : {"1", "-1.5", "+2", "1e9", "NaN", "+Inf", "-Inf"}) CHECK(why("m " + std::string(value) + "\n") == "");
-  for (const char* value : {"", "one", "1 1700000000", "0x10"}) CHECK(why("m " + std::string(value) + "\n") == "metrics line 1: the value is no number");
+  for (const char* value : {"1", "-1.5", "+2", "1e9", "NaN", "+Inf", "-Inf"})
+    CHECK(why("m " + std::string(value) + "\n") == "");
+  for (const char* value : {"", "one", "1 1700000000", "0x10"})
+    CHECK(why("m " + std::string(value) + "\n") == "metrics line 1: the value is no number");
 }
 
 TEST_CASE("what is not the format is refused with its line") {
@@ -47,4 +49,11 @@ TEST_CASE("bounds hold") {
   CHECK(why("m 1\nm 2\n", {.samples_max = 1}) == "metrics line 2: more than 1 samples");
   CHECK(why("m 1\n", {.bytes_max = 3}) == "metrics have more than 3 bytes");
   CHECK(why("mmmmmmmm 1\n", {.line_bytes_max = 5}) == "metrics line 1: is longer than 5 bytes");
+}
+
+TEST_CASE("one node's odd bytes cannot spoil the page that all share") {
+  CHECK(why("m{a=\"\xC3\x28\"} 1\n") == "metrics line 1: a label's value has more than ASCII");
+  CHECK(why("m{a=\"x\\y\"} 1\n") == "metrics line 1: a label's value has an unknown escape");
+  CHECK(why("# HELP m \xFF\n") == "metrics line 1: a comment has more than plain ASCII");
+  CHECK(why("m{a=\"a\\\\b\\n\\\"\"} 1\n") == "");
 }

@@ -80,35 +80,50 @@ Status Ring::scan(Segment& segment) {
   Bytes content = TRY(io::read_file(path_of(segment)));
   BytesView rest = content;
   next_ = std::max(next_, segment.first);
-  while (auto batch = next_record(rest)) next_ = std::max(next_, batch->number() + 1);
+  while (auto batch = next_record(rest)) {
+    next_ = std::max(next_, batch->number() + 1);
+    newest_ms_ = std::max(newest_ms_, batch->received_ms());
+  }
   segment.bytes = content.size() - rest.size();
   if (rest.empty()) return {};
-  if (::truncate(path_of(segment).c_str(), static_cast<off_t>(segment.bytes)) != 0) return errno_error(errno, path_of(segment));
+  if (::truncate(path_of(segment).c_str(), static_cast<off_t>(segment.bytes)) != 0)
+    return errno_error(errno, path_of(segment));
   return {};
 }
 
 Result<uint64_t> Ring::append(pb::StoredBatch batch) {
   batch.set_number(next_);
+  newest_ms_ = std::max(newest_ms_, batch.received_ms());
   Bytes record = record_of(batch);
   uint64_t segment_bytes_max = quota_bytes_ / kSegmentsInQuota;
   if (record.size() > segment_bytes_max) {
     return make_error(Code::Exhausted, "a batch of " + std::to_string(record.size()) + " bytes; at most " +
                                            std::to_string(segment_bytes_max) + " are kept at once");
   }
-  if (segments_.empty() || segments_.back().bytes + record.size() > segment_bytes_max) segments_.push_back({.first = next_});
-  Segment& last = segments_.back();
-  io::Fd fd(::open(path_of(last).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.is_open()) return errno_error(errno, path_of(last));
+  bool is_new = segments_.empty() || segments_.back().bytes + record.size() > segment_bytes_max;
+  Segment last = is_new ? Segment{.first = next_} : segments_.back();
+  TRY(write_record(last, record));
+  // Only what is written is there: a disk that is full costs this batch and nothing else.
+  last.bytes += record.size();
+  if (is_new) segments_.push_back(last);
+  segments_.back() = last;
+  uint64_t number = next_++;
+  while (bytes() > quota_bytes_) TRY(drop_oldest());
+  return number;
+}
+
+Status Ring::write_record(const Segment& segment, BytesView record) const {
+  io::Fd fd(::open(path_of(segment).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.is_open()) return errno_error(errno, path_of(segment));
   // At the place we know, not at the end: a torn write before us is overwritten.
   for (size_t done = 0; done < record.size();) {
-    ssize_t wrote = ::pwrite(fd.get(), record.data() + done, record.size() - done, static_cast<off_t>(last.bytes + done));
+    ssize_t wrote =
+        ::pwrite(fd.get(), record.data() + done, record.size() - done, static_cast<off_t>(segment.bytes + done));
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return errno_error(errno, path_of(last));
+    if (wrote <= 0) return errno_error(wrote < 0 ? errno : ENOSPC, path_of(segment));
     done += static_cast<size_t>(wrote);
   }
-  last.bytes += record.size();
-  while (bytes() > quota_bytes_) TRY(drop_oldest());
-  return next_++;
+  return {};
 }
 
 Status Ring::drop_oldest() {
@@ -116,6 +131,9 @@ Status Ring::drop_oldest() {
   segments_.erase(segments_.begin());
   return {};
 }
+
+// The newest segment stays: where numbers go on is read from it.
+bool Ring::drop_segment() { return segments_.size() > 1 && drop_oldest().has_value(); }
 
 uint64_t Ring::bytes() const {
   uint64_t all = 0;

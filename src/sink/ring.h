@@ -7,8 +7,8 @@
 //     +--------+------------------+------------------------+
 //
 // A crash may lose what the kernel had not written yet (nothing is fsynced: these are logs), never what is
-// before it: a torn tail is cut off when the ring is opened. Numbers begin at 1, grow by one and are never
-// used again, so what was dropped can be told: everything below first_number().
+// before it: a torn tail is cut off when the ring is opened. Numbers begin at 1 and grow by one, so what was
+// dropped can be told: everything below first_number(). Only numbers that a power loss took may be given again.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "mcloud/sink.pb.h"
 
@@ -37,6 +38,10 @@ class Ring {
   uint64_t first_number() const { return segments_.empty() ? next_ : segments_.front().first; }
   uint64_t next_number() const { return next_; }
   uint64_t bytes() const;
+  // When the newest batch was received, wall clock; 0 = there is none.
+  uint64_t newest_ms() const { return newest_ms_; }
+  // Drops the oldest segment unless it is the only one; false when nothing went.
+  bool drop_segment();
 
  private:
   struct Segment {
@@ -45,6 +50,7 @@ class Ring {
   };
   Status load();
   Status scan(Segment& segment);
+  Status write_record(const Segment& segment, BytesView record) const;
   Status drop_oldest();
   std::string path_of(const Segment& segment) const;
 
@@ -52,6 +58,7 @@ class Ring {
   uint64_t quota_bytes_ = 0;
   std::vector<Segment> segments_;
   uint64_t next_ = 1;
+  uint64_t newest_ms_ = 0;
 };
 
 }  // namespace mcloud::sink

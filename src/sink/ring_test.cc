@@ -93,7 +93,8 @@ TEST_CASE("a tail torn at any byte is cut off on open and its number used again"
     CAPTURE(length);
     std::string torn = folder / ("torn" + std::to_string(length));
     REQUIRE(io::make_folders(torn).has_value());
-    REQUIRE(io::write_file(torn + "/0000000000000001.seg", BytesView(whole).substr(0, length), io::Durability::None).has_value());
+    REQUIRE(io::write_file(torn + "/0000000000000001.seg", BytesView(whole).substr(0, length), io::Durability::None)
+                .has_value());
     Ring ring = open(torn);
     CHECK(numbers(ring).size() == length / record);
     CHECK(*ring.append(batch(20)) == length / record + 1);
@@ -112,4 +113,30 @@ TEST_CASE("a changed byte ends the segment there and what is before it stays") {
   bytes[bytes.size() / 3 + 15] ^= 1;
   REQUIRE(io::write_file(path, bytes, io::Durability::None).has_value());
   CHECK(numbers(open(folder / "ring")) == std::vector<uint64_t>{1});
+}
+
+TEST_CASE("a batch that cannot be written costs neither what is there nor its number") {
+  testing::TemporaryFolder folder;
+  Ring ring = open(folder / "ring");
+  REQUIRE(ring.append(batch(5'000)).has_value());
+  // The next segment's name is taken by something that is no file.
+  std::string in_the_way = folder / "ring/0000000000000002.seg";
+  REQUIRE(io::make_folders(in_the_way).has_value());
+  CHECK(!ring.append(batch(5'000)).has_value());
+  CHECK(numbers(ring) == std::vector<uint64_t>{1});
+  REQUIRE(::rmdir(in_the_way.c_str()) == 0);
+  CHECK(*ring.append(batch(5'000)) == 2);
+  CHECK(numbers(ring) == std::vector<uint64_t>{1, 2});
+  CHECK(numbers(open(folder / "ring")) == std::vector<uint64_t>{1, 2});
+}
+
+TEST_CASE("the newest segment stays whatever room is asked for, so that numbers go on") {
+  testing::TemporaryFolder folder;
+  Ring ring = open(folder / "ring");
+  for (int i = 0; i < 3; ++i) REQUIRE(ring.append(batch(5'000)).has_value());
+  CHECK(ring.drop_segment());
+  CHECK(ring.drop_segment());
+  CHECK(!ring.drop_segment());
+  CHECK(numbers(ring) == std::vector<uint64_t>{3});
+  CHECK(*open(folder / "ring").append(batch(10)) == 4);
 }

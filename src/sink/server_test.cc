@@ -44,7 +44,8 @@ class FixedDirectory final : public Directory {
   }
 };
 
-pb::LogBatch lines(std::initializer_list<const char*> texts, const ContractId& id = kHello, const std::string& workload = "web") {
+pb::LogBatch lines(std::initializer_list<const char*> texts, const ContractId& id = kHello,
+                   const std::string& workload = "web") {
   pb::LogLines plain;
   uint64_t time = 1'700'000'000'000'000'000;
   for (const char* text : texts) {
@@ -76,7 +77,8 @@ class World {
     start();
   }
   void start() {
-    Server::Options options{.folder = folder_ / "sink", .chain_id = "test", .limits = {.quota_bytes = quota_}, .keep_alive_ms = 100};
+    Server::Options options{
+        .folder = folder_ / "sink", .chain_id = "test", .limits = {.quota_bytes = quota_}, .keep_alive_ms = 100};
     auto server = Server::start(options, std::make_unique<FixedDirectory>(), clock_);
     REQUIRE_MESSAGE(server.has_value(), (server.has_value() ? "" : server.error().message));
     server_ = std::move(*server);
@@ -90,7 +92,8 @@ class World {
     return std::move(*Pusher::open({.endpoint = endpoint(), .chain_id = chain}, node, clock_));
   }
   std::unique_ptr<Reader> reader(const crypto::SigningKey& owner, const Clock* clock = nullptr) {
-    return std::move(*Reader::open({.endpoint = endpoint(), .chain_id = "test"}, owner, clock == nullptr ? clock_ : *clock));
+    return std::move(
+        *Reader::open({.endpoint = endpoint(), .chain_id = "test"}, owner, clock == nullptr ? clock_ : *clock));
   }
   wire::HttpResponse get(const std::string& target, std::map<std::string, std::string> headers = {}) {
     auto http = wire::HttpClient::create(*wire::Endpoint::parse(endpoint()), {});
@@ -240,10 +243,13 @@ TEST_CASE("a follower gets what was there and then what comes, in order and with
   Texts got;
   std::thread follower([&] {
     auto reader = world.reader(kOwner);
-    Status ended = reader->follow({.contract = kHello}, [&](const pb::StoredBatch& batch) {
-      for (const std::string& text : texts(kOwner, {batch})) got.push_back(text);
-      return ++seen < 50;
-    }, [] { return true; });
+    Status ended = reader->follow(
+        {.contract = kHello},
+        [&](const pb::StoredBatch& batch) {
+          for (const std::string& text : texts(kOwner, {batch})) got.push_back(text);
+          return ++seen < 50;
+        },
+        [] { return true; });
     CHECK(ended.has_value());
   });
   for (int i = 1; i < 50; ++i) CHECK(*pusher->push({lines({std::to_string(i).c_str()})}, "") == 0);
@@ -257,11 +263,19 @@ TEST_CASE("a follower that has enough goes, and one whose sink ends is told") {
   World world;
   CHECK(*world.pusher(kNode)->push({lines({"one"})}, "") == 0);
   std::atomic<bool> is_wanted = true;
-  CHECK(world.reader(kOwner)->follow({.contract = kHello}, [&](const pb::StoredBatch&) {
-    is_wanted = false;
-    return true;
-  }, [&] { return is_wanted.load(); }).has_value());
-  CHECK(world.reader(kOwner)->follow({.contract = kHello}, [](const pb::StoredBatch&) { return false; }, [] { return true; }).has_value());
+  CHECK(world.reader(kOwner)
+            ->follow(
+                {.contract = kHello},
+                [&](const pb::StoredBatch&) {
+                  is_wanted = false;
+                  return true;
+                },
+                [&] { return is_wanted.load(); })
+            .has_value());
+  CHECK(world.reader(kOwner)
+            ->follow(
+                {.contract = kHello}, [](const pb::StoredBatch&) { return false; }, [] { return true; })
+            .has_value());
 }
 
 TEST_CASE("metrics of all nodes are one page, each with its node's name") {
@@ -285,4 +299,21 @@ TEST_CASE("bytes that are no push are refused and harm nothing") {
   }
   CHECK(world.get("/nothing").status == 404);
   CHECK(world.get("/health").status == 200);
+}
+
+TEST_CASE("a node whose clock went back is heard again within a few tries") {
+  World world;
+  ShiftedClock ahead(30ll * 86'400'000);
+  auto before = std::move(*Pusher::open({.endpoint = world.endpoint(), .chain_id = "test"}, kNode, ahead));
+  REQUIRE(before->push({lines({"one"})}, "").has_value());
+  auto after = world.pusher(kNode);
+  int tries = 0;
+  Result<uint32_t> pushed = after->push({lines({"two"})}, "");
+  for (; !pushed.has_value() && tries < 30; ++tries) {
+    CHECK(pushed.error().code == Code::Conflict);
+    pushed = after->push({lines({"two"})}, "");
+  }
+  CHECK(pushed.has_value());
+  CHECK(tries <= 17);
+  CHECK(world.reader(kOwner)->read({.contract = kHello})->batches.size() == 2);
 }

@@ -15,9 +15,12 @@
 namespace mcloud::sink {
 
 struct ShelfLimits {
-  uint64_t quota_bytes = 4 << 20;         // of one contract
-  uint64_t total_bytes = 4ull << 30;      // of all; then no new contract's lines are taken
-  uint64_t metrics_keep_ms = 60'000;      // a node that is silent so long has no metrics
+  uint64_t quota_bytes = 4 << 20;  // of one contract
+  uint64_t total_bytes =
+      4ull << 30;  // of all; then rings go that were idle for long, or the writer's own oldest batches
+  size_t contracts_max = 20'000;
+  uint64_t idle_ms = 3'600'000;       // a ring that took nothing for so long may go to make room
+  uint64_t metrics_keep_ms = 60'000;  // a node that is silent so long has no metrics
 };
 
 class Shelf {
@@ -47,6 +50,9 @@ class Shelf {
 
  private:
   Result<Ring*> ring_of(const ContractId& contract, bool is_made);
+  // For the writer's ring if it has none yet, otherwise for what all hold now; false when there is no room to be had.
+  bool make_room(uint64_t wall_ms, const ContractId& writer);
+  bool drop_idlest(uint64_t wall_ms, const ContractId& writer);
   std::string ring_folder(const ContractId& contract) const { return folder_ + "/logs/" + contract.hex(); }
 
   struct NodeMetrics {
@@ -58,10 +64,12 @@ class Shelf {
     uint64_t lines = 0;
     uint64_t refused = 0;
     uint64_t dropped_by_nodes = 0;
+    uint64_t dropped = 0;  // with whole rings
   };
   std::string folder_;
   ShelfLimits limits_;
   std::map<ContractId, std::unique_ptr<Ring>> rings_;
+  uint64_t bytes_ = 0;  // of all rings
   std::map<NodeId, uint64_t> counters_;
   std::map<NodeId, NodeMetrics> metrics_;
   Figures figures_;
