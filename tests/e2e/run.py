@@ -20,7 +20,7 @@ def tests_of(module):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--mcloud", required=True)
+    parser.add_argument("--mcloud", required=True, type=lambda name: str(pathlib.Path(name).resolve()))
     parser.add_argument("--only")
     options = parser.parse_args()
     totals = [0, 0, 0]
