@@ -1,0 +1,137 @@
+// A namespace on this machine's disk: log, index, settings, and who waits for what to be durable.
+#pragma once
+
+#include <atomic>  // flags that readers see without a lock
+#include <map>
+#include <mutex>  // one writer at a time; settings; who waits
+
+#include "io/loop.h"
+#include "kv/batch.h"
+#include "kv/index/index.h"
+#include "kv/log/log.h"
+#include "kv/meta.h"
+#include "kv/store.h"
+#include "kv/syncer.h"
+
+namespace mcloud::kv {
+
+// A part of one segment.
+struct SegmentView {
+  SegmentPtr segment;
+  Position from = 0;
+  Position end = 0;  // of the segment's records
+};
+
+class LocalNamespace final : public Namespace, public Syncable, public std::enable_shared_from_this<LocalNamespace> {
+ public:
+  struct Parts {
+    Disk& disk;
+    Clock& clock;
+    Syncer& syncer;
+    io::Pool* workers = nullptr;  // for checkpoints; nullptr: they are written by close() only
+    uint64_t segment_bytes = 0;
+    uint64_t compact_bytes_per_s = 0;
+  };
+  // Of a folder that has a meta file.
+  static Result<std::shared_ptr<LocalNamespace>> open(const Parts& parts, std::string name, std::string folder);
+
+  const std::string& name() const override { return name_; }
+  Settings settings() const override;
+  Status set_settings(const Settings& settings) override;
+  Result<std::optional<Entry>> find(std::string_view key) const override;
+  bool contains(std::string_view key) const override;
+  Result<std::optional<size_t>> read_value(std::string_view key, std::string& to) const override;
+  Result<Entry> at(Position position) const override;
+  Result<std::optional<Entry>> find_version(std::string_view key, uint64_t sequence) const override;
+  Result<std::optional<Entry>> find_at_time(std::string_view key, uint64_t time_ms) const override;
+  Result<Page> scan(Position from, size_t count, uint64_t time_us) const override;
+  Result<Page> scan_back(std::optional<Position> before, size_t count, uint64_t time_us) const override;
+  Result<std::unique_ptr<Writer>> writer(uint64_t epoch) override;
+  Status see_epoch(uint64_t epoch) override;
+  Position durable_position() const override { return log_.durable(); }
+  void when_durable(Position position, std::function<void(Status)> then) override;
+  Status compact(const std::function<bool(double)>& progress) override;
+  Result<std::vector<Fault>> verify(const std::function<bool(double)>& progress) const override;
+  Figures figures() const override;
+
+  void sync_now() override;
+  void sync_due() override;
+
+  const std::string& folder() const { return folder_; }
+  // Everything durable and the checkpoint of the active segment written; nothing is accepted afterwards.
+  Status close();
+  // Everybody who still holds it gets `why` from every call.
+  void disable(Error why);
+  // All keys and all history.
+  Status clear();
+  // Writes the checkpoints that sealed and durable segments lack; off the writers' path.
+  Status write_checkpoints();
+
+ private:
+  friend class LocalWriter;
+  friend class Compaction;
+
+  LocalNamespace(const Parts& parts, std::string name, std::string folder, Meta meta);
+  Status is_usable() const;
+  // The record that the index has for `key`, a deletion too; its head is in `head`. Corrupt: `*bad` says where.
+  Result<std::optional<Header>> locate(uint64_t hash, std::string_view key, Bytes& head,
+                                       std::optional<Position>* bad = nullptr) const;
+  // Where the version before `header`'s is.
+  Result<std::optional<Position>> before(const Header& header) const;
+  // From `position`, or from the log's begin if that is later; nullopt: at the log's end.
+  std::optional<SegmentView> view_of(Position position) const;
+  Result<bool> is_live(const Header& header, BytesView key) const;
+  Result<Entry> brief_of(const Header& header, BytesView key) const;  // without the value
+  // Live entries of [begin, end), where a record may have begun before `begin`. The first record's place, or `end`.
+  Result<Position> collect(const SegmentView& view, Position begin, Position end, std::vector<Entry>& found) const;
+  Result<Position> next_sound(const SegmentView& view) const;
+
+  void request_sync_after_write();
+  void on_rolled();
+  void extend_spare();
+  Result<std::optional<Entry>> walk_once(std::string_view key, const std::function<bool(const Header&)>& is_it) const;
+  Status sync_log();
+  Result<Entry> entry_of(const Header& header, BytesView key) const;
+  // Newest first, until `is_it`.
+  Result<std::optional<Entry>> walk(std::string_view key, const std::function<bool(const Header&)>& is_it) const;
+  void serve_waiting();
+  Meta meta() const;
+  Status change_meta(const std::function<void(Meta&)>& change);
+  Status write_checkpoint(const SegmentPtr& segment, uint64_t end, const Totals& totals);
+  Totals totals() const;
+  void set_totals(const Totals& totals);
+
+  Parts parts_;
+  std::string name_;
+  std::string folder_;
+  uint32_t salt_;
+  HashKey hash_;
+  Log log_;
+  Index index_;
+
+  std::mutex writing_;               // held by the Writer that lives
+  Batch batch_;                      // its
+  std::map<uint64_t, Totals> ends_;  // its: a sealed segment's begin -> the totals at its end
+  std::vector<uint64_t> unchecked_;  // its: sealed segments without checkpoint
+  mutable SpinLock totals_lock_;
+  Totals totals_;
+  std::atomic<uint64_t> faults_{0};
+
+  std::mutex compacting_;  // one compaction at a time
+  std::mutex changing_;    // one change of the meta file at a time
+  mutable std::mutex meta_mutex_;
+  Meta meta_;
+  std::optional<Error> disabled_;
+  std::atomic<bool> is_disabled_{false};
+  std::atomic<Durability> durability_{Durability::Interval};
+  std::atomic<uint64_t> interval_ms_{0};
+
+  std::mutex syncing_;  // one sync at a time
+  std::mutex waiting_mutex_;
+  std::multimap<Position, std::function<void(Status)>> waiting_;
+  bool is_sync_requested_ = false;
+  std::atomic<bool> is_timer_running_{false};
+  std::atomic<bool> is_spare_requested_{false};
+};
+
+}  // namespace mcloud::kv

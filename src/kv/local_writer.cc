@@ -1,0 +1,207 @@
+#include "kv/local_writer.h"
+
+#include <algorithm>
+
+#include "kv/log/bytes.h"
+
+namespace mcloud::kv {
+namespace {
+
+constexpr size_t kBatchBytesMax = 1 << 20;
+constexpr size_t kTransactionBytesMax = 1 << 20;
+constexpr size_t kTransactionRecordsMax = 10'000;
+
+}  // namespace
+
+LocalWriter::LocalWriter(LocalNamespace& space, std::unique_lock<std::mutex> lock, const Rules& rules)
+    : space_(space), lock_(std::move(lock)), rules_(rules), batch_(space.batch_), totals_(space.totals()) {}
+
+LocalWriter::~LocalWriter() {
+  // Who wants to know calls flush() before.
+  static_cast<void>(flush());
+}
+
+Result<LocalWriter::Newest> LocalWriter::newest(uint64_t hash, std::string_view key) {
+  if (const Batch::Item* item = batch_.find(hash, key)) {
+    return Newest{item->header.position, item->header.is_deletion ? kNoValue : item->header.value_bytes};
+  }
+  thread_local Bytes head;
+  std::optional<Position> bad;
+  Result<std::optional<Header>> header = space_.locate(hash, key, head, &bad);
+  if (!header.has_value()) {
+    // A version that cannot be read must not keep the key from being written anew.
+    if (header.error().code == Code::Corrupt && bad) return Newest{*bad, kNoValue};
+    return header.error();
+  }
+  if (!*header) return Newest{};
+  return Newest{(*header)->position, (*header)->is_deletion ? kNoValue : (*header)->value_bytes};
+}
+
+Result<std::optional<Entry>> LocalWriter::find(std::string_view key) {
+  const Batch::Item* item = batch_.find(hash_key(space_.hash_, key), key);
+  if (item == nullptr) return space_.find(key);
+  if (item->header.is_deletion) return std::optional<Entry>();
+  return std::optional<Entry>(Entry{.key = std::string(key),
+                                    .value = std::string(batch_.value_of(*item)),
+                                    .value_size = item->header.value_bytes,
+                                    .position = item->header.position,
+                                    .previous = item->header.previous,
+                                    .sequence = item->header.sequence,
+                                    .time_ms = item->header.time_ms,
+                                    .epoch = item->header.epoch});
+}
+
+Status LocalWriter::check_put(std::string_view key, std::string_view value, const Newest& old) const {
+  if (rules_.is_write_once && old.is_live()) {
+    return make_error(Code::Denied, "the namespace is write-once and the key has a value");
+  }
+  if (rules_.mode == KeyMode::Sequence) {
+    if (key.size() != 8) return make_error(Code::Invalid, "a key of a namespace in sequence mode has 8 bytes");
+    auto id = load<uint64_t>(key.data());
+    if (!old.is_live() && id != totals_.next_id) {
+      return make_error(Code::Invalid, "no such id; the next new one is " + std::to_string(totals_.next_id));
+    }
+  }
+  uint64_t replaced = old.is_live() ? key.size() + old.value_bytes : 0;
+  if (rules_.bytes_max > 0 &&
+      totals_.live_bytes - std::min(replaced, totals_.live_bytes) + key.size() + value.size() > rules_.bytes_max) {
+    return make_error(Code::Exhausted,
+                      "the namespace's quota of " + std::to_string(rules_.bytes_max) + " bytes is used up");
+  }
+  return {};
+}
+
+Result<Position> LocalWriter::put(std::string_view key, std::string_view value, std::optional<uint64_t> time_ms) {
+  if (key.size() > kKeyBytesMax) return make_error(Code::Invalid, "a key has at most 255 bytes");
+  if (value.size() > kValueBytesMax) return make_error(Code::Invalid, "a value has at most 8 MiB");
+  uint64_t hash = hash_key(space_.hash_, key);
+  TRY(prepare(record_bytes(key.size(), value.size())));
+  Newest old = TRY(newest(hash, key));
+  TRY(check_put(key, value, old));
+  Header header{.previous_value_bytes = old.value_bytes,
+                .sequence = totals_.next_sequence,
+                .time_ms = time_ms ? *time_ms : space_.parts_.clock.wall_ms(),
+                .previous = old.position};
+  return add(hash, header, key, value);
+}
+
+Result<Position> LocalWriter::remove(std::string_view key, std::optional<uint64_t> time_ms) {
+  if (key.size() > kKeyBytesMax) return make_error(Code::NotFound, "no such key");
+  uint64_t hash = hash_key(space_.hash_, key);
+  TRY(prepare(record_bytes(key.size(), 0)));
+  Newest old = TRY(newest(hash, key));
+  if (!old.is_live()) return make_error(Code::NotFound, "no such key");
+  if (rules_.is_write_once) return make_error(Code::Denied, "the namespace is write-once");
+  Header header{.is_deletion = true,
+                .previous_value_bytes = old.value_bytes,
+                .sequence = totals_.next_sequence,
+                .time_ms = time_ms ? *time_ms : space_.parts_.clock.wall_ms(),
+                .previous = old.position};
+  return add(hash, header, key, {});
+}
+
+Position LocalWriter::add(uint64_t hash, Header header, BytesView key, BytesView value) {
+  header.position = space_.log_.written() + batch_.bytes();
+  header.epoch = header.is_moved ? header.epoch : rules_.epoch;
+  header.key_bytes = static_cast<uint8_t>(key.size());
+  header.value_bytes = static_cast<uint32_t>(value.size());
+  batch_.add(hash, header, key, value);
+  totals_.next_sequence = std::max(totals_.next_sequence, header.sequence + 1);
+  totals_.live_bytes += header.live_bytes();
+  totals_.live_bytes -= std::min(totals_.live_bytes, header.replaced_bytes());
+  if (rules_.mode == KeyMode::Sequence && key.size() == 8) {
+    totals_.next_id = std::max(totals_.next_id, load<uint64_t>(key.data()) + 1);
+  }
+  return header.end();
+}
+
+Status LocalWriter::move(const std::vector<Header>& versions, BytesView key, const Header& newest) {
+  uint64_t hash = hash_key(space_.hash_, key);
+  uint64_t bytes = 0;
+  for (const Header& version : versions) bytes += version.record_bytes();
+  TRY(prepare(bytes));
+  Header before = newest;
+  Bytes value;
+  begin();
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+    value.clear();
+    TRY(space_.log_.read_value(*version, value));
+    Header copy = *version;
+    copy.is_moved = true;
+    copy.previous = before.position;
+    copy.previous_value_bytes = before.is_deletion ? kNoValue : before.value_bytes;
+    before = copy;
+    before.position = add(hash, copy, key, value) - copy.record_bytes();
+  }
+  return commit();
+}
+
+Status LocalWriter::prepare(size_t record_bytes) {
+  if (lost_) return *lost_;
+  if (auto failed = space_.log_.failure()) return *failed;
+  if (batch_.in_transaction()) {
+    if (batch_.transaction_records() >= kTransactionRecordsMax ||
+        batch_.transaction_bytes() + record_bytes > kTransactionBytesMax) {
+      return make_error(Code::Exhausted, "a transaction has at most 1 MiB and 10,000 records");
+    }
+    return {};
+  }
+  bool is_full = space_.log_.is_full(batch_.bytes() + record_bytes);
+  if (batch_.bytes() + record_bytes > kBatchBytesMax) TRY(write_out());
+  if (is_full) TRY(roll());
+  return {};
+}
+
+Status LocalWriter::roll() {
+  TRY(write_out());
+  uint64_t sealed = space_.log_.segments()->back()->begin();
+  if (sealed == space_.log_.written()) return {};
+  TRY(space_.log_.roll());
+  space_.ends_[sealed] = totals_;
+  space_.unchecked_.push_back(sealed);
+  space_.on_rolled();
+  return {};
+}
+
+void LocalWriter::begin() {
+  totals_before_ = totals_;
+  batch_.begin_transaction();
+}
+
+Status LocalWriter::commit() {
+  if (!batch_.in_transaction()) return make_error(Code::Invalid, "no transaction was begun");
+  batch_.end_transaction();
+  if (lost_) return *lost_;
+  return {};
+}
+
+Status LocalWriter::flush() {
+  if (batch_.in_transaction()) {
+    batch_.drop_transaction();
+    totals_ = totals_before_;
+  }
+  Status done = write_out();
+  if (lost_) done = *std::exchange(lost_, std::nullopt);
+  return done;
+}
+
+Status LocalWriter::write_out() {
+  if (batch_.is_empty()) return {};
+  Log& log = space_.log_;
+  Status done = log.append(batch_.finish(log.durable(), space_.salt_));
+  if (!done.has_value()) {
+    lost_ = done.error();
+    totals_ = space_.totals();
+    batch_.clear();
+    return done;
+  }
+  for (const Batch::Item& item : batch_.items()) {
+    space_.index_.put(item.hash, item.header.previous, {item.header.position, item.header.is_deletion});
+  }
+  space_.set_totals(totals_);
+  batch_.clear();
+  space_.request_sync_after_write();
+  return {};
+}
+
+}  // namespace mcloud::kv

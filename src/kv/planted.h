@@ -1,0 +1,25 @@
+// Bugs that a test build plants (ARCHITECTURE 5): the tests of this room must catch each. No product build defines the
+// macros.
+#pragma once
+
+namespace mcloud::kv::planted {
+
+#ifdef MCLOUD_PLANTED_BUG_KV_FSYNC
+inline constexpr bool kNoSync = true;  // writes are acknowledged without being durable
+#else
+inline constexpr bool kNoSync = false;
+#endif
+
+#ifdef MCLOUD_PLANTED_BUG_KV_EPOCH
+inline constexpr bool kNoEpoch = true;  // a deposed writer may write on
+#else
+inline constexpr bool kNoEpoch = false;
+#endif
+
+#ifdef MCLOUD_PLANTED_BUG_KV_CRC
+inline constexpr bool kNoCheck = true;  // every record counts as sound
+#else
+inline constexpr bool kNoCheck = false;
+#endif
+
+}  // namespace mcloud::kv::planted

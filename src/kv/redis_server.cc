@@ -1,0 +1,156 @@
+// The server as the Redis dialect describes it: COMMAND, CONFIG GET, INFO, TIME.
+#include "kv/redis_commands.h"
+#include "kv/session.h"
+
+namespace mcloud::kv::redis {
+namespace {
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return lower;
+}
+
+// Where keys are among the words: first, last (negative: from the end), step; zeros: nowhere.
+struct KeyPlaces {
+  int64_t first = 0, last = 0, step = 0;
+};
+
+KeyPlaces key_places(const Command& command) {
+  for (std::string_view none : {"AUTH",  "CLIENT",    "COMMAND", "COMPACT", "CONFIG", "DBSIZE", "DISCARD", "ECHO",
+                                "EPOCH", "EXEC",      "FLUSHDB", "HELLO",   "INFO",   "KEYS",   "MULTI",   "PING",
+                                "QUIT",  "RANDOMKEY", "RESET",   "SCAN",    "SELECT", "TIME",   "UNWATCH", "VERIFY"}) {
+    if (command.name == none) return {};
+  }
+  for (std::string_view pairs : {"MSET", "MSETNX"}) {
+    if (command.name == pairs) return {1, -1, 2};
+  }
+  for (std::string_view many : {"DEL", "EXISTS", "MGET", "TOUCH", "UNLINK", "WATCH"}) {
+    if (command.name == many) return {1, -1, 1};
+  }
+  return {1, 1, 1};
+}
+
+void describe(Call& call, const Command& command) {
+  KeyPlaces keys = key_places(command);
+  call.reply.array(6);
+  call.reply.bulk(lower_case(command.name));
+  call.reply.integer(command.arity);
+  call.reply.array(1);
+  call.reply.simple((command.flags & kWrite) != 0 ? "write" : "readonly");
+  call.reply.integer(keys.first);
+  call.reply.integer(keys.last);
+  call.reply.integer(keys.step);
+}
+
+std::string_view fsync_word(Durability durability) {
+  switch (durability) {
+    case Durability::Always: return "always";
+    case Durability::Interval: return "everysec";
+    case Durability::None: return "no";
+  }
+  return "no";
+}
+
+std::string line(std::string_view name, uint64_t value) {
+  return std::string(name) + ":" + std::to_string(value) + "\r\n";
+}
+
+std::string keyspace(Call& call) {
+  std::string text = "# Keyspace\r\n";
+  for (const std::string& name : call.state().names()) {
+    SpacePtr space = call.state().find(name);
+    if (space == nullptr) continue;
+    uint64_t keys = space->store->figures().keys;
+    std::string shown = name == kDefaultNamespace ? "0" : name;
+    if (keys > 0) text += "db" + shown + ":keys=" + std::to_string(keys) + ",expires=0,avg_ttl=0\r\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+void run_command(Call& call) {
+  if (call.count() == 1) {
+    call.reply.array(redis_commands().size());
+    for (const Command& command : redis_commands()) describe(call, command);
+    return;
+  }
+  if (equals_ignoring_case(call[1], "COUNT")) return call.reply.integer(static_cast<int64_t>(redis_commands().size()));
+  if (equals_ignoring_case(call[1], "DOCS")) return call.reply.map(0);
+  if (equals_ignoring_case(call[1], "LIST")) {
+    call.reply.array(redis_commands().size());
+    for (const Command& command : redis_commands()) call.reply.bulk(lower_case(command.name));
+    return;
+  }
+  if (!equals_ignoring_case(call[1], "INFO"))
+    return call.reply.error("ERR unknown subcommand '" + std::string(call[1].substr(0, 128)) + "'. Try COMMAND HELP.");
+  call.reply.array(call.count() - 2);
+  for (size_t i = 2; i < call.count(); i++) {
+    if (const Command* command = find_redis_command(call[i]))
+      describe(call, *command);
+    else
+      call.reply.null_array();
+  }
+}
+
+// CONFIG GET pattern...: what clients look at.
+void run_config(Call& call) {
+  if (!equals_ignoring_case(call[1], "GET") || call.count() < 3)
+    return call.reply.error("ERR only CONFIG GET is offered: settings are given when the server starts");
+  const std::pair<std::string_view, std::string_view> kSettings[] = {
+      {"appendfsync", fsync_word(call.space()->durability)},
+      {"appendonly", "yes"},
+      {"databases", "16"},
+      {"maxmemory", "0"},
+      {"maxmemory-policy", "noeviction"},
+      {"proto-max-bulk-len", "8388608"},
+      {"save", ""},
+      {"timeout", "0"}};
+  std::vector<std::pair<std::string_view, std::string_view>> found;
+  for (const auto& setting : kSettings) {
+    for (size_t i = 2; i < call.count(); i++) {
+      if (!matches(lower_case(call[i]), setting.first)) continue;
+      found.push_back(setting);
+      break;
+    }
+  }
+  call.reply.map(found.size());
+  for (const auto& [name, value] : found) {
+    call.reply.bulk(name);
+    call.reply.bulk(value);
+  }
+}
+
+void run_info(Call& call) {
+  ServerState& state = call.state();
+  Counters& counters = state.counters();
+  Figures figures = call.store().figures();
+  std::string text =
+      "# Server\r\nredis_version:7.0.0\r\nmcloud_version:" + std::string(kServerVersion) +
+      "\r\nredis_mode:standalone\r\n" +
+      line("uptime_in_seconds", (state.clock().wall_ms() - state.started_ms()) / 1000) + "\r\n# Clients\r\n" +
+      line("connected_clients", counters.connections) + "\r\n# Memory\r\n" +
+      line("used_memory_buffers", static_cast<uint64_t>(std::max<int64_t>(state.memory(), 0))) +
+      line("used_memory_index", figures.index_bytes) + "\r\n# Persistence\r\nloading:0\r\naof_enabled:1\r\n" +
+      line("log_bytes", figures.log_bytes) + line("live_bytes", figures.live_bytes) +
+      line("corrupt_records", figures.corrupt_records) +
+      (figures.failure.empty() ? "aof_last_write_status:ok\r\n" : "aof_last_write_status:err\r\n") + "\r\n# Stats\r\n" +
+      line("total_connections_received", counters.connections_ever) +
+      line("total_commands_processed", counters.commands) + line("total_net_input_bytes", counters.bytes_in) +
+      line("total_net_output_bytes", counters.bytes_out) + line("rejected_connections", counters.refused) +
+      line("total_error_replies", counters.failed) + "\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n" +
+      line("epoch", figures.epoch) + line("next_sequence", figures.next_sequence) + "\r\n" + keyspace(call);
+  call.reply.text(text);
+}
+
+void run_time(Call& call) {
+  uint64_t now_ms = call.state().clock().wall_ms();
+  call.reply.array(2);
+  call.reply.bulk(std::to_string(now_ms / 1000));
+  call.reply.bulk(std::to_string(now_ms % 1000 * 1000));
+}
+
+}  // namespace mcloud::kv::redis

@@ -1,0 +1,93 @@
+// One loop of the server: epoll, its connections, and rounds of read - run - flush - send (session_round.h).
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "io/loop.h"
+#include "kv/server.h"
+#include "kv/server_inbox.h"
+#include "kv/server_socket.h"
+#include "kv/session.h"
+
+namespace mcloud::kv {
+
+class ServerLoop final : public SessionPort, public Round::Waiter {
+ public:
+  // Where accepted connections go: a loop, chosen in turn.
+  using Dispatch = std::function<void(Accepted)>;
+
+  // `state` and `workers` are borrowed.
+  static Result<std::unique_ptr<ServerLoop>> make(ServerState& state, io::Pool& workers, const ServerOptions& options);
+  ~ServerLoop();
+
+  // Before run().
+  Status listen(Listening listening, Dispatch dispatch);
+  void run();
+  // From any thread.
+  void stop();
+  void adopt(Accepted accepted);
+
+ private:
+  struct Connection {
+    Connection(io::Fd socket, ServerState& state, SessionPort& port, Session::Identity identity)
+        : fd(std::move(socket)), session(state, port, std::move(identity)) {}
+    io::Fd fd;
+    Session session;
+    uint32_t interest = 0;
+    bool is_touched = false;  // something to do at the end of the round
+    bool has_ended = false;   // the client sends no more
+    bool is_dead = false;
+    bool is_blocked = false;   // the socket takes no more for now
+    uint64_t commands = 0;     // run when it was looked at last
+    uint64_t progress_ms = 0;  // when a byte moved last
+    uint64_t request_ms = 0;   // when the half request began
+  };
+  struct Door {
+    Listening listening;
+    Dispatch dispatch;
+    bool is_open = true;
+  };
+
+  ServerLoop(ServerState& state, io::Pool& workers, const ServerOptions& options);
+  void post(uint64_t session, uint64_t ticket, Bytes bytes) override;
+  void run_elsewhere(uint64_t session, uint64_t ticket, std::function<Bytes()> work) override;
+  void when_durable(const SpacePtr& space, Position position) override;
+
+  void take(Accepted accepted);
+  void accept_all(Door& door);
+  void run_round(int timeout_ms);
+  void on_event(uint64_t key, uint32_t events, Round& round);
+  bool is_stalled(const Session& session) const;
+  void read_from(Connection& connection, Round& round);
+  void after_read(Connection& connection, ssize_t got);
+  void touch(Connection& connection);
+  void finish_round();
+  void finish(Connection& connection);
+  void send_to(Connection& connection);
+  bool is_finished(const Connection& connection) const;
+  void update_interest(Connection& connection);
+  void close(Connection& connection);
+  void tick();
+  bool is_overdue(const Connection& connection, uint64_t now_ms) const;
+  void sacrifice();
+
+  ServerState& state_;
+  io::Pool& workers_;
+  const ServerOptions options_;
+  std::shared_ptr<Inbox> inbox_;
+  io::Fd epoll_;
+  std::vector<std::unique_ptr<Door>> doors_;
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> touched_;
+  std::vector<uint64_t> ready_;  // have whole requests left
+  std::unique_ptr<char[]> scratch_;
+  uint64_t next_id_;
+  uint64_t now_ms_ = 0;
+  uint64_t ticked_ms_ = 0;
+  bool needs_tick_ = false;
+  bool is_stopping_ = false;
+};
+
+}  // namespace mcloud::kv
