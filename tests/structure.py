@@ -135,6 +135,11 @@ def check_no_promises():
     return wrong
 
 
+def check_nothing_large_is_kept():
+    """no file of the repository is larger than 512 KiB: what is built stays out"""
+    return [f"{p.relative_to(TREE)}: {p.stat().st_size} bytes" for p in tracked() if p.stat().st_size > 512 << 10]
+
+
 def check_threads_stay_low():
     """only base/, io/ and wire/ (which holds Asio) know <thread>, <mutex>, <atomic>; others carry a comment that says why"""
     wrong = []
