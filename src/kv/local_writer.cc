@@ -109,9 +109,7 @@ Position LocalWriter::add(uint64_t hash, Header header, BytesView key, BytesView
   totals_.next_sequence = std::max(totals_.next_sequence, header.sequence + 1);
   totals_.live_bytes += header.live_bytes();
   totals_.live_bytes -= std::min(totals_.live_bytes, header.replaced_bytes());
-  if (rules_.mode == KeyMode::Sequence && key.size() == 8) {
-    totals_.next_id = std::max(totals_.next_id, load<uint64_t>(key.data()) + 1);
-  }
+  if (rules_.mode == KeyMode::Sequence && !header.is_moved) ++totals_.next_id;
   return header.end();
 }
 

@@ -95,7 +95,7 @@ class Writer {
   virtual Result<Position> put(std::string_view key, std::string_view value, std::optional<uint64_t> time_ms = {}) = 0;
   // NotFound when there is nothing to delete. Denied (write-once).
   virtual Result<Position> remove(std::string_view key, std::optional<uint64_t> time_ms = {}) = 0;
-  // Sequence mode: the id of the next new key.
+  // Sequence mode: the id of the next new key. Updates and deletions take one too.
   virtual uint64_t next_id() = 0;
   // What is put and removed until commit() survives a crash as a whole or not at all. Bounded: 1 MiB or 10,000 records;
   // more is Exhausted. flush() and destruction before commit() drop it.

@@ -9,14 +9,17 @@ namespace mcloud::kv {
 void Sum::add(const Header& header, BytesView key, KeyMode mode) {
   live_bytes += static_cast<int64_t>(header.live_bytes()) - static_cast<int64_t>(header.replaced_bytes());
   next_sequence = std::max(next_sequence, header.sequence + 1);
-  if (mode == KeyMode::Sequence && key.size() == 8) next_id = std::max(next_id, load<uint64_t>(key.data()) + 1);
+  if (mode != KeyMode::Sequence || key.size() != 8) return;
+  consumes_ids = true;
+  next_id = std::max(next_id, load<uint64_t>(key.data()) + 1);
 }
 
 Totals Sum::applied_to(const Totals& before) const {
   // Where records were lost to corruption the difference may be too large: never below nothing.
   int64_t live = static_cast<int64_t>(before.live_bytes) + live_bytes;
-  return {std::max(before.next_sequence, next_sequence), std::max(before.next_id, next_id),
-          static_cast<uint64_t>(std::max<int64_t>(live, 0))};
+  uint64_t sequence = std::max(before.next_sequence, next_sequence);
+  uint64_t consumed = consumes_ids ? sequence - before.next_sequence : 0;
+  return {sequence, std::max(before.next_id + consumed, next_id), static_cast<uint64_t>(std::max<int64_t>(live, 0))};
 }
 
 Result<Scan> scan_segment(RecordReader& reader, const HashKey& hash, KeyMode mode) {

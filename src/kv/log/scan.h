@@ -13,7 +13,8 @@ namespace mcloud::kv {
 // What a run of records does to the totals.
 struct Sum {
   uint64_t next_sequence = 0;  // 0: says nothing
-  uint64_t next_id = 0;
+  uint64_t next_id = 0;        // behind the highest id seen
+  bool consumes_ids = false;  // sequence mode: every write takes one, updates and deletions too, as 0-db clients expect
   int64_t live_bytes = 0;
 
   void add(const Header& header, BytesView key, KeyMode mode);
