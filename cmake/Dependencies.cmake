@@ -20,7 +20,7 @@ mcloud_dependency(yaml yaml-cpp)                   # YAML with line and column m
 mcloud_dependency(json Threads::Threads)           # nlohmann-json (header only): the API's and the CLI's JSON
 mcloud_dependency(cli11 Threads::Threads)          # CLI11 (header only): sub-commands and help
 mcloud_dependency(protobuf protobuf::libprotobuf)  # wire and ledger messages; ABCI speaks it too
-# The ledger's authenticated state on disk. As an archive: as a shared library it costs each of our processes 6 MB.
+# The ledger's authenticated state on disk. As an archive: the shared library costs each of our processes 2 MB more.
 mcloud_dependency(rocksdb /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/librocksdb.a snappy lz4 zstd bz2 z gflags)
 mcloud_dependency(archive archive)                 # tar with every dialect images come in
 mcloud_dependency(nftables nftables)               # firewall and NAT in transactions, by JSON

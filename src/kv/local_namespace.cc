@@ -132,6 +132,7 @@ Figures LocalNamespace::figures() const {
                   .log_bytes = log_.bytes_on_disk(),
                   .index_bytes = index_.bytes(),
                   .next_sequence = totals.next_sequence,
+                  .next_id = totals.next_id,
                   .end = log_.written(),
                   .durable = log_.durable(),
                   .epoch = meta().epoch,

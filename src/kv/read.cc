@@ -72,15 +72,7 @@ Result<std::optional<Position>> LocalNamespace::before(const Header& header) con
 }
 
 Result<Entry> LocalNamespace::entry_of(const Header& header, BytesView key) const {
-  Entry entry{.key = Bytes(key),
-              .value = {},
-              .value_size = header.value_bytes,
-              .position = header.position,
-              .previous = TRY(before(header)),
-              .sequence = header.sequence,
-              .time_ms = header.time_ms,
-              .epoch = header.epoch,
-              .is_deletion = header.is_deletion};
+  Entry entry = TRY(brief_of(header, key));
   TRY(log_.read_value(header, entry.value));
   return entry;
 }

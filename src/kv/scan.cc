@@ -123,7 +123,8 @@ Result<Entry> LocalNamespace::brief_of(const Header& header, BytesView key) cons
                .previous = TRY(before(header)),
                .sequence = header.sequence,
                .time_ms = header.time_ms,
-               .epoch = header.epoch};
+               .epoch = header.epoch,
+               .is_deletion = header.is_deletion};
 }
 
 Result<std::vector<Namespace::Fault>> LocalNamespace::verify(const std::function<bool(double)>& progress) const {

@@ -74,6 +74,7 @@ struct Figures {
   uint64_t log_bytes = 0;    // on disk
   uint64_t index_bytes = 0;  // in memory
   uint64_t next_sequence = 1;
+  uint64_t next_id = 0;  // sequence mode
   Position end = 0;  // where the next record goes
   Position durable = 0;
   uint64_t epoch = 0;

@@ -56,7 +56,7 @@ std::string describe(Call& call, Space& space) {
   add_line(text, "data_limits_bytes: %llu\n", wide(settings.bytes_max));
   add_line(text, "index_size_bytes: %llu\n", wide(figures.index_bytes));
   add_line(text, "index_size_kb: %.2f\n", static_cast<double>(figures.index_bytes) / 1024);
-  uint64_t next_id = settings.mode == KeyMode::Sequence ? figures.next_sequence - 1 : 0;
+  uint64_t next_id = settings.mode == KeyMode::Sequence ? figures.next_id : 0;
   add_line(text, "next_internal_id: 0x%08llx\n", wide(next_id));
   add_line(text, "mode: %s\n", settings.mode == KeyMode::Sequence ? "sequential" : "userkey");
   for (const char* name : {"stats_index_io_errors", "stats_index_io_error_last", "stats_index_faults"})

@@ -52,7 +52,7 @@ void Reconciler::found(const Found& found, std::string_view chain_id) {
   }
   volumes_ = found.volumes;
   for (const std::string& disk : found.disks) disks_[disk] = 0;
-  networks_ = found.networks;
+  for (const auto& [contract, local] : found.networks) networks_.insert_or_assign(contract, SetNetworks(local));
 }
 
 void Reconciler::set_orders(Orders orders, uint64_t now_ms) {
@@ -275,7 +275,7 @@ void Reconciler::networks_done(const Job& job, const JobOutcome& outcome, uint64
   for (const auto& [contract, networks] : job.networks.set) {
     Status status = outcome_of(contract);
     if (status.has_value()) {
-      networks_[contract] = networks;
+      networks_.insert_or_assign(contract, SetNetworks(networks));
       network_lives_.erase(contract);
       continue;
     }

@@ -145,6 +145,12 @@ class Reconciler {
     bool is_overdue = false;
   };
 
+  // A contract's networks as they are set; the hash is asked for at every plan.
+  struct SetNetworks {
+    explicit SetNetworks(const pb::LocalNetworks& networks);
+    pb::LocalNetworks local;
+    Hash hash;
+  };
   // A published container that is to be stopped: first no new request comes to it, then it goes.
   struct Leaving {
     uint64_t since_ms = 0;
@@ -195,7 +201,7 @@ class Reconciler {
   uint64_t fence_after_ms_ = 5000;
   std::map<std::string, Tracked> containers_;
   std::map<ReplicaKey, uint64_t> volumes_;
-  std::map<ContractId, pb::LocalNetworks> networks_;  // as they are set
+  std::map<ContractId, SetNetworks> networks_;
   std::map<ReplicaKey, Hash> prepared_;
   std::map<ReplicaKey, Life> lives_;
   std::map<ReplicaKey, VolumeLife> volume_lives_;

@@ -50,6 +50,8 @@ Hash hash_of(const pb::LocalNetworks& networks) { return crypto::blake2b(wire::e
 
 }  // namespace
 
+Reconciler::SetNetworks::SetNetworks(const pb::LocalNetworks& networks) : local(networks), hash(hash_of(networks)) {}
+
 // Where requests may go. The old version serves until its successor can really be started.
 std::set<ReplicaKey> Reconciler::serving() const {
   std::set<ReplicaKey> serving;
@@ -78,7 +80,7 @@ std::map<ContractId, pb::LocalNetworks> Reconciler::networks_now() const {
     if (set == networks_.end()) continue;
     auto [wanted, is_new] = networks.try_emplace(contract);
     if (is_new) wanted->second.set_contract(contract.bytes());
-    keep_member(set->second, id, wanted->second);
+    keep_member(set->second.local, id, wanted->second);
   }
   return networks;
 }
@@ -93,7 +95,7 @@ Desired Reconciler::desired_now(const std::map<ContractId, pb::LocalNetworks>& n
 // What is there, with jobs in flight counted so that a second one can never meet the first.
 Actual Reconciler::actual_now(uint64_t now_ms) const {
   Actual actual{.volumes = volumes_, .networks = {}, .prepared = prepared_};
-  for (const auto& [contract, local] : networks_) actual.networks[contract] = hash_of(local);
+  for (const auto& [contract, set] : networks_) actual.networks[contract] = set.hash;
   std::set<std::string> starting;
   for (const auto& [id, flight] : in_flight_) {
     const Job& job = flight.job;
@@ -223,7 +225,7 @@ bool Reconciler::note_leaving(const std::vector<Step>& steps, uint64_t now_ms) {
     bool is_running = tracked != containers_.end() && tracked->second.actual.running;
     if (!is_wish || !is_running || leaving_.contains(step.container) || !is_fresh(now_ms)) continue;
     auto set = networks_.find(step.replica.contract);
-    if (set == networks_.end() || !is_published(set->second, step.container)) continue;
+    if (set == networks_.end() || !is_published(set->second.local, step.container)) continue;
     leaving_[step.container] = {.since_ms = now_ms};
     has_grown = true;
   }
@@ -231,7 +233,7 @@ bool Reconciler::note_leaving(const std::vector<Step>& steps, uint64_t now_ms) {
   for (auto& [id, leaving] : leaving_) {
     if (leaving.withdrawn_ms != 0) continue;
     auto set = networks_.find(containers_.at(id).actual.replica.contract);
-    if (set == networks_.end() || !is_published(set->second, id)) leaving.withdrawn_ms = now_ms;
+    if (set == networks_.end() || !is_published(set->second.local, id)) leaving.withdrawn_ms = now_ms;
   }
   return has_grown;
 }
