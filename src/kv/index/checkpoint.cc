@@ -1,5 +1,7 @@
 #include "kv/index/checkpoint.h"
 
+#include <algorithm>
+
 #include "kv/index/index.h"
 #include "kv/log/bytes.h"
 #include "kv/log/crc32c.h"
@@ -40,7 +42,7 @@ uint64_t CheckpointHead::offset(size_t shard) const {
 }
 
 Bytes encode_checkpoint(uint64_t begin, uint64_t end, const Totals& totals, const std::vector<Change>& changes,
-                        uint32_t salt) {
+                        uint32_t salt, std::optional<uint64_t> soonest_expiry_ms) {
   Bytes out(kCheckpointHeadBytes + changes.size() * kChangeBytes, '\0');
   CheckpointHead head;
   for (const Change& change : changes) ++head.sections[shard_of(change.hash)].count;
@@ -57,6 +59,8 @@ Bytes encode_checkpoint(uint64_t begin, uint64_t end, const Totals& totals, cons
   store(out.data() + 24, totals.next_sequence);
   store(out.data() + 32, totals.next_id);
   store(out.data() + 40, totals.live_bytes);
+  // 0 says none, and 1 has passed as long ago.
+  store(out.data() + 48, soonest_expiry_ms ? std::max<uint64_t>(*soonest_expiry_ms, 1) : 0);
   for (size_t shard = 0; shard < kShards; ++shard) {
     uint64_t size = uint64_t{head.sections[shard].count} * kChangeBytes;
     store(out.data() + 56 + shard * 8, head.sections[shard].count);
@@ -77,6 +81,7 @@ Result<CheckpointHead> parse_checkpoint_head(BytesView head, uint64_t begin, uin
                  .next_id = load<uint64_t>(head.data() + 32),
                  .live_bytes = load<uint64_t>(head.data() + 40)},
   };
+  if (auto soonest = load<uint64_t>(head.data() + 48); soonest != 0) out.soonest_expiry_ms = soonest;
   for (size_t shard = 0; shard < kShards; ++shard) {
     out.sections[shard] = {load<uint32_t>(head.data() + 56 + shard * 8), load<uint32_t>(head.data() + 60 + shard * 8)};
   }

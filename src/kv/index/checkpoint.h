@@ -6,7 +6,7 @@
 //   24  8   at its end: the next sequence
 //   32  8   the next id (sequence mode)
 //   40  8   bytes of live keys and values
-//   48  8   zero
+//   48  8   the soonest expiry of a record of the stretch, whatever became of its key; 0: none of them expires
 //   56  64 x { 4 entries of the shard, 4 CRC-32C of them }
 //   568 4   CRC-32C, begun with the namespace's salt, over bytes 0..567
 //   572 4   zero
@@ -50,6 +50,7 @@ struct CheckpointHead {
   uint64_t begin = 0;
   uint64_t end = 0;
   Totals totals;
+  std::optional<uint64_t> soonest_expiry_ms;
   struct Section {
     uint32_t count = 0;
     uint32_t check = 0;
@@ -60,7 +61,7 @@ struct CheckpointHead {
 
 // `changes` in the order of the log, all within [begin, end).
 Bytes encode_checkpoint(uint64_t begin, uint64_t end, const Totals& totals, const std::vector<Change>& changes,
-                        uint32_t salt);
+                        uint32_t salt, std::optional<uint64_t> soonest_expiry_ms = {});
 // Corrupt: not the checkpoint of a stretch that begins at `begin`, in a file of `file_bytes`.
 Result<CheckpointHead> parse_checkpoint_head(BytesView head, uint64_t begin, uint64_t file_bytes, uint32_t salt);
 // Corrupt: its check fails, or something lies outside the stretch.

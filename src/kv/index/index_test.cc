@@ -76,7 +76,8 @@ TEST_CASE("a checkpoint is read as it was written, and no byte of it can change 
   }
   Totals totals{11, 22, 33};
   const uint64_t end = begin + (uint64_t{500} << 20);
-  Bytes bytes = encode_checkpoint(begin, end, totals, changes, 99);
+  Bytes bytes = encode_checkpoint(begin, end, totals, changes, 99, 44);
+  CHECK_EQ(parse_checkpoint_head(bytes, begin, bytes.size(), 99)->soonest_expiry_ms, 44);
   CHECK_EQ(bytes.size(), kCheckpointHeadBytes + 500 * kChangeBytes);
 
   auto read = [&](const Bytes& from) -> Result<std::vector<Change>> {

@@ -154,17 +154,21 @@ Status Log::trim() {
 Result<Header> Log::read_head(uint64_t position, Bytes& buffer) const {
   SegmentPtr segment = segment_of(position);
   if (!segment) return gone(position);
-  size_t size = std::min<uint64_t>(kHeaderBytes + 255, written() - position);
+  size_t size = std::min<uint64_t>(kHeadBytesMax, written() - position);
   buffer.resize(size);
   // A head near the end of a sealed segment: the rest of the file may be cut off, so read what the head needs only.
   TRY(segment->read(position, buffer.data(), std::min(size, kHeaderBytes)));
   std::optional<Header> header = parse_header(buffer, position);
   if (!header) return corrupt(position, "no header stands there");
-  size = kHeaderBytes + header->key_bytes;
+  size = header->head_bytes();
   if (size > buffer.size()) return corrupt(position, "it ends behind the log");
-  TRY(segment->read(position + kHeaderBytes, buffer.data() + kHeaderBytes, header->key_bytes));
+  TRY(segment->read(position + kHeaderBytes, buffer.data() + kHeaderBytes, size - kHeaderBytes));
   buffer.resize(size);
   if (!head_is_sound(*header, buffer, options_.salt)) return corrupt(position, "its check fails");
+  if (header->expiry_ms) {
+    read_expiry(*header, buffer);
+    buffer.resize(size - kExpiryBytes);
+  }
   return *header;
 }
 
@@ -174,8 +178,7 @@ Status Log::read_value(const Header& header, Bytes& to) const {
   if (header.end() > written()) return corrupt(header.position, "it ends behind the log");
   size_t before = to.size();
   to.resize(before + header.value_bytes);
-  Status done =
-      segment->read(header.position + kHeaderBytes + header.key_bytes, to.data() + before, header.value_bytes);
+  Status done = segment->read(header.position + header.head_bytes(), to.data() + before, header.value_bytes);
   if (done.has_value() && !value_is_sound(header, BytesView(to).substr(before))) {
     done = corrupt(header.position, "its value's check fails");
   }

@@ -52,7 +52,7 @@ class Log {
   Status trim();
 
   // --- any thread's
-  // The record at `position`; its head is checked. `buffer` gets head and key, at least. NotFound: dropped.
+  // The record at `position`; its head is checked. `buffer` gets header and key. NotFound: dropped.
   Result<Header> read_head(uint64_t position, Bytes& buffer) const;
   // Appends the value to `to`. Corrupt when its check fails.
   Status read_value(const Header& header, Bytes& to) const;

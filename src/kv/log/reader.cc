@@ -28,7 +28,7 @@ Result<BytesView> RecordReader::view(uint64_t position, uint64_t size) {
 }
 
 Result<std::optional<Header>> RecordReader::head_at(uint64_t position) {
-  BytesView bytes = TRY(view(position, kHeaderBytes + 255));
+  BytesView bytes = TRY(view(position, kHeadBytesMax));
   std::optional<Header> header = parse_header(bytes, position);
   if (!header || !head_is_sound(*header, bytes, salt_) || header->end() > end()) return std::optional<Header>();
   return header;
@@ -42,7 +42,7 @@ Result<RecordReader::Item> RecordReader::next() {
   BytesView bytes = TRY(view(at_, header->record_bytes()));
   at_ = item.end;
   item.key = bytes.substr(kHeaderBytes, header->key_bytes);
-  item.value = bytes.substr(kHeaderBytes + header->key_bytes, header->value_bytes);
+  item.value = bytes.substr(header->head_bytes(), header->value_bytes);
   bool is_whole = bytes.size() == header->record_bytes() && value_is_sound(*header, item.value);
   if (!is_whole) item.kind = Item::Kind::Gap;
   return item;

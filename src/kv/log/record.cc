@@ -14,11 +14,13 @@ namespace {
 constexpr uint8_t kDeletion = 1;
 constexpr uint8_t kContinues = 2;
 constexpr uint8_t kMoved = 4;
+constexpr uint8_t kExpires = 8;
+constexpr uint8_t kAllFlags = kDeletion | kContinues | kMoved | kExpires;
 constexpr uint32_t kFarBehind = 0xffffffff;
 
 }  // namespace
 
-uint64_t Header::record_bytes() const { return kv::record_bytes(key_bytes, value_bytes); }
+uint64_t Header::record_bytes() const { return padded(head_bytes() + value_bytes); }
 
 uint64_t Header::durable() const { return behind == kFarBehind || behind > position ? 0 : position - behind; }
 
@@ -28,7 +30,8 @@ void append_record(Bytes& out, Header header, BytesView key, BytesView value) {
   char* at = out.data() + begin;
   store<uint32_t>(at, 0);
   store<uint32_t>(at + 4, crc32c(value));
-  at[8] = static_cast<char>((header.is_deletion ? kDeletion : 0) | (header.is_moved ? kMoved : 0));
+  at[8] = static_cast<char>((header.is_deletion ? kDeletion : 0) | (header.is_moved ? kMoved : 0) |
+                            (header.expiry_ms ? kExpires : 0));
   at[9] = static_cast<char>(key.size());
   store<uint16_t>(at + 10, kRecordVersion);
   store(at + 12, static_cast<uint32_t>(value.size()));
@@ -40,15 +43,16 @@ void append_record(Bytes& out, Header header, BytesView key, BytesView value) {
   store<uint64_t>(at + 48, header.previous ? *header.previous + 1 : 0);
   store(at + 56, header.epoch);
   out.append(key);
+  if (header.expiry_ms) append(out, *header.expiry_ms);
   out.append(value);
-  out.resize(begin + record_bytes(key.size(), value.size()));
+  out.resize(begin + padded(out.size() - begin));
 }
 
 void finish_record(char* record, uint64_t durable, bool continues, uint32_t salt) {
   uint64_t behind = load<uint64_t>(record + 24) - durable;
   store(record + 16, static_cast<uint32_t>(std::min<uint64_t>(behind, kFarBehind)));
   record[8] = static_cast<char>((record[8] & ~kContinues) | (continues ? kContinues : 0));
-  size_t checked = kHeaderBytes - 4 + static_cast<uint8_t>(record[9]);
+  size_t checked = kHeaderBytes - 4 + static_cast<uint8_t>(record[9]) + ((record[8] & kExpires) != 0 ? kExpiryBytes : 0);
   store(record, crc32c(BytesView(record + 4, checked), salt));
 }
 
@@ -74,7 +78,12 @@ std::optional<Header> parse_header(BytesView bytes, uint64_t position) {
   auto previous = load<uint64_t>(at + 48);
   if (header.position != position || load<uint16_t>(at + 10) != kRecordVersion) return std::nullopt;
   if (position % 8 != 0 || position >= kPositionEnd || previous > position) return std::nullopt;
-  if (flags > (kDeletion | kContinues | kMoved) || header.value_bytes > kValueBytesMax) return std::nullopt;
+  if (flags > kAllFlags || header.value_bytes > kValueBytesMax) return std::nullopt;
+  if ((flags & kExpires) != 0) {
+    if (header.is_deletion) return std::nullopt;
+    header.expiry_ms = 0;
+    if (bytes.size() >= header.head_bytes()) read_expiry(header, bytes);
+  }
   if (previous != 0) {
     if (previous % 8 != 1) return std::nullopt;
     header.previous = previous - 1;
@@ -82,10 +91,14 @@ std::optional<Header> parse_header(BytesView bytes, uint64_t position) {
   return header;
 }
 
-bool head_is_sound(const Header& header, BytesView header_and_key, uint32_t salt) {
-  size_t size = kHeaderBytes + header.key_bytes;
-  if (header_and_key.size() < size) return false;
-  return planted::kNoCheck || crc32c(header_and_key.substr(4, size - 4), salt) == header.head_check;
+void read_expiry(Header& header, BytesView head) {
+  header.expiry_ms = load<uint64_t>(head.data() + kHeaderBytes + header.key_bytes);
+}
+
+bool head_is_sound(const Header& header, BytesView head, uint32_t salt) {
+  size_t size = header.head_bytes();
+  if (head.size() < size) return false;
+  return planted::kNoCheck || crc32c(head.substr(4, size - 4), salt) == header.head_check;
 }
 
 bool value_is_sound(const Header& header, BytesView value) {

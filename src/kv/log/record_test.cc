@@ -14,11 +14,12 @@ namespace {
 
 constexpr uint32_t kSalt = 0x5a17;
 
-Bytes record(uint64_t position, BytesView key, BytesView value, uint64_t durable = 0) {
+Bytes record(uint64_t position, BytesView key, BytesView value, uint64_t durable = 0,
+             std::optional<uint64_t> expiry_ms = {}) {
   Bytes out;
-  std::optional<uint64_t> previous;
-  if (position > 8) previous = 8;
-  append_record(out, {.position = position, .sequence = 1, .time_ms = 2, .previous = previous, .epoch = 3}, key, value);
+  Header header{.position = position, .sequence = 1, .time_ms = 2, .epoch = 3, .expiry_ms = expiry_ms};
+  if (position > 8) header.previous = 8;
+  append_record(out, header, key, value);
   finish_record(out.data(), durable, false, kSalt);
   return out;
 }
@@ -77,6 +78,40 @@ TEST_CASE("a record is read as it was written, and no bit of it can change unsee
   }
 }
 
+TEST_CASE("a record that expires says so behind its key, and no bit of it can change unseen") {
+  Bytes bytes = record(24, "key", "value", 16, 0x0102030405060708);
+  CHECK_EQ(bytes.size(), 80);
+  CHECK_EQ(bytes.substr(64, 16), Bytes("key\x08\x07\x06\x05\x04\x03\x02\x01value"));
+  Header header = *parse_header(bytes, 24);
+  CHECK_EQ(header.expiry_ms, 0x0102030405060708);
+  CHECK_EQ(header.head_bytes(), 75);
+  CHECK_EQ(header.end(), 24 + 80);
+  CHECK_EQ(header.live_bytes(), 8);
+  CHECK(head_is_sound(header, bytes, kSalt));
+  CHECK_FALSE(head_is_sound(header, BytesView(bytes).substr(0, 74), kSalt));
+  CHECK_FALSE(header.is_expired(0x0102030405060707));
+  CHECK(header.is_expired(0x0102030405060708));
+  // The 64 bytes alone say that there is one.
+  Header early = *parse_header(BytesView(bytes).substr(0, 64), 24);
+  CHECK_EQ(early.head_bytes(), 75);
+  read_expiry(early, bytes);
+  CHECK_EQ(early.expiry_ms, header.expiry_ms);
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    Bytes flipped = bytes;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    auto read = parse_header(flipped, 24);
+    bool is_sound =
+        read && head_is_sound(*read, flipped, kSalt) && value_is_sound(*read, BytesView(flipped).substr(75, 5));
+    CHECK_FALSE(is_sound);
+  }
+  Bytes deletion = bytes;
+  deletion[8] = 1 | 8;
+  CHECK_FALSE(parse_header(deletion, 24));
+  Bytes unknown = bytes;
+  unknown[8] = 16;
+  CHECK_FALSE(parse_header(unknown, 24));
+}
+
 TEST_CASE("a position that was durable long ago is not claimed to be known") {
   Bytes bytes = record(uint64_t{1} << 40, "k", "v", 8);
   CHECK_EQ(parse_header(bytes, uint64_t{1} << 40)->durable(), 0);
@@ -96,6 +131,11 @@ TEST_CASE("the reader walks, and finds its way behind what is no record") {
   CHECK_EQ(walk(head), "record 0-72 gap 72-144 record 144-216 record 216-288 ");
   Bytes hole = log.replace(72, 144, Bytes(144, '\0'));
   CHECK_EQ(walk(hole), "record 0-72 zeros 72-216 record 216-288 ");
+  Bytes expiring = record(0, "key", "value", 0, 9) + record(80, "key", "value");
+  CHECK_EQ(walk(expiring), "record 0-80 record 80-152 ");
+  CHECK_EQ(walk(expiring.substr(0, 72)), "gap 0-72 ");
+  expiring[67] = 'X';
+  CHECK_EQ(walk(expiring), "gap 0-80 record 80-152 ");
 }
 
 TEST_CASE("a record far behind a hole of zeros is found, wherever a window ends") {

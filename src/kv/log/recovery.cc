@@ -32,6 +32,12 @@ class Recovery {
     TRY(cut());
     TRY(in_parallel(kShards, [&](size_t shard) { return fill(shard); }));
     for (Stretch& stretch : stretches_) {
+      for (const auto& soonest : {stretch.scan.soonest_expiry_ms,
+                                  stretch.checkpoint ? stretch.checkpoint->soonest_expiry_ms : std::nullopt}) {
+        if (!soonest) continue;
+        auto [known, is_new] = out_.expiring.emplace(stretch.begin, *soonest);
+        known->second = std::min(known->second, *soonest);
+      }
       out_.segments.push_back(std::move(stretch.segment));
       out_.scanned_bytes += stretch.limit - std::min(stretch.limit, stretch.scanned_from());
     }
@@ -220,7 +226,7 @@ class Recovery {
   Result<Bytes> key_at(uint64_t position) {
     auto after = std::upper_bound(stretches_.begin(), stretches_.end(), position,
                                   [](uint64_t at, const Stretch& stretch) { return at < stretch.begin; });
-    Bytes bytes(kHeaderBytes + 255, '\0');
+    Bytes bytes(kHeadBytesMax, '\0');
     const Stretch& stretch = *std::prev(after);
     bytes.resize(TRY(stretch.segment->file().read(position - stretch.begin, bytes.data(), bytes.size())));
     std::optional<Header> header = parse_header(bytes, position);

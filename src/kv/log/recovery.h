@@ -16,6 +16,7 @@ struct Recovered {
   Totals totals;
   std::map<uint64_t, Totals> ends;           // of sealed segments, by their begin: the totals at their end
   std::vector<uint64_t> without_checkpoint;  // of sealed segments
+  std::map<uint64_t, uint64_t> expiring;     // segments with records that expire, by their begin: the soonest expiry
   struct Fault {
     uint64_t begin = 0;
     uint64_t end = 0;

@@ -49,6 +49,7 @@ Result<Scan> scan_segment(RecordReader& reader, const HashKey& hash, KeyMode mod
     scan.changes[shard_of(hashed)].push_back({hashed, header.position, header.previous, header.is_deletion});
     scan.sum.add(header, item.key, mode);
     scan.durable = std::max(scan.durable, header.durable());
+    if (header.expiry_ms) scan.soonest_expiry_ms = std::min(*header.expiry_ms, scan.soonest_expiry_ms.value_or(~0ull));
     ++scan.records;
   }
 }

@@ -34,6 +34,7 @@ struct Scan {
   Place end;                // behind the last record or gap
   Sum sum;                  // of all records
   uint64_t durable = 0;     // some record knew that the log was durable up to here
+  std::optional<uint64_t> soonest_expiry_ms;  // of any record
   uint64_t records = 0;
 };
 
