@@ -46,7 +46,7 @@ BytesView Batch::key_of(const Item& item) const {
 }
 
 BytesView Batch::value_of(const Item& item) const {
-  return BytesView(bytes_).substr(item.offset + kHeaderBytes + item.header.key_bytes, item.header.value_bytes);
+  return BytesView(bytes_).substr(item.offset + item.header.head_bytes(), item.header.value_bytes);
 }
 
 void Batch::begin_transaction() { transaction_ = items_.size(); }

@@ -134,8 +134,8 @@ Writer* writer_or_error(Call& call) {
 }
 
 bool put_or_error(Call& call, Writer& writer, std::string_view key, std::string_view value,
-                  std::optional<uint64_t> time_ms) {
-  auto end = writer.put(key, value, time_ms);
+                  const Timing& timing) {
+  auto end = writer.put(key, value, timing);
   if (!end) {
     call.reply.error(error_text(call.session, end.error()));
     return false;

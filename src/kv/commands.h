@@ -67,7 +67,7 @@ bool has_key(Call& call, std::string_view key);
 Writer* writer_or_error(Call& call);
 // Puts and removes through the round. False: the error is said.
 bool put_or_error(Call& call, Writer& writer, std::string_view key, std::string_view value,
-                  std::optional<uint64_t> time_ms = {});
+                  const Timing& timing = {});
 bool remove_or_error(Call& call, Writer& writer, std::string_view key, std::optional<uint64_t> time_ms = {});
 // An engine's error in the words of the session's dialect.
 std::string error_text(Session& session, const Error& error);

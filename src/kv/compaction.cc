@@ -27,6 +27,8 @@ class Compaction {
       : space_(space), history_(space.settings().history), progress_(progress) {}
 
   Status run() {
+    // What has expired counts as deleted from now on.
+    TRY(space_.sweeper_.sweep());
     size_t victims = TRY(count_victims());
     for (size_t i = 0; i < victims; ++i) {
       TRY(space_.is_usable());
@@ -92,8 +94,13 @@ class Compaction {
       if (!older) break;
       version = TRY(space_.log_.read_head(*older, head));
     }
-    // A deletion with nothing behind it says what no record says as well.
-    while (!kept.empty() && kept.back().is_deletion) kept.pop_back();
+    // A deletion with nothing behind it says what no record says as well, and so does what had expired by then.
+    bool is_by_time = history_.keep == History::Keep::NewerThan;
+    while (!kept.empty()) {
+      bool is_over = kept.size() > 1 && is_by_time && kept.back().is_expired(since);
+      if (!kept.back().is_deletion && !is_over) break;
+      kept.pop_back();
+    }
     return kept;
   }
 

@@ -38,6 +38,7 @@ TEST_CASE("the files of a namespace are those of the golden file") {
     REQUIRE(writer->put("pear", "").has_value());
     REQUIRE(writer->remove("pear").has_value());
     REQUIRE(writer->commit().has_value());
+    REQUIRE(writer->put("plum", "blue", {.expiry_ms = 1'700'000'060'000}).has_value());
   }
   t.close();
   std::string found;

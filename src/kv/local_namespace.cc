@@ -17,7 +17,8 @@ LocalNamespace::LocalNamespace(const Parts& parts, std::string name, std::string
       salt_(meta.salt),
       hash_(meta.hash),
       log_(parts.disk, {folder_, parts.segment_bytes, meta.salt}),
-      meta_(std::move(meta)) {
+      meta_(std::move(meta)),
+      sweeper_(*this) {
   durability_ = meta_.settings.durability;
   interval_ms_ = meta_.settings.interval_ms;
 }
@@ -40,6 +41,7 @@ Result<std::shared_ptr<LocalNamespace>> LocalNamespace::open(const Parts& parts,
   made->ends_ = std::move(found.ends);
   made->unchecked_ = std::move(found.without_checkpoint);
   made->log_.start(std::move(found.segments), found.end);
+  made->sweeper_.start(found.expiring);
   return made;
 }
 
@@ -136,6 +138,7 @@ Figures LocalNamespace::figures() const {
                   .end = log_.written(),
                   .durable = log_.durable(),
                   .epoch = meta().epoch,
+                  .expired_keys = expired_keys_,
                   .corrupt_records = faults_};
   if (auto failed = log_.failure()) figures.failure = failed->message;
   return figures;
@@ -225,7 +228,7 @@ Status LocalNamespace::write_checkpoint(const SegmentPtr& segment, uint64_t end,
   changes.reserve(scan.records);
   for (auto& part : scan.changes) changes.insert(changes.end(), part.begin(), part.end());
   return replace_file(parts_.disk, folder_, checkpoint_name(segment->begin()),
-                      encode_checkpoint(segment->begin(), end, totals, changes, salt_));
+                      encode_checkpoint(segment->begin(), end, totals, changes, salt_, scan.soonest_expiry_ms));
 }
 
 // Without space for it the next segment does without.
@@ -299,6 +302,7 @@ Status LocalNamespace::clear() {
     meta.baseline = totals;
   }));
   index_.clear();
+  sweeper_.clear();
   set_totals(totals);
   ends_.clear();
   unchecked_.clear();

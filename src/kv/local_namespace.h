@@ -11,7 +11,9 @@
 #include "kv/log/log.h"
 #include "kv/meta.h"
 #include "kv/store.h"
+#include "kv/sweeper.h"
 #include "kv/syncer.h"
+#include "kv/wall_time.h"
 
 namespace mcloud::kv {
 
@@ -27,6 +29,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   struct Parts {
     Disk& disk;
     Clock& clock;
+    WallTime& time;
     Syncer& syncer;
     io::Pool* workers = nullptr;  // for checkpoints; nullptr: they are written by close() only
     uint64_t segment_bytes = 0;
@@ -38,6 +41,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   const std::string& name() const override { return name_; }
   Settings settings() const override;
   Status set_settings(const Settings& settings) override;
+  uint64_t now_ms() const override { return parts_.time.now_ms(); }
   Result<std::optional<Entry>> find(std::string_view key) const override;
   bool contains(std::string_view key) const override;
   Result<std::optional<size_t>> read_value(std::string_view key, std::string& to) const override;
@@ -70,12 +74,17 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
  private:
   friend class LocalWriter;
   friend class Compaction;
+  friend class Sweeper;
 
   LocalNamespace(const Parts& parts, std::string name, std::string folder, Meta meta);
   Status is_usable() const;
   // The record that the index has for `key`, a deletion too; its head is in `head`. Corrupt: `*bad` says where.
   Result<std::optional<Header>> locate(uint64_t hash, std::string_view key, Bytes& head,
                                        std::optional<Position>* bad = nullptr) const;
+  // A deletion, or expired by now.
+  bool is_absent(const Header& header) const {
+    return header.is_deletion || (header.expiry_ms && *header.expiry_ms <= now_ms());
+  }
   // Where the version before `header`'s is.
   Result<std::optional<Position>> before(const Header& header) const;
   // From `position`, or from the log's begin if that is later; nullopt: at the log's end.
@@ -116,6 +125,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   mutable SpinLock totals_lock_;
   Totals totals_;
   std::atomic<uint64_t> faults_{0};
+  std::atomic<uint64_t> expired_keys_{0};
 
   std::mutex compacting_;  // one compaction at a time
   std::mutex changing_;    // one change of the meta file at a time
@@ -132,6 +142,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   bool is_sync_requested_ = false;
   std::atomic<bool> is_timer_running_{false};
   std::atomic<bool> is_spare_requested_{false};
+  Sweeper sweeper_;
 };
 
 }  // namespace mcloud::kv

@@ -65,8 +65,9 @@ LocalStore::LocalStore(Disk& disk, Clock& clock, const Options& options, Threads
     : disk_(disk),
       options_(options),
       syncer_(clock, threads == Threads::Own),
+      time_(clock),
       workers_(threads == Threads::Own ? std::make_unique<io::Pool>(1, kWorkersQueueMax) : nullptr),
-      parts_{disk, clock, syncer_, workers_.get(), options.segment_bytes, options.compact_bytes_per_s} {}
+      parts_{disk, clock, time_, syncer_, workers_.get(), options.segment_bytes, options.compact_bytes_per_s} {}
 
 Result<std::unique_ptr<LocalStore>> LocalStore::open(Disk& disk, Clock& clock, const Options& options,
                                                      Threads threads) {
@@ -191,9 +192,9 @@ Status LocalStore::close() {
     all[i]->disable(make_error(Code::Unavailable, "the store is closed"));
     return std::move(closed).with_context("close namespace " + all[i]->name());
   });
-  // What still runs in them uses the namespaces, and those use the disk.
-  workers_.reset();
+  // What still runs in them uses the namespaces, and those use the disk. Timers give work to the workers.
   syncer_.stop();
+  workers_.reset();
   return done;
 }
 

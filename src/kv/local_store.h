@@ -39,6 +39,7 @@ class LocalStore final : public Store {
   Options options_;
   std::unique_ptr<FileLock> lock_;
   Syncer syncer_;
+  WallTime time_;
   std::unique_ptr<io::Pool> workers_;
   LocalNamespace::Parts parts_;
   std::mutex changing_;  // one namespace is made or removed at a time

@@ -21,9 +21,14 @@ LocalWriter::~LocalWriter() {
   static_cast<void>(flush());
 }
 
+LocalWriter::Newest LocalWriter::newest_of(const Header& header) const {
+  if (header.is_deletion) return {header.position, kNoValue};
+  return {header.position, header.value_bytes, space_.is_absent(header)};
+}
+
 Result<LocalWriter::Newest> LocalWriter::newest(uint64_t hash, std::string_view key) {
   if (const Batch::Item* item = batch_.find(hash, key)) {
-    return Newest{item->header.position, item->header.is_deletion ? kNoValue : item->header.value_bytes};
+    return newest_of(item->header);
   }
   thread_local Bytes head;
   std::optional<Position> bad;
@@ -34,13 +39,13 @@ Result<LocalWriter::Newest> LocalWriter::newest(uint64_t hash, std::string_view 
     return header.error();
   }
   if (!*header) return Newest{};
-  return Newest{(*header)->position, (*header)->is_deletion ? kNoValue : (*header)->value_bytes};
+  return newest_of(**header);
 }
 
 Result<std::optional<Entry>> LocalWriter::find(std::string_view key) {
   const Batch::Item* item = batch_.find(hash_key(space_.hash_, key), key);
   if (item == nullptr) return space_.find(key);
-  if (item->header.is_deletion) return std::optional<Entry>();
+  if (space_.is_absent(item->header)) return std::optional<Entry>();
   return std::optional<Entry>(Entry{.key = std::string(key),
                                     .value = std::string(batch_.value_of(*item)),
                                     .value_size = item->header.value_bytes,
@@ -48,10 +53,14 @@ Result<std::optional<Entry>> LocalWriter::find(std::string_view key) {
                                     .previous = item->header.previous,
                                     .sequence = item->header.sequence,
                                     .time_ms = item->header.time_ms,
-                                    .epoch = item->header.epoch});
+                                    .epoch = item->header.epoch,
+                                    .expiry_ms = item->header.expiry_ms});
 }
 
-Status LocalWriter::check_put(std::string_view key, std::string_view value, const Newest& old) const {
+Status LocalWriter::check_put(std::string_view key, size_t value_bytes, const Timing& timing, const Newest& old) const {
+  if (timing.expiry_ms && (rules_.is_write_once || rules_.mode == KeyMode::Sequence)) {
+    return make_error(Code::Unsupported, "keys do not expire in a namespace that is write-once or in sequence mode");
+  }
   if (rules_.is_write_once && old.is_live()) {
     return make_error(Code::Denied, "the namespace is write-once and the key has a value");
   }
@@ -62,26 +71,28 @@ Status LocalWriter::check_put(std::string_view key, std::string_view value, cons
       return make_error(Code::Invalid, "no such id; the next new one is " + std::to_string(totals_.next_id));
     }
   }
-  uint64_t replaced = old.is_live() ? key.size() + old.value_bytes : 0;
+  uint64_t replaced = old.is_counted() ? key.size() + old.value_bytes : 0;
   if (rules_.bytes_max > 0 &&
-      totals_.live_bytes - std::min(replaced, totals_.live_bytes) + key.size() + value.size() > rules_.bytes_max) {
+      totals_.live_bytes - std::min(replaced, totals_.live_bytes) + key.size() + value_bytes > rules_.bytes_max) {
     return make_error(Code::Exhausted,
                       "the namespace's quota of " + std::to_string(rules_.bytes_max) + " bytes is used up");
   }
   return {};
 }
 
-Result<Position> LocalWriter::put(std::string_view key, std::string_view value, std::optional<uint64_t> time_ms) {
+Result<Position> LocalWriter::put(std::string_view key, std::string_view value, const Timing& timing) {
   if (key.size() > kKeyBytesMax) return make_error(Code::Invalid, "a key has at most 255 bytes");
   if (value.size() > kValueBytesMax) return make_error(Code::Invalid, "a value has at most 8 MiB");
   uint64_t hash = hash_key(space_.hash_, key);
-  TRY(prepare(record_bytes(key.size(), value.size())));
+  TRY(prepare(record_bytes(key.size(), value.size() + (timing.expiry_ms ? kExpiryBytes : 0))));
   Newest old = TRY(newest(hash, key));
-  TRY(check_put(key, value, old));
+  TRY(check_put(key, value.size(), timing, old));
+  if (old.is_expired) ++expired_;
   Header header{.previous_value_bytes = old.value_bytes,
                 .sequence = totals_.next_sequence,
-                .time_ms = time_ms ? *time_ms : space_.parts_.clock.wall_ms(),
-                .previous = old.position};
+                .time_ms = timing.time_ms ? *timing.time_ms : space_.parts_.clock.wall_ms(),
+                .previous = old.position,
+                .expiry_ms = timing.expiry_ms};
   return add(hash, header, key, value);
 }
 
@@ -98,6 +109,30 @@ Result<Position> LocalWriter::remove(std::string_view key, std::optional<uint64_
                 .time_ms = time_ms ? *time_ms : space_.parts_.clock.wall_ms(),
                 .previous = old.position};
   return add(hash, header, key, {});
+}
+
+// The deletion says when the key ended, not when somebody noticed: whoever asks about any time gets the answer that he
+// got before it was written.
+Status LocalWriter::expire(uint64_t hash, Position position) {
+  if (!space_.index_.is_live_at(hash, position)) return {};
+  Bytes head;
+  Result<Header> header = space_.log_.read_head(position, head);
+  if (!header.has_value()) {
+    bool is_lost = header.error().code == Code::NotFound || header.error().code == Code::Corrupt;
+    return is_lost ? Status() : header.error();
+  }
+  BytesView key = BytesView(head).substr(kHeaderBytes);
+  if (!header->is_expired(space_.now_ms()) || batch_.find(hash, key) != nullptr) return {};
+  TRY(prepare(record_bytes(key.size(), 0)));
+  add(hash,
+      {.is_deletion = true,
+       .previous_value_bytes = header->value_bytes,
+       .sequence = totals_.next_sequence,
+       .time_ms = std::max(*header->expiry_ms, header->time_ms),
+       .previous = position},
+      key, {});
+  ++expired_;
+  return {};
 }
 
 Position LocalWriter::add(uint64_t hash, Header header, BytesView key, BytesView value) {
@@ -189,13 +224,16 @@ Status LocalWriter::write_out() {
   Status done = log.append(batch_.finish(log.durable(), space_.salt_));
   if (!done.has_value()) {
     lost_ = done.error();
+    expired_ = 0;
     totals_ = space_.totals();
     batch_.clear();
     return done;
   }
   for (const Batch::Item& item : batch_.items()) {
     space_.index_.put(item.hash, item.header.previous, {item.header.position, item.header.is_deletion});
+    if (item.header.expiry_ms) space_.sweeper_.add(item.header, item.hash);
   }
+  if (expired_ > 0) space_.expired_keys_ += std::exchange(expired_, 0);
   space_.set_totals(totals_);
   batch_.clear();
   space_.request_sync_after_write();

@@ -19,12 +19,16 @@ class LocalWriter final : public Writer {
   ~LocalWriter() override;
 
   Result<std::optional<Entry>> find(std::string_view key) override;
-  Result<Position> put(std::string_view key, std::string_view value, std::optional<uint64_t> time_ms) override;
+  Result<Position> put(std::string_view key, std::string_view value, const Timing& timing) override;
   Result<Position> remove(std::string_view key, std::optional<uint64_t> time_ms) override;
   uint64_t next_id() override { return totals_.next_id; }
   void begin() override;
   Status commit() override;
   Status flush() override;
+
+  // --- for the sweeper
+  // Adds the deletion of the key whose newest record is at `position`, if that has expired.
+  Status expire(uint64_t hash, Position position);
 
   // --- for compaction
   // Begins a new segment.
@@ -38,10 +42,13 @@ class LocalWriter final : public Writer {
   struct Newest {
     std::optional<Position> position;
     uint32_t value_bytes = kNoValue;  // kNoValue: absent or deleted
-    bool is_live() const { return value_bytes != kNoValue; }
+    bool is_expired = false;
+    bool is_counted() const { return value_bytes != kNoValue; }  // in the live bytes
+    bool is_live() const { return is_counted() && !is_expired; }
   };
+  Newest newest_of(const Header& header) const;
   Result<Newest> newest(uint64_t hash, std::string_view key);
-  Status check_put(std::string_view key, std::string_view value, const Newest& old) const;
+  Status check_put(std::string_view key, size_t value_bytes, const Timing& timing, const Newest& old) const;
   // Makes room: writes the batch out, begins a new segment.
   Status prepare(size_t record_bytes);
   Position add(uint64_t hash, Header header, BytesView key, BytesView value);
@@ -53,6 +60,7 @@ class LocalWriter final : public Writer {
   Batch& batch_;
   Totals totals_;              // with the batch
   Totals totals_before_;       // of the transaction
+  uint64_t expired_ = 0;       // keys, in the batch
   std::optional<Error> lost_;  // writing out in between failed: flush() says so
 };
 

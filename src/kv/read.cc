@@ -30,7 +30,9 @@ Result<std::optional<Header>> LocalNamespace::locate(uint64_t hash, std::string_
 
 Result<std::optional<Entry>> LocalNamespace::find(std::string_view key) const {
   Result<std::optional<Entry>> found = walk(key, [](const Header&) { return true; });
-  if (found.has_value() && *found && (*found)->is_deletion) found->reset();
+  if (!found.has_value() || !*found) return found;
+  const std::optional<uint64_t>& expiry_ms = (*found)->expiry_ms;
+  if ((*found)->is_deletion || (expiry_ms && *expiry_ms <= now_ms())) found->reset();
   return found;
 }
 
@@ -38,7 +40,7 @@ bool LocalNamespace::contains(std::string_view key) const {
   if (is_disabled_) return false;
   Bytes head;
   auto header = locate(hash_key(hash_, key), key, head);
-  return header.has_value() && *header && !(*header)->is_deletion;
+  return header.has_value() && *header && !is_absent(**header);
 }
 
 Result<std::optional<size_t>> LocalNamespace::read_value(std::string_view key, std::string& to) const {
@@ -47,7 +49,7 @@ Result<std::optional<size_t>> LocalNamespace::read_value(std::string_view key, s
   const uint64_t hash = hash_key(hash_, key);
   for (int tries = 0;; ++tries) {
     std::optional<Header> header = TRY(locate(hash, key, head));
-    if (!header || header->is_deletion) return std::optional<size_t>();
+    if (!header || is_absent(*header)) return std::optional<size_t>();
     Status done = log_.read_value(*header, to);
     if (done.has_value()) return std::optional<size_t>(header->value_bytes);
     if (done.error().code != Code::NotFound || tries == kTriesMax) return done.error();
@@ -113,7 +115,9 @@ Result<std::optional<Entry>> LocalNamespace::find_version(std::string_view key, 
 }
 
 Result<std::optional<Entry>> LocalNamespace::find_at_time(std::string_view key, uint64_t time_ms) const {
-  return walk(key, [&](const Header& header) { return header.time_ms <= time_ms; });
+  Result<std::optional<Entry>> found = walk(key, [&](const Header& header) { return header.time_ms <= time_ms; });
+  if (found.has_value() && *found && (*found)->expiry_ms && *(*found)->expiry_ms <= time_ms) found->reset();
+  return found;
 }
 
 }  // namespace mcloud::kv

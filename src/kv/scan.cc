@@ -33,7 +33,7 @@ std::optional<SegmentView> LocalNamespace::view_of(Position position) const {
 }
 
 Result<bool> LocalNamespace::is_live(const Header& header, BytesView key) const {
-  if (header.is_deletion) return false;
+  if (is_absent(header)) return false;
   return index_.is_live_at(hash_key(hash_, key), header.position);
 }
 
@@ -124,7 +124,8 @@ Result<Entry> LocalNamespace::brief_of(const Header& header, BytesView key) cons
                .sequence = header.sequence,
                .time_ms = header.time_ms,
                .epoch = header.epoch,
-               .is_deletion = header.is_deletion};
+               .is_deletion = header.is_deletion,
+               .expiry_ms = header.expiry_ms};
 }
 
 Result<std::vector<Namespace::Fault>> LocalNamespace::verify(const std::function<bool(double)>& progress) const {

@@ -55,6 +55,12 @@ struct Settings {
   bool is_write_once = false;  // "worm": no update, no delete
 };
 
+// When a version was written and until when it is seen, milliseconds since 1970. nullopt: now; for ever.
+struct Timing {
+  std::optional<uint64_t> time_ms;
+  std::optional<uint64_t> expiry_ms;
+};
+
 // One version of one key.
 struct Entry {
   std::string key;
@@ -66,10 +72,11 @@ struct Entry {
   uint64_t time_ms = 0;              // wall clock of the writer, or what it said
   uint64_t epoch = 0;                // of the writer
   bool is_deletion = false;
+  std::optional<uint64_t> expiry_ms;  // from then on it reads as absent
 };
 
 struct Figures {
-  uint64_t keys = 0;
+  uint64_t keys = 0;  // what has expired counts until the sweeper has removed it, here and in the bytes
   uint64_t live_bytes = 0;   // keys and values that GET can answer
   uint64_t log_bytes = 0;    // on disk
   uint64_t index_bytes = 0;  // in memory
@@ -78,6 +85,7 @@ struct Figures {
   Position end = 0;  // where the next record goes
   Position durable = 0;
   uint64_t epoch = 0;
+  uint64_t expired_keys = 0;     // removed or replaced since it was opened
   uint64_t corrupt_records = 0;  // found and skipped since it was opened
   std::string failure;           // why writes are refused; empty: they are not
 };
@@ -88,13 +96,14 @@ class Namespace;
 class Writer {
  public:
   virtual ~Writer() = default;
-  // The newest version, this writer's own writes included. nullopt: none, or deleted.
+  // The newest version, this writer's own writes included. nullopt: none, deleted or expired.
   virtual Result<std::optional<Entry>> find(std::string_view key) = 0;
-  // Appends. The end of the record: durable when durable_position() >= it. `time_ms` nullopt: now.
+  // Appends. The end of the record: durable when durable_position() >= it.
   // Invalid (sizes; sequence mode: not the next id), Denied (write-once), Exhausted (quota, disk full), Unavailable (an
-  // earlier fsync failed; why is in the message).
-  virtual Result<Position> put(std::string_view key, std::string_view value, std::optional<uint64_t> time_ms = {}) = 0;
-  // NotFound when there is nothing to delete. Denied (write-once).
+  // earlier fsync failed; why is in the message), Unsupported (an expiry where keys do not expire: write-once, sequence
+  // mode).
+  virtual Result<Position> put(std::string_view key, std::string_view value, const Timing& timing = {}) = 0;
+  // NotFound when there is nothing to delete, or it has expired. Denied (write-once).
   virtual Result<Position> remove(std::string_view key, std::optional<uint64_t> time_ms = {}) = 0;
   // Sequence mode: the id of the next new key. Updates and deletions take one too.
   virtual uint64_t next_id() = 0;
@@ -115,12 +124,16 @@ class Namespace {
   virtual Status set_settings(
       const Settings& settings) = 0;  // durable when it returns. Conflict: mode of a used namespace
 
+  // By which keys expire: the wall clock, milliseconds since 1970; never goes back, though the machine's may be set.
+  virtual uint64_t now_ms() const = 0;
+  // As of now: what has expired is absent, whether it has been removed or not.
   virtual Result<std::optional<Entry>> find(std::string_view key) const = 0;
   virtual bool contains(std::string_view key) const = 0;
   // Appends only the value to `to`, for the hot path; nullopt as find(). Returns its size.
   virtual Result<std::optional<size_t>> read_value(std::string_view key, std::string& to) const = 0;
   // Any version: by its place (NotFound; Corrupt when no record begins there), or a key's newest not later than
-  // `sequence` or `time_ms`. A deletion is a version too: look at is_deletion.
+  // `sequence` or `time_ms`. A deletion is a version too: look at is_deletion. By time, what had expired then is absent
+  // (nullopt); by place and by sequence a version is what was written, whatever time did to it.
   virtual Result<Entry> at(Position position) const = 0;
   virtual Result<std::optional<Entry>> find_version(std::string_view key, uint64_t sequence) const = 0;
   virtual Result<std::optional<Entry>> find_at_time(std::string_view key, uint64_t time_ms) const = 0;

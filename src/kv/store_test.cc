@@ -37,7 +37,7 @@ struct Fixture {
   Position put(std::string_view key, std::string_view value, std::optional<uint64_t> time_ms = {}) {
     auto writer = space->writer();
     REQUIRE(writer.has_value());
-    auto end = (*writer)->put(key, value, time_ms);
+    auto end = (*writer)->put(key, value, {.time_ms = time_ms});
     REQUIRE_MESSAGE(end.has_value(), end.error().message);
     auto flushed = (*writer)->flush();
     REQUIRE(flushed.has_value());

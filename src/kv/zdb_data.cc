@@ -76,13 +76,13 @@ void run_set(Call& call) {
   if (!address(call, *writer, addressed)) return;
   if (addressed.existing) {
     if (call.space()->is_write_once) return call.reply.error("Namespace is protected by worm mode");
-    if (addressed.existing->value == call[2]) {
+    if (addressed.existing->value == call[2] && !addressed.existing->expiry_ms) {
       call.round.confirms(addressed.existing->position + 8);  // "unchanged" promises that it is kept
       return call.reply.null();
     }
   }
   std::string_view key = addressed.made.empty() ? call[1] : std::string_view(addressed.made);
-  if (put_or_error(call, *writer, key, call[2], time_ms)) call.reply.bulk(key);
+  if (put_or_error(call, *writer, key, call[2], {.time_ms = time_ms})) call.reply.bulk(key);
 }
 
 void run_get(Call& call) {
