@@ -1,0 +1,148 @@
+#include "cli/kv_options.h"
+
+#include <charconv>
+#include <vector>
+
+#include "io/file.h"
+
+namespace mcloud::cli {
+namespace {
+
+using Options = ServeOptions;
+
+constexpr uint64_t kMebi = 1 << 20;
+constexpr size_t kShownBytes = 60;  // of a wrong value
+
+constexpr ServeOption kOptions[] = {
+    {"data", "DIR", "folder of the store, made when it is not there (needed)", &Options::data},
+    {"listen", "HOST", "address to listen on (127.0.0.1)", &Options::listen},
+    {"port", "N", "port to listen on (9900); 0 takes a free one and prints it", &Options::port, 0, 65535},
+    {"socket", "PATH", "unix socket to listen on too", &Options::socket},
+    {"dialect", "NAME", "0-db (default) or redis", &Options::dialect, 0, 0, "0-db|redis"},
+    {"admin-password-file", "FILE", "who gives this password may manage namespaces; without it all may",
+     &Options::admin_password_file},
+    {"protect", "", "the default namespace is read-only for who is no administrator", &Options::protect},
+    {"durability", "WHEN", "of new namespaces, what OK means: always (on the disk), interval (default), none",
+     &Options::durability, 0, 0, "always|interval|none"},
+    {"interval-ms", "N", "of new namespaces with durability interval: on the disk after so long (1000)",
+     &Options::interval_ms, 1, 3'600'000},
+    {"mode", "MODE", "who makes keys: user, seq (the server) or mixed (each namespace its own; default)",
+     &Options::mode, 0, 0, "user|seq|mixed"},
+    {"threads", "N", "threads that serve connections (1)", &Options::threads, 1, 64},
+    {"connections", "N", "connections at a time (4096)", &Options::connections, 1, 1 << 20},
+    {"memory-mb", "N", "memory for clients' buffers (512)", &Options::memory_mb, 16, 1 << 20},
+    {"segment-mb", "N", "size of the log's files (256)", &Options::segment_mb, 1, 32 << 10},
+};
+
+std::vector<std::string_view> choices_of(const ServeOption& option) {
+  std::vector<std::string_view> choices;
+  for (std::string_view rest = option.choices; !rest.empty();) {
+    size_t end = std::min(rest.find('|'), rest.size());
+    choices.push_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return choices;
+}
+
+Error refuse(const ServeOption& option, std::string_view text, const std::string& where) {
+  return make_error(Code::Invalid, where + ": allowed: " + allowed_values(option) + "; not \"" +
+                                       std::string(text.substr(0, kShownBytes)) + "\"");
+}
+
+// A value that set_option() has let pass, as what it stands for.
+template <typename Value>
+Value chosen(const std::string& word, std::initializer_list<std::pair<std::string_view, Value>> choices) {
+  for (const auto& [name, value] : choices) {
+    if (name == word) return value;
+  }
+  return choices.begin()->second;
+}
+
+Result<std::string> read_password(const std::string& path) {
+  if (path.empty()) return std::string();
+  std::string text = TRY(io::read_file(path, 4096).with_context("admin-password-file"));
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.empty() || text.size() > 128)
+    return make_error(Code::Invalid, "admin-password-file " + path + ": a password has 1 to 128 bytes, in one line");
+  return text;
+}
+
+Result<kv::ServiceOptions> service_options(const ServeOptions& options) {
+  kv::ServiceOptions service;
+  service.folder = options.data;
+  service.protects_default = options.protect;
+  service.memory_bytes_max = options.memory_mb * kMebi;
+  service.admin_password = TRY(read_password(options.admin_password_file));
+  service.dialect = chosen<kv::Dialect>(options.dialect, {{"0-db", kv::Dialect::Zdb}, {"redis", kv::Dialect::Redis}});
+  using Policy = kv::ModePolicy;
+  service.mode = chosen<Policy>(options.mode,
+                                {{"mixed", Policy::Mixed}, {"user", Policy::User}, {"seq", Policy::Sequence}});
+  using Durability = kv::Durability;
+  service.defaults.durability = chosen<Durability>(
+      options.durability,
+      {{"interval", Durability::Interval}, {"always", Durability::Always}, {"none", Durability::None}});
+  service.defaults.interval_ms = options.interval_ms;
+  if (service.mode == Policy::Sequence) service.defaults.mode = kv::KeyMode::Sequence;
+  if (options.protect && service.admin_password.empty())
+    return make_error(Code::Invalid, "protect needs admin-password-file");
+  return service;
+}
+
+}  // namespace
+
+std::span<const ServeOption> serve_options() { return kOptions; }
+
+std::string allowed_values(const ServeOption& option) {
+  if (std::holds_alternative<bool Options::*>(option.member)) return "true or false";
+  if (std::holds_alternative<uint64_t Options::*>(option.member))
+    return std::to_string(option.least) + " to " + std::to_string(option.most);
+  std::vector<std::string_view> choices = choices_of(option);
+  if (choices.empty()) return "a text";
+  std::string text(choices[0]);
+  for (size_t i = 1; i < choices.size(); i++)
+    text += (i + 1 == choices.size() ? " or " : ", ") + std::string(choices[i]);
+  return text;
+}
+
+std::string value_text(const ServeOptions& options, const ServeOption& option) {
+  if (auto flag = std::get_if<bool Options::*>(&option.member)) return options.**flag ? "true" : "false";
+  if (auto number = std::get_if<uint64_t Options::*>(&option.member)) return std::to_string(options.**number);
+  return options.*std::get<std::string Options::*>(option.member);
+}
+
+Status set_option(ServeOptions& options, const ServeOption& option, std::string_view text, const std::string& where) {
+  if (auto flag = std::get_if<bool Options::*>(&option.member)) {
+    if (text != "true" && text != "false") return refuse(option, text, where);
+    options.**flag = text == "true";
+    return {};
+  }
+  if (auto number = std::get_if<uint64_t Options::*>(&option.member)) {
+    uint64_t value = 0;
+    auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+    bool is_whole = failed == std::errc() && end == text.data() + text.size();
+    if (!is_whole || value < option.least || value > option.most) return refuse(option, text, where);
+    options.**number = value;
+    return {};
+  }
+  std::vector<std::string_view> choices = choices_of(option);
+  bool is_allowed = choices.empty();
+  for (std::string_view choice : choices) is_allowed |= choice == text;
+  if (!is_allowed || text.find('\0') != std::string_view::npos) return refuse(option, text, where);
+  options.*std::get<std::string Options::*>(option.member) = text;
+  return {};
+}
+
+Result<kv::ServerOptions> server_options(const ServeOptions& options) {
+  if (options.data.empty())
+    return make_error(Code::Invalid, "data is missing: give --data DIR, or data in the file that --config names");
+  kv::ServerOptions wanted;
+  wanted.host = options.listen;
+  wanted.port = static_cast<uint16_t>(options.port);
+  wanted.socket_path = options.socket;
+  wanted.threads = options.threads;
+  wanted.connections_max = options.connections;
+  wanted.service = TRY(service_options(options));
+  return wanted;
+}
+
+}  // namespace mcloud::cli
