@@ -86,7 +86,9 @@ Status LocalNamespace::set_settings(const Settings& settings) {
   if (settings.mode != this->settings().mode && totals().next_sequence != 1) {
     return make_error(Code::Conflict, "the mode of a namespace that has been written to cannot change");
   }
-  return change_meta([&](Meta& meta) { meta.settings = settings; });
+  TRY(change_meta([&](Meta& meta) { meta.settings = settings; }));
+  is_timer_running_ = false;  // the one that runs may be set to an interval that is longer
+  return {};
 }
 
 Status LocalNamespace::see_epoch(uint64_t epoch) {

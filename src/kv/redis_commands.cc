@@ -18,7 +18,7 @@ constexpr Command kCommands[] = {
     {"CLIENT", -2, 0, redis::run_client},
     {"COMMAND", -1, kRead, redis::run_command},
     {"COMPACT", 1, kAlone, kv::run_compact},
-    {"CONFIG", -2, kRead, redis::run_config},
+    {"CONFIG", -2, kRead | kAlone, redis::run_config},
     {"DBSIZE", 1, kRead | kAlone, redis::run_dbsize},
     {"DECR", 2, kWrite, redis::run_decr},
     {"DECRBY", 3, kWrite, redis::run_decrby},

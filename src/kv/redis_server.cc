@@ -70,6 +70,26 @@ std::string keyspace(Call& call) {
   return text;
 }
 
+void set_config(Call& call) {
+  if (!call.session.is_admin())
+    return call.reply.error("NOPERM this user has no permissions to run the 'config|set' command");
+  if (call.count() != 4 || !equals_ignoring_case(call[2], "appendfsync"))
+    return call.reply.error("ERR Unknown option or number of arguments for CONFIG SET - '" +
+                            std::string(call[2].substr(0, 128)) + "' (offered: appendfsync)");
+  std::optional<Durability> wanted;
+  for (Durability durability : {Durability::Always, Durability::Interval, Durability::None}) {
+    if (equals_ignoring_case(call[3], fsync_word(durability))) wanted = durability;
+  }
+  if (!wanted)
+    return call.reply.error(
+        "ERR CONFIG SET failed (possibly related to argument 'appendfsync') - argument(s) must be one of the "
+        "following: everysec, always, no");
+  call.round.settle();
+  Status changed = call.state().change(*call.space(), [&](Settings& settings) { settings.durability = *wanted; });
+  if (!changed) return call.reply.error(error_text(call.session, changed.error()));
+  call.reply.simple("OK");
+}
+
 }  // namespace
 
 void run_command(Call& call) {
@@ -96,10 +116,11 @@ void run_command(Call& call) {
   }
 }
 
-// CONFIG GET pattern...: what clients look at.
+// CONFIG GET pattern...: what clients look at. CONFIG SET appendfsync: of the selected namespace.
 void run_config(Call& call) {
+  if (equals_ignoring_case(call[1], "SET") && call.count() > 2) return set_config(call);
   if (!equals_ignoring_case(call[1], "GET") || call.count() < 3)
-    return call.reply.error("ERR only CONFIG GET is offered: settings are given when the server starts");
+    return call.reply.error("ERR only CONFIG GET and CONFIG SET are offered");
   const std::pair<std::string_view, std::string_view> kSettings[] = {
       {"appendfsync", fsync_word(call.space()->durability)},
       {"appendonly", "yes"},
@@ -126,7 +147,7 @@ void run_config(Call& call) {
 
 void run_info(Call& call) {
   ServerState& state = call.state();
-  Counters& counters = state.counters();
+  const Counters counters = state.counters();
   Figures figures = call.store().figures();
   std::string text =
       "# Server\r\nredis_version:7.0.0\r\nmcloud_version:" + std::string(kServerVersion) +

@@ -4,6 +4,7 @@
 
 #include "crypto/sha1.h"
 #include "kv/session.h"
+#include "kv/settings_text.h"
 #include "kv/zdb_commands.h"
 
 namespace mcloud::kv::zdb {
@@ -81,10 +82,31 @@ std::string describe(Call& call, Space& space) {
     add_line(text, "index_path: %s\nindex_active: %s\n", folder.c_str(), folder.c_str());
     add_line(text, "data_current_id: 0\ndata_current_offset: %llu\n", wide(figures.end));
   }
+  // Ours, behind what 0-db says: who parses the text counts on its order.
+  text += "durability: " + std::string(durability_word(settings.durability)) + "\n";
+  add_line(text, "interval_ms: %llu\n", wide(settings.interval_ms));
+  text += "history: " + history_text(settings.history) + "\n";
   return text;
 }
 
 using Edit = std::function<void(Settings&)>;
+
+// Of a property that only we have. nullopt: there is none of this name; an empty function: the error is said.
+std::optional<Edit> own_edit_of(Call& call, std::string_view property, std::string_view value) {
+  if (property == "durability") {
+    if (auto wanted = durability_of(value)) return [wanted](Settings& settings) { settings.durability = *wanted; };
+    call.reply.error("Invalid property value (expected: always, interval, none)");
+  } else if (property == "interval") {
+    if (auto wanted = interval_ms_of(value)) return [wanted](Settings& settings) { settings.interval_ms = *wanted; };
+    call.reply.error("Invalid property value (expected: 1 to 3600000 milliseconds)");
+  } else if (property == "history") {
+    if (auto wanted = history_of(value)) return [wanted](Settings& settings) { settings.history = *wanted; };
+    call.reply.error("Invalid property value (expected: forever, last:VERSIONS, newer:MILLISECONDS)");
+  } else {
+    return {};
+  }
+  return Edit();
+}
 
 // nullopt: the error is said, or nothing durable changes.
 std::optional<Edit> edit_of(Call& call, Space& space, std::string_view property, std::string_view value) {
@@ -119,6 +141,8 @@ std::optional<Edit> edit_of(Call& call, Space& space, std::string_view property,
   } else if (property == "freeze") {
     space.is_frozen = is_on;
     call.reply.simple("OK");
+  } else if (std::optional<Edit> own = own_edit_of(call, property, value); own) {
+    if (*own) return own;
   } else {
     call.reply.error("Invalid property");
   }
