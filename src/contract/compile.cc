@@ -5,6 +5,7 @@
 #include "contract/header.h"
 #include "contract/kinds/kind.h"
 #include "contract/kinds/network.h"
+#include "contract/secret_field.h"
 #include "contract/secrets.h"
 #include "crypto/box.h"
 #include "crypto/hash.h"
@@ -100,13 +101,11 @@ Bytes CompileScope::find_previous_box(std::string_view workload, std::string_vie
   if (context_.previous_body == nullptr || !context_.secret_key) return {};
   const pb::WorkloadBody* body = find_body(*context_.previous_body, workload);
   if (body == nullptr) return {};
-  for (const pb::Variable& variable : body->container().environment()) {
-    if (environment_field(variable.name()) == field) return variable.secret().box();
-  }
-  for (const pb::SecretFile& file : body->container().secret_files()) {
-    if (secret_file_field(file.path()) == field) return file.secret().box();
-  }
-  return {};
+  Bytes box;
+  each_secret(*body, [&](const std::string& known, const pb::Secret& secret) {
+    if (known == field) box = secret.box();
+  });
+  return box;
 }
 
 pb::Secret CompileScope::seal(const Workload& workload, std::string field, const Placed<SecretReference>& secret) {

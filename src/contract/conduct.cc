@@ -52,7 +52,7 @@ void check_neighbours(const Contract& contract, const Workload& workload, const 
                       std::string_view list, Report& report) {
   std::string field = "workloads." + workload.name.value + ".placement." + std::string(list);
   for (const Text& name : names) {
-    refer<Container>(contract, name, field, "container", report);
+    refer_any<Container, Kv>(contract, name, field, "container or kv", report);
     if (name.value == workload.name.value) report.add(name.place, field, "names the workload itself");
   }
 }

@@ -60,6 +60,7 @@ pb::Facets said(const pb::Facets& facets) {
   out.clear_claims();
   out.clear_exclusive();
   out.clear_has_health();
+  out.clear_set();
   return out;
 }
 

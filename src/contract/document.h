@@ -134,13 +134,33 @@ struct Volume {
   Placed<uint64_t> size_bytes;
 };
 
+struct Kv {
+  Placed<uint64_t> size_bytes;                   // of live keys and values
+  std::optional<Placed<uint64_t>> disk_bytes;    // of its files, history included
+  std::optional<Placed<pb::KvMode>> mode;
+  std::optional<Placed<pb::KvDurability>> durability;
+  std::optional<Placed<uint64_t>> interval_ms;   // with durability interval
+  pb::KvKeep keep = pb::KV_KEEP_FOREVER;
+  uint64_t keep_amount = 0;                      // versions or ms
+  Placed<uint32_t> followers{0, {}};
+  std::optional<Placed<uint32_t>> min_replicas;
+  std::optional<Placed<SecretReference>> password;
+  bool public_read = false;
+  std::optional<pb::KvDialect> dialect;
+  std::optional<uint32_t> port;
+  std::optional<std::vector<Text>> networks;     // as a container's
+  Resources resources;                           // cpu and memory
+  Placement placement;
+  Conduct conduct;
+};
+
 struct Network {
   std::optional<Text> range;  // IPv4 CIDR
 };
 
 struct Publish {
   Placed<uint32_t> port;  // on the uplink
-  Text target;            // a container workload
+  Text target;            // a container or kv workload
   Text target_port;       // its port's name or number; "" = its only port
 };
 
@@ -150,7 +170,7 @@ struct Unreadable {};
 struct Workload {
   Text name;
   std::string kind;
-  std::variant<Container, Volume, Network, Publish, Unreadable> spec;
+  std::variant<Container, Volume, Network, Publish, Kv, Unreadable> spec;
 };
 
 struct Contract {

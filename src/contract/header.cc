@@ -4,6 +4,7 @@
 
 #include "contract/judge.h"
 #include "contract/kinds/kind.h"
+#include "contract/secret_field.h"
 #include "crypto/hash.h"
 #include "wire/canonical.h"
 
@@ -11,10 +12,9 @@ namespace mcloud::contract {
 namespace {
 
 bool has_secret(const pb::WorkloadBody& workload) {
-  const pb::ContainerBody& body = workload.container();
-  const auto& variables = body.environment();
-  return body.secret_files_size() > 0 ||
-         std::any_of(variables.begin(), variables.end(), [](const pb::Variable& v) { return v.has_secret(); });
+  bool found = false;
+  each_secret(workload, [&](const std::string&, const pb::Secret&) { found = true; });
+  return found;
 }
 
 Status check_workload_body(const SignedScope& scope, const pb::Facets& facets, const pb::WorkloadBody& body) {

@@ -23,6 +23,7 @@ inline constexpr size_t kHeaderBytesMax = 256 << 10;
 inline constexpr size_t kBodyBytesMax = 4 << 20;
 inline constexpr int kWorkloadsMax = 64;
 inline constexpr uint32_t kReplicasMax = 1000;
+inline constexpr uint32_t kSetReplicasMax = 16;    // of a workload with Facets.set
 inline constexpr int kSignersMax = 32;
 inline constexpr uint32_t kWeightMax = 1000;
 inline constexpr int kSpacesMax = 16;

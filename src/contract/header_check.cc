@@ -77,6 +77,14 @@ Status check_placement(const pb::Placement& placement) {
   return {};
 }
 
+// Its members are what the set's record speaks of: each stands for itself.
+Status check_set(const pb::Facets& facets) {
+  TRY(require_bounds({1, kSetReplicasMax}, facets.replicas(), "replicas"));
+  TRY(require_bounds({1, facets.replicas()}, facets.set().copies(), "set.copies"));
+  TRY(require(facets.with().empty(), "set", "nothing may be with its replicas"));
+  return require(facets.on_node_loss() != pb::NODE_LOSS_START_EMPTY, "on_node_loss", "no member of a set starts empty");
+}
+
 // What can be judged without looking at other workloads.
 Status check_alone(const pb::Facets& facets) {
   TRY(require(facets.kind().size() <= kKindBytesMax && kNameRule.holds(facets.kind()), "kind", "is not a kind's name"));
@@ -97,6 +105,7 @@ Status check_alone(const pb::Facets& facets) {
   uint32_t unavailable_max = std::max(1u, facets.replicas());
   TRY(require_bounds({1, unavailable_max}, facets.update().max_unavailable(), "update.max_unavailable"));
   TRY(require_bounds({0, 3'600'000}, facets.update().healthy_after_ms(), "update.healthy_after_ms"));
+  if (facets.has_set()) TRY(check_set(facets));
   TRY(require_words(facets.with(), kNameRule, kListMax, "with"));
   TRY(require_words(facets.claims(), kClaimRule, kListMax, "claims"));
   return require_words(facets.spaces(), kNameRule, kSpacesMax, "spaces");
@@ -108,6 +117,7 @@ Status check_follower(const pb::Facets& leader, const pb::Facets& follower) {
   std::string field = "with \"" + follower.name() + "\"";
   TRY(require(follower.name() != leader.name(), field, "names itself"));
   TRY(require(follower.with().empty(), field, "leads others"));
+  TRY(require(!follower.has_set(), field, "is a replica set"));
   TRY(require(follower.replicas() == leader.replicas(), field, "has other replicas"));
   TRY(require(wire::encode(follower.placement()) == wire::encode(leader.placement()), field, "has another placement"));
   TRY(require(wire::encode(follower.update()) == wire::encode(leader.update()), field, "has another update"));

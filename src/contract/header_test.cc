@@ -32,6 +32,8 @@ pb::ContainerBody& container(pb::ContractBody& body, std::string_view name) {
   return *workload(body, name).mutable_container();
 }
 
+pb::KvBody& kv(pb::ContractBody& body, std::string_view name) { return *workload(body, name).mutable_kv(); }
+
 struct HeaderLie {
   const char* what;
   std::function<void(pb::ContractHeader&)> tell;
@@ -127,6 +129,17 @@ const HeaderLie kHeaderLies[] = {
     {"a follower that waits", [](H& h) { facets(h, "data").set_on_node_loss(pb::NODE_LOSS_WAIT); }},
     {"a claim without a slash", [](H& h) { facets(h, "web").set_claims(0, "tcp8080"); }},
     {"a claim twice", [](H& h) { facets(h, "web").add_claims("udp/53"); }},
+    {"a set of nobody", [](H& h) { facets(h, "store").set_replicas(0); }},
+    {"a set of too many", [](H& h) { facets(h, "store").set_replicas(17); }},
+    {"a set without copies", [](H& h) { facets(h, "store").mutable_set()->set_copies(0); }},
+    {"a set of more copies than replicas", [](H& h) { facets(h, "store").mutable_set()->set_copies(4); }},
+    {"a set that starts empty", [](H& h) { facets(h, "store").set_on_node_loss(pb::NODE_LOSS_START_EMPTY); }},
+    {"a set that leads", [](H& h) {
+       pb::Facets copy = facets(h, "db");
+       copy.mutable_set()->set_copies(1);
+       facets(h, "db") = copy;
+     }},
+    {"a follower that is a set", [](H& h) { facets(h, "data").mutable_set()->set_copies(1); }},
     {"a space that is not there", [](H& h) { facets(h, "web").set_spaces(0, "another"); }},
     {"a range with host bits", [](H& h) { h.mutable_spaces(0)->set_range("10.7.0.1/16"); }},
     {"a range that is no range", [](H& h) { h.mutable_spaces(0)->set_range("everywhere"); }},
@@ -197,6 +210,28 @@ const BodyLie kBodyLies[] = {
     {"a port of another", [](B& b) { workload(b, "site").mutable_publish()->set_target("cache"); }},
     {"a port the target has not", [](B& b) { workload(b, "site").mutable_publish()->set_target_port(81); }},
     {"one port published twice", [](B& b) { workload(b, "site").mutable_publish()->set_port(8081); }},
+    {"a publication of a kv's other port", [](B& b) { workload(b, "keys").mutable_publish()->set_target_port(1); }},
+    {"a publication of a kv by udp", [](B& b) { workload(b, "keys").mutable_publish()->set_protocol("udp"); }},
+    {"a kv without a size", [](B& b) { kv(b, "store").set_size_bytes(0); }},
+    {"a kv larger than its disk", [](B& b) { kv(b, "store").set_size_bytes(9ull << 30); }},
+    {"a kv with another disk", [](B& b) { kv(b, "store").set_disk_bytes(7ull << 30); }},
+    {"a kv without a mode", [](B& b) { kv(b, "store").clear_mode(); }},
+    {"a kv of an unknown mode", [](B& b) { kv(b, "store").set_mode(static_cast<pb::KvMode>(7)); }},
+    {"a kv without durability", [](B& b) { kv(b, "store").clear_durability(); }},
+    {"an interval that means nothing", [](B& b) { kv(b, "store").set_interval_ms(1000); }},
+    {"no interval", [](B& b) { kv(b, "ids").set_interval_ms(0); }},
+    {"a kv without history", [](B& b) { kv(b, "store").clear_history(); }},
+    {"a history of nothing", [](B& b) { kv(b, "store").mutable_history()->set_amount(0); }},
+    {"a history for an age", [](B& b) { kv(b, "ids").mutable_history()->set_amount(~0ull); }},
+    {"everything for ever and an amount", [](B& b) { kv(b, "store").mutable_history()->set_keep(pb::KV_KEEP_FOREVER); }},
+    {"more copies than the header says", [](B& b) { kv(b, "store").set_min_replicas(2); }},
+    {"fewer copies than the header says", [](B& b) { kv(b, "store").set_min_replicas(0); }},
+    {"copies that are never fsynced", [](B& b) { kv(b, "store").set_durability(pb::KV_DURABILITY_NONE); }},
+    {"an empty password box", [](B& b) { kv(b, "store").mutable_password()->clear_box(); }},
+    {"public without a password", [](B& b) { kv(b, "store").clear_password(); }},
+    {"a kv without a dialect", [](B& b) { kv(b, "store").clear_dialect(); }},
+    {"a kv at port 0", [](B& b) { kv(b, "store").set_port(0); }},
+    {"a kv at port 65536", [](B& b) { kv(b, "store").set_port(65536); }},
     {"another protocol", [](B& b) { workload(b, "site").mutable_publish()->set_protocol("udp"); }},
 };
 
@@ -250,6 +285,19 @@ TEST_CASE("a header that disagrees with the body is refused with the body") {
          space.set_range("10.99.0.0/16");
        }},
       {"secrets", [](H& h) { h.set_sealed_secrets(false); }},
+      {"a kv that is no set", [](H& h) { facets(h, "store").clear_set(); }},
+      {"a kv with other copies", [](H& h) { facets(h, "store").mutable_set()->set_copies(3); }},
+      {"an exclusive kv with followers", [](H& h) { facets(h, "store").set_exclusive(true); }},
+      {"a lone kv that is not exclusive", [](H& h) { facets(h, "ids").set_exclusive(false); }},
+      {"a kv with followers that waits", [](H& h) { facets(h, "store").set_on_node_loss(pb::NODE_LOSS_WAIT); }},
+      {"a lone kv that moves", [](H& h) { facets(h, "ids").set_on_node_loss(pb::NODE_LOSS_MOVE); }},
+      {"members on one node", [](H& h) { facets(h, "store").mutable_placement()->set_spread(pb::SPREAD_PREFER); }},
+      {"two members down at once", [](H& h) { facets(h, "store").mutable_update()->set_max_unavailable(2); }},
+      {"a kv without health", [](H& h) { facets(h, "store").set_has_health(false); }},
+      {"a kv with less disk", [](H& h) { facets(h, "store").mutable_demand()->set_disk_bytes(1 << 20); }},
+      {"a kv without memory", [](H& h) { facets(h, "store").mutable_demand()->set_memory_bytes(0); }},
+      {"a kv in no network", [](H& h) { facets(h, "ids").clear_spaces(); }},
+      {"a kv whose port nobody claims", [](H& h) { facets(h, "store").clear_claims(); }},
       {"no memory", [](H& h) { facets(h, "web").mutable_demand()->set_memory_bytes(0); }},
   };
   for (const HeaderLie& lie : lies) {

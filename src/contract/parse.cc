@@ -7,9 +7,9 @@
 #include "contract/field_reader.h"
 #include "contract/header.h"
 #include "contract/judge.h"
-#include "contract/kinds/container.h"
 #include "contract/kinds/kind.h"
 #include "contract/kinds/network.h"
+#include "contract/kinds/reachable.h"
 #include "contract/reference.h"
 
 namespace mcloud::contract {
@@ -111,14 +111,14 @@ void read_workloads(MapReader& fields, Contract& contract) {
             [](const Workload& a, const Workload& b) { return a.name.value < b.name.value; });
 }
 
-// A container that says nothing about networks stands in the contract's only one, else in "default",
+// What says nothing about networks stands in the contract's only one, else in "default",
 // which then exists as if it had been written.
 void add_default_network(Contract& contract, Report& report) {
   Place place;
   bool needed = false;
   for (const Workload& workload : contract.workloads) {
-    const Container* container = std::get_if<Container>(&workload.spec);
-    if (container == nullptr || !contains(spaces_of(contract, *container), kDefaultNetwork)) continue;
+    std::optional<Reachable> found = reachable(workload);
+    if (!found || !contains(spaces_of(contract, *found->networks), kDefaultNetwork)) continue;
     if (!needed) place = workload.name.place;
     needed = true;
   }

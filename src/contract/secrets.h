@@ -29,10 +29,11 @@ SecretScope secret_scope(std::string_view chain_id, const pb::ContractHeader& he
 
 struct SecretPlace {
   std::string workload;
-  std::string field;  // environment_field() or secret_file_field()
+  std::string field;  // environment_field(), secret_file_field() or kPasswordField
 };
 std::string environment_field(std::string_view variable);  // "environment.TOKEN"
 std::string secret_file_field(std::string_view path);      // "secret_files./run/secrets/token"
+inline constexpr std::string_view kPasswordField = "password";  // of a kv
 
 // Invalid when the value or a part of scope or place is out of bounds.
 Result<Bytes> encrypt_secret(BytesView key, const SecretScope& scope, const SecretPlace& place, BytesView value);

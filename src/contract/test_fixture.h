@@ -147,9 +147,39 @@ workloads:
     networks: [backend]
     ports: {redis: 6379}
     health: {tcp: {port: 6379}}
+  ids:
+    kind: kv
+    size: 64MiB
+    mode: sequence
+    durability: interval
+    interval: 2s
+    history: {newer: 30d}
+    dialect: 0-db
+    networks: [backend]
+    on_node_loss: wait
+  keys: {kind: publish, port: 6379, to: store}
   names: {kind: publish, port: 53, to: "web:dns"}
   site: {kind: publish, port: 8080, to: "web:http"}
   site-too: {kind: publish, port: 8081, to: "web:80"}
+  store:
+    kind: kv
+    size: 1GiB
+    disk: 8GiB
+    mode: user
+    durability: always
+    history: {last: 5}
+    followers: 2
+    min_replicas: 1
+    password: {secret: "env:PASSWORD"}
+    public: true
+    dialect: redis
+    port: 6380
+    networks: [backend, front]
+    resources: {cpu: "0.5", memory: 512MiB}
+    placement: {farms: [home], apart: [db]}
+    on_node_loss: move
+    on_isolation: run
+    update: {healthy_after: 2s}
 )";
 
 }  // namespace mcloud::contract::fixture

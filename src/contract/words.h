@@ -26,4 +26,11 @@ inline constexpr std::array<Word<pb::MassLoss>, 2> kMassLossWords = {
 inline constexpr std::array<Word<pb::RestartWhen>, 3> kRestartWords = {
     {{"always", pb::RESTART_ALWAYS}, {"on-failure", pb::RESTART_ON_FAILURE}, {"never", pb::RESTART_NEVER}}};
 
+inline constexpr std::array<Word<pb::KvMode>, 2> kKvModeWords = {
+    {{"user", pb::KV_MODE_USER}, {"sequence", pb::KV_MODE_SEQUENCE}}};
+inline constexpr std::array<Word<pb::KvDurability>, 3> kKvDurabilityWords = {
+    {{"always", pb::KV_DURABILITY_ALWAYS}, {"interval", pb::KV_DURABILITY_INTERVAL}, {"none", pb::KV_DURABILITY_NONE}}};
+inline constexpr std::array<Word<pb::KvDialect>, 2> kKvDialectWords = {
+    {{"redis", pb::KV_DIALECT_REDIS}, {"0-db", pb::KV_DIALECT_ZDB}}};
+
 }  // namespace mcloud::contract

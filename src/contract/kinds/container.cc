@@ -6,7 +6,7 @@
 
 #include "base/units.h"
 #include "contract/conduct.h"
-#include "contract/kinds/network.h"
+#include "contract/kinds/reachable.h"
 #include "contract/reference.h"
 
 namespace mcloud::contract {
@@ -19,7 +19,7 @@ void check_health(const Contract& contract, const Workload& workload, const Cont
   if (!container.health || container.health->how == HealthCheck::How::Exec) return;
   const HealthCheck& health = *container.health;
   std::string field = "workloads." + workload.name.value + ".health";
-  if (spaces_of(contract, container).empty()) {
+  if (spaces_of(contract, container.networks).empty()) {
     report.add(health.place, field, "nothing can reach a container without a network", {"exec: [command]", ""});
   }
   if (health.port.value.empty() || parse_port(health.port.value)) return;
@@ -81,20 +81,20 @@ const Kind kContainerKind = {
 
 void check_container(const Contract& contract, const Workload& workload, Report& report) {
   const Container& container = std::get<Container>(workload.spec);
-  if (container.networks) {
-    for (const Text& name : *container.networks) {
-      refer<Network>(contract, name, "workloads." + workload.name.value + ".networks", "network", report);
-    }
-  }
+  check_networks(contract, workload, container.networks, report);
   check_mounts(contract, workload, container, report);
   check_health(contract, workload, container, report);
   check_placement(contract, workload, container.placement, report);
   check_conduct(workload, container.conduct, container.replicas.value, mounts_volume(container), report);
 }
 
+bool is_named(const Port& port, std::string_view name_or_number) {
+  return port.name == name_or_number || std::to_string(port.number) == name_or_number;
+}
+
 const Port* find_port(const Container& container, std::string_view name_or_number) {
   for (const Port& port : container.ports) {
-    if (port.name == name_or_number || std::to_string(port.number) == name_or_number) return &port;
+    if (is_named(port, name_or_number)) return &port;
   }
   return nullptr;
 }
@@ -107,17 +107,6 @@ bool mounts_volume(const Container& container) {
 bool writes_volume(const Container& container) {
   auto is_writable = [](const Mount& mount) { return mount.volume.has_value() && !mount.read_only; };
   return std::any_of(container.mounts.begin(), container.mounts.end(), is_writable);
-}
-
-std::vector<std::string> spaces_of(const Contract& contract, const Container& container) {
-  if (!container.networks) {
-    std::vector<std::string> networks = names_of<Network>(contract);
-    if (networks.size() == 1) return networks;
-    return {std::string(kDefaultNetwork)};
-  }
-  std::set<std::string> names;
-  for (const Text& name : *container.networks) names.insert(name.value);
-  return {names.begin(), names.end()};
 }
 
 }  // namespace mcloud::contract

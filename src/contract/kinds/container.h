@@ -41,10 +41,9 @@ void compile_container(CompileScope& scope, const Workload& workload, pb::Facets
 Status validate_container(const SignedScope& scope, const pb::Facets& facets, const pb::WorkloadBody& body);
 
 // By name or number; nullptr when the container has no such port.
+bool is_named(const Port& port, std::string_view name_or_number);
 const Port* find_port(const Container& container, std::string_view name_or_number);
 bool mounts_volume(const Container& container);
 bool writes_volume(const Container& container);
-// The address spaces it stands in, sorted: what it names, else the contract's only network, else "default".
-std::vector<std::string> spaces_of(const Contract& contract, const Container& container);
 
 }  // namespace mcloud::contract

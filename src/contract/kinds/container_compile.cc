@@ -4,6 +4,7 @@
 #include "contract/conduct.h"
 #include "contract/kinds/container.h"
 #include "contract/kinds/publish.h"
+#include "contract/kinds/reachable.h"
 #include "contract/secrets.h"
 
 namespace mcloud::contract {
@@ -142,7 +143,7 @@ void compile_facets(CompileScope& scope, const Workload& workload, const Contain
   }
   facets.mutable_with()->Assign(volumes.begin(), volumes.end());
   for (std::string& claim : claims_on(contract, workload.name.value)) facets.add_claims(std::move(claim));
-  for (std::string& space : spaces_of(contract, container)) facets.add_spaces(std::move(space));
+  for (std::string& space : spaces_of(contract, container.networks)) facets.add_spaces(std::move(space));
   facets.set_has_health(container.health.has_value());
   compile_placement(scope, workload, container.placement, facets);
   compile_conduct(container.conduct, mounts_volume(container), facets);

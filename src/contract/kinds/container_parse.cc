@@ -5,7 +5,7 @@
 #include "contract/conduct.h"
 #include "contract/header.h"
 #include "contract/kinds/container.h"
-#include "contract/reference.h"
+#include "contract/secret_field.h"
 
 namespace mcloud::contract {
 namespace {
@@ -23,25 +23,6 @@ void check_key(const Text& key, const Cursor& value, const Rule& rule) {
   if (!rule.holds(key.value)) {
     value.report().add(key.place, value.path(), "is not allowed here", {std::string(rule.allowed), ""});
   }
-}
-
-std::optional<Placed<SecretReference>> read_secret(const Cursor& cursor) {
-  static constexpr std::string_view kAllowed = "env:NAME, file:PATH, value:TEXT";
-  std::optional<Text> text = cursor.text();
-  if (!text) return std::nullopt;
-  using From = SecretReference::From;
-  for (auto [prefix, from] : {std::pair<std::string_view, From>{"env:", From::Environment},
-                              {"file:", From::File},
-                              {"value:", From::Value}}) {
-    if (!text->value.starts_with(prefix)) continue;
-    std::string rest = text->value.substr(prefix.size());
-    if (rest.empty() && from != From::Value) break;
-    if (from == From::Environment && !kVariableNameRule.holds(rest)) break;
-    return Placed<SecretReference>{{from, std::move(rest)}, text->place};
-  }
-  // The text itself is not shown: somebody may have put the secret here.
-  cursor.complain("does not say where the secret is", {std::string(kAllowed), ""});
-  return std::nullopt;
 }
 
 std::vector<Variable> read_environment(const Cursor& cursor) {

@@ -4,18 +4,13 @@
 #include "contract/judge.h"
 #include "contract/kinds/container.h"
 #include "contract/kinds/publish.h"
+#include "contract/secret_field.h"
 #include "contract/secrets.h"
 
 namespace mcloud::contract {
 namespace {
 
 namespace bounds = container_bounds;
-
-Status check_secret(const pb::Secret& secret, const std::string& field) {
-  constexpr size_t kOverhead = 24 + 16;  // nonce and tag of crypto::encrypt
-  size_t size = secret.box().size();
-  return require(size >= kOverhead && size <= kSecretBytesMax + kOverhead, field, "not a secret box");
-}
 
 template <typename List>
 Status check_arguments(const List& list, bool set, const std::string& field) {

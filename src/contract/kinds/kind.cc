@@ -3,6 +3,7 @@
 #include <array>
 
 #include "contract/kinds/container.h"
+#include "contract/kinds/kv.h"
 #include "contract/kinds/network.h"
 #include "contract/kinds/publish.h"
 #include "contract/kinds/volume.h"
@@ -10,7 +11,7 @@
 namespace mcloud::contract {
 
 std::span<const Kind> kinds() {
-  static const std::array<Kind, 4> kKinds = {kContainerKind, kNetworkKind, kPublishKind, kVolumeKind};
+  static const std::array<Kind, 5> kKinds = {kContainerKind, kKvKind, kNetworkKind, kPublishKind, kVolumeKind};
   return kKinds;
 }
 

@@ -2,7 +2,7 @@
 
 #include "contract/conduct.h"
 #include "contract/judge.h"
-#include "contract/kinds/container.h"
+#include "contract/kinds/reachable.h"
 #include "contract/reference.h"
 
 namespace mcloud::contract {
@@ -29,8 +29,8 @@ void parse_network(MapReader& fields, Workload& workload) {
 uint64_t replicas_in(const Contract& contract, const std::string& space) {
   uint64_t replicas = 0;
   for (const Workload& workload : contract.workloads) {
-    const Container* container = std::get_if<Container>(&workload.spec);
-    if (container != nullptr && contains(spaces_of(contract, *container), space)) replicas += container->replicas.value;
+    std::optional<Reachable> found = reachable(workload);
+    if (found && contains(spaces_of(contract, *found->networks), space)) replicas += found->replicas;
   }
   return replicas;
 }

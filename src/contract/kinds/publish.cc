@@ -7,6 +7,7 @@
 #include "contract/header.h"
 #include "contract/judge.h"
 #include "contract/kinds/container.h"
+#include "contract/kinds/reachable.h"
 #include "contract/reference.h"
 
 namespace mcloud::contract {
@@ -31,12 +32,12 @@ void parse_publish(MapReader& fields, Workload& workload) {
   workload.spec = std::move(publish);
 }
 
-void check_target_port(const Contract& contract, const Container& target, const Publish& publish,
+void check_target_port(const Contract& contract, const Reachable& target, const Publish& publish,
                        const std::string& field, Report& report) {
-  if (spaces_of(contract, target).empty()) {
+  if (spaces_of(contract, *target.networks).empty()) {
     report.add(publish.target.place, field, "\"" + publish.target.value + "\" stands in no network");
   }
-  if (published_port(contract, publish) != nullptr) return;
+  if (published_port(contract, publish)) return;
   std::vector<std::string> names;
   for (const Port& port : target.ports) names.push_back(port.name);
   std::string target_name = "\"" + publish.target.value + "\"";
@@ -56,17 +57,17 @@ void check_publish(const Contract& contract, const Workload& workload, Report& r
   const Publish& publish = std::get<Publish>(workload.spec);
   std::string field = "workloads." + workload.name.value;
   if (publish.target.value.empty()) return;
-  const Container* target = refer<Container>(contract, publish.target, field + ".to", "container", report);
+  const Workload* target = refer_any<Container, Kv>(contract, publish.target, field + ".to", "container or kv", report);
   if (target == nullptr) return;
-  check_target_port(contract, *target, publish, field + ".to", report);
-  const Port* port = published_port(contract, publish);
-  if (port == nullptr || publish.port.value == 0) return;
+  check_target_port(contract, *reachable(*target), publish, field + ".to", report);
+  std::optional<Port> port = published_port(contract, publish);
+  if (!port || publish.port.value == 0) return;
   for (const Workload& other : contract.workloads) {
     if (&other == &workload) break;
     const Publish* taken = std::get_if<Publish>(&other.spec);
     if (taken == nullptr || taken->port.value != publish.port.value) continue;
-    const Port* taken_port = published_port(contract, *taken);
-    if (taken_port == nullptr || taken_port->protocol != port->protocol) continue;
+    std::optional<Port> taken_port = published_port(contract, *taken);
+    if (!taken_port || taken_port->protocol != port->protocol) continue;
     report.add(publish.port.place, field + ".port",
                claim_name(port->protocol, publish.port.value) + " is published by \"" + other.name.value + "\" already");
   }
@@ -78,7 +79,7 @@ void compile_publish(CompileScope& scope, const Workload& workload, pb::Facets& 
   pb::PublishBody& out = *body.mutable_publish();
   out.set_port(publish.port.value);
   out.set_target(publish.target.value);
-  if (const Port* port = published_port(scope.contract(), publish)) {
+  if (std::optional<Port> port = published_port(scope.contract(), publish)) {
     out.set_protocol(port->protocol);
     out.set_target_port(port->number);
   }
@@ -91,11 +92,12 @@ Status validate_publish(const SignedScope& scope, const pb::Facets& facets, cons
   TRY(require_bounds({1, 65535}, body.target_port(), "target_port"));
   TRY(require_rule(kProtocolRule, body.protocol(), "protocol"));
   const pb::WorkloadBody* target = find_body(scope.body, body.target());
-  TRY(require(target != nullptr && target->has_container(), "target", "there is no container of this name"));
+  TRY(require(target != nullptr && (target->has_container() || target->has_kv()), "target",
+              "there is no container or kv of this name"));
   auto is_target_port = [&](const pb::Port& port) {
     return port.number() == body.target_port() && port.protocol() == body.protocol();
   };
-  const auto& ports = target->container().ports();
+  const std::vector<pb::Port> ports = ports_of(*target);
   TRY(require(std::any_of(ports.begin(), ports.end(), is_target_port), "target_port", "the target has no such port"));
   const pb::Facets* target_facets = find_facets(scope.header, body.target());
   TRY(require(target_facets != nullptr && target_facets->spaces_size() > 0, "target", "stands in no network"));
@@ -127,27 +129,31 @@ const Kind kPublishKind = {
     .live_fields = {},
 };
 
-const Port* published_port(const Contract& contract, const Publish& publish) {
-  const Container* target = contract.find_as<Container>(publish.target.value);
-  if (target == nullptr) return nullptr;
-  if (!publish.target_port.value.empty()) return find_port(*target, publish.target_port.value);
-  return target->ports.size() == 1 ? &target->ports.front() : nullptr;
+std::optional<Port> published_port(const Contract& contract, const Publish& publish) {
+  const Workload* workload = contract.find(publish.target.value);
+  std::optional<Reachable> target = workload == nullptr ? std::nullopt : reachable(*workload);
+  if (!target) return std::nullopt;
+  if (publish.target_port.value.empty() && target->ports.size() != 1) return std::nullopt;
+  for (const Port& port : target->ports) {
+    if (publish.target_port.value.empty() || is_named(port, publish.target_port.value)) return port;
+  }
+  return std::nullopt;
 }
 
-std::vector<std::string> claims_on(const Contract& contract, std::string_view container) {
+std::vector<std::string> claims_on(const Contract& contract, std::string_view target) {
   std::set<std::string> claims;
   for (const Workload& workload : contract.workloads) {
     const Publish* publish = std::get_if<Publish>(&workload.spec);
-    if (publish == nullptr || publish->target.value != container) continue;
-    if (const Port* port = published_port(contract, *publish)) claims.insert(claim_name(port->protocol, publish->port.value));
+    if (publish == nullptr || publish->target.value != target) continue;
+    if (std::optional<Port> port = published_port(contract, *publish)) claims.insert(claim_name(port->protocol, publish->port.value));
   }
   return {claims.begin(), claims.end()};
 }
 
-std::vector<std::string> claims_on(const pb::ContractBody& body, std::string_view container) {
+std::vector<std::string> claims_on(const pb::ContractBody& body, std::string_view target) {
   std::set<std::string> claims;
   for (const pb::WorkloadBody& workload : body.workloads()) {
-    if (!workload.has_publish() || workload.publish().target() != container) continue;
+    if (!workload.has_publish() || workload.publish().target() != target) continue;
     claims.insert(claim_name(workload.publish().protocol(), workload.publish().port()));
   }
   return {claims.begin(), claims.end()};

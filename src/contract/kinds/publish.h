@@ -2,6 +2,7 @@
 // claim on the target workload; there is nothing to place.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,9 @@ namespace mcloud::contract {
 extern const Kind kPublishKind;
 
 // The port of the target that is published, when everything it names is there.
-const Port* published_port(const Contract& contract, const Publish& publish);
-// What publications claim on the nodes of `container`: "tcp/8080", sorted.
-std::vector<std::string> claims_on(const Contract& contract, std::string_view container);
-std::vector<std::string> claims_on(const pb::ContractBody& body, std::string_view container);
+std::optional<Port> published_port(const Contract& contract, const Publish& publish);
+// What publications claim on the nodes of `target`: "tcp/8080", sorted.
+std::vector<std::string> claims_on(const Contract& contract, std::string_view target);
+std::vector<std::string> claims_on(const pb::ContractBody& body, std::string_view target);
 
 }  // namespace mcloud::contract
