@@ -90,10 +90,8 @@ class RealAgent final : public Agent {
 
  private:
   static size_t jobs_max(const Reconciler::Limits& limits) {
-    return limits.start_jobs + limits.stop_jobs + limits.image_jobs + limits.probes + limits.measures + 1;
+    return limits.start_jobs + limits.stop_jobs + limits.image_jobs + limits.probes + limits.measures + limits.asks + 1;
   }
-  // They come all the time.
-  static bool is_look(JobKind kind) { return kind == JobKind::Probe || kind == JobKind::Measure; }
   uint64_t now() const { return ports_.clock.monotonic_ms(); }
 
   // ---- the ledger --------------------------------------------------------------------------------
@@ -260,6 +258,7 @@ class RealAgent final : public Agent {
           log::info("node", std::string(job_name(job.kind)) + " done",
                     {{"replica", describe(job.replica)}, {"ms", std::to_string(now() - begun)}});
         }
+        if (job.kind == JobKind::AskMember) note_group(job, outcome);
         on_done(job, outcome);
       });
     });
@@ -269,8 +268,16 @@ class RealAgent final : public Agent {
         [this, job] { on_done(job, {.status = make_error(Code::Unavailable, "no thread is free"), .networks = {}}); });
   }
 
+  // Questions are asked all the time; what a member was told is worth a line.
+  static void note_group(const Job& job, const JobOutcome& outcome) {
+    if (job.group.verb == GroupVerb::Status) return;
+    std::string result = outcome.status.has_value() ? outcome.group.reason : outcome.status.error().message;
+    log::info("node", "told a member",
+              {{"replica", describe(job.replica)}, {"command", describe(job.group)}, {"result", result}});
+  }
+
   void on_done(const Job& job, const JobOutcome& outcome) {
-    if (!outcome.status.has_value() && job.kind != JobKind::Probe) {
+    if (!outcome.status.has_value() && job.kind != JobKind::Probe && job.kind != JobKind::AskMember) {
       log::warning("node", std::string(job_name(job.kind)) + " failed",
                    {{"replica", describe(job.replica)}, {"reason", outcome.status.error().message}});
     }

@@ -40,6 +40,7 @@ struct AgentPorts {
   Containers& containers;
   Volumes& volumes;
   Networks& networks;
+  SetMembers* members = nullptr;   // may be absent: then no replica set is led here
   Telemetry* telemetry = nullptr;  // may be absent
   ledger::Client& follow;          // waits for heads
   ledger::Client& read;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "io/file.h"
 #include "node/container_spec.h"
+#include "node/kv_adapter.h"
 #include "node/project_quota.h"
 #include "runtime/probe.h"
 #include "wire/canonical.h"
@@ -30,12 +31,25 @@ runtime::Probe probe_of(const ContainerTask& task) {
 }  // namespace
 
 Result<std::unique_ptr<ContainerAdapter>> ContainerAdapter::open(runtime::Runtime& runtime, image::Images& images,
-                                                                 Options options) {
+                                                                 BuiltinImage& builtin, Options options) {
   TRY(io::make_folders(options.disk_folder, 0700));
   TRY(io::make_folders(options.record_folder, 0700));
-  auto adapter = std::unique_ptr<ContainerAdapter>(new ContainerAdapter(runtime, images, std::move(options)));
+  TRY(io::make_folders(options.control_folder, 0700));
+  auto adapter =
+      std::unique_ptr<ContainerAdapter>(new ContainerAdapter(runtime, images, builtin, std::move(options)));
   adapter->has_quota_ = has_project_quota(adapter->options_.disk_folder);
+  TRY(adapter->sweep_builtin());
   return adapter;
+}
+
+// Containers here say which root they were started on, also those that will be gone on with.
+Status ContainerAdapter::sweep_builtin() {
+  std::set<std::string> used;
+  for (const std::string& id : TRY(io::list_folder(options_.disk_folder))) {
+    auto root = io::read_file(disk_of(id) + "/image", 8192);
+    if (root.has_value()) used.insert(*root);
+  }
+  return builtin_.sweep(used);
 }
 
 Result<pb::LocalContainer> ContainerAdapter::read_record(const std::string& id) const {
@@ -62,6 +76,10 @@ Result<std::vector<FoundContainer>> ContainerAdapter::list() {
 }
 
 Status ContainerAdapter::prepare_image(const ContainerTask& task) {
+  if (task.built_in) {
+    auto built = builtin_.prepare();
+    return built.has_value() ? Status() : Status(built.error());
+  }
   const pb::Image& image = task.container->image();
   auto prepared = images_.prepare(image.source(), image.digest());
   if (!prepared.has_value()) return prepared.error();
@@ -102,6 +120,14 @@ Status ContainerAdapter::make_disk(const ContainerTask& task) const {
   return {};
 }
 
+Result<image::PreparedImage> ContainerAdapter::image_of(const ContainerTask& task) {
+  if (task.built_in) return builtin_.prepare();
+  Result<image::PreparedImage> found = images_.find(task.container->image().digest());
+  // Dropped since it was prepared: preparing it again heals that.
+  if (!found.has_value()) return make_error(Code::Unavailable, found.error().message);
+  return found;
+}
+
 Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
   std::string id = task.container_id();
   if (auto left = runtime_.status(id); left.has_value() || left.error().code != Code::NotFound) {
@@ -110,17 +136,16 @@ Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
     }
     TRY(runtime_.remove(id).with_context("remove what was left"));
   }
-  Result<image::PreparedImage> found = images_.find(task.container->image().digest());
-  // Dropped since it was prepared: preparing it again heals that.
-  if (!found.has_value()) return make_error(Code::Unavailable, found.error().message);
-  const image::PreparedImage& image = *found;
+  image::PreparedImage image = TRY(image_of(task));
   ContainerSurroundings surroundings{
-      .chain_id = options_.chain_id, .disk_folder = disk_of(id), .volume_folder = options_.volume_folder};
+      .chain_id = options_.chain_id, .disk_folder = disk_of(id), .volume_folder = options_.volume_folder,
+      .control_folder = control_of(id)};
   if (!task.addresses.empty()) surroundings.network_namespace = options_.netns_folder + "/mcloud-" + id;
   if (auto resolver = io::read_file(options_.resolver_file, 64 << 10); resolver.has_value())
     surroundings.resolver = *resolver;
   runtime::ContainerSpec spec = TRY(container_spec(task, image, surroundings));
   TRY(make_disk(task));
+  if (task.built_in) TRY(make_control_folder(control_of(id), task.base_uid));
   TRY(write_record(task, restarts));
   Status started = runtime_.start(spec);
   if (started.has_value()) return {};
@@ -140,6 +165,7 @@ Status ContainerAdapter::stop(const std::string& id, uint64_t grace_ms) {
                  {{"container", id}, {"reason", stopped.error().message}});
   }
   TRY(runtime_.remove(id));
+  TRY(io::remove_tree(control_of(id)));
   return io::remove_tree(record_file(id));
 }
 
@@ -153,6 +179,10 @@ Status ContainerAdapter::adopt(const std::string& id, uint64_t epoch, uint64_t v
 Result<runtime::ContainerStatus> ContainerAdapter::status(const std::string& id) { return runtime_.status(id); }
 
 Status ContainerAdapter::probe(const ContainerTask& task) {
+  if (task.built_in) {
+    auto answer = ask_kv(control_of(task.container_id()), {"PING"}, task.container->health().timeout_ms());
+    if (!answer.has_value()) return answer.error();
+  }
   return runtime::run_probe(runtime_, task.container_id(), probe_of(task), task.container->health().timeout_ms());
 }
 

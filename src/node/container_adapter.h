@@ -9,6 +9,7 @@
 #include <string>
 
 #include "image/image.h"
+#include "node/builtin_image.h"
 #include "node/ports.h"
 #include "runtime/container.h"
 
@@ -21,13 +22,14 @@ class ContainerAdapter final : public Containers {
     std::string disk_folder;                         // DATA/containers
     std::string record_folder;                       // RUNTIME/records
     std::string volume_folder;                       // DATA/volumes: of VolumeAdapter
+    std::string control_folder;                      // RUNTIME/control: of KvAdapter
     std::string netns_folder;                        // of network::Machine, whose names are "mcloud-ID"
     std::string resolver_file = "/etc/resolv.conf";  // copied into containers
     uint64_t free_percent_min = 10;                  // of the disk: with less it is short
   };
-  // Both are borrowed and thread-safe. Makes its folders.
+  // All are borrowed and thread-safe. Makes its folders.
   static Result<std::unique_ptr<ContainerAdapter>> open(runtime::Runtime& runtime, image::Images& images,
-                                                        Options options);
+                                                        BuiltinImage& builtin, Options options);
 
   Result<std::vector<FoundContainer>> list() override;
   Status prepare_image(const ContainerTask& task) override;
@@ -47,17 +49,21 @@ class ContainerAdapter final : public Containers {
   bool is_disk_short() override;
 
  private:
-  ContainerAdapter(runtime::Runtime& runtime, image::Images& images, Options options)
-      : runtime_(runtime), images_(images), options_(std::move(options)) {}
+  ContainerAdapter(runtime::Runtime& runtime, image::Images& images, BuiltinImage& builtin, Options options)
+      : runtime_(runtime), images_(images), builtin_(builtin), options_(std::move(options)) {}
 
   std::string record_file(const std::string& id) const { return options_.record_folder + "/" + id; }
   std::string disk_of(const std::string& id) const { return options_.disk_folder + "/" + id; }
   Result<pb::LocalContainer> read_record(const std::string& id) const;
   Status write_record(const ContainerTask& task, uint32_t restarts) const;
   Status make_disk(const ContainerTask& task) const;
+  std::string control_of(const std::string& id) const { return options_.control_folder + "/" + id; }
+  Result<image::PreparedImage> image_of(const ContainerTask& task);
+  Status sweep_builtin();
 
   runtime::Runtime& runtime_;
   image::Images& images_;
+  BuiltinImage& builtin_;
   const Options options_;
   bool has_quota_ = false;  // of disks: a contract's demand is then a hard bound
 };

@@ -2,6 +2,7 @@
 
 #include "contract/secrets.h"
 #include "network/names.h"
+#include "node/kv_task.h"
 
 namespace mcloud::node {
 namespace {
@@ -92,6 +93,13 @@ class SpecMaker {
       }
       spec.mounts.push_back(std::move(added));
     }
+    // It belongs to the contract's range as it is.
+    if (task_.built_in)
+      spec.mounts.push_back({.source = surroundings_.control_folder, .path = kControlPath, .idmapped = false});
+  }
+
+  std::string field_of(const pb::SecretFile& file) const {
+    return task_.built_in ? kPasswordField : contract::secret_file_field(file.path());
   }
 
   Status add_files(runtime::ContainerSpec& spec) const {
@@ -99,7 +107,7 @@ class SpecMaker {
     spec.files.push_back({.path = "/etc/hostname", .content = spec.hostname + "\n"});
     if (!surroundings_.resolver.empty()) spec.files.push_back({.path = "/etc/resolv.conf", .content = surroundings_.resolver});
     for (const pb::SecretFile& file : body_.secret_files()) {
-      spec.files.push_back({.path = file.path(), .content = TRY(open(file.secret(), contract::secret_file_field(file.path()))),
+      spec.files.push_back({.path = file.path(), .content = TRY(open(file.secret(), field_of(file))),
                             .mode = file.mode(), .owned_by_user = true});
     }
     return {};

@@ -15,6 +15,7 @@ struct ContainerSurroundings {
   std::string volume_folder;      // of all volumes
   std::string network_namespace;  // path; "" = none
   std::string resolver;           // content of /etc/resolv.conf
+  std::string control_folder;     // of a built-in program: mounted at kControlPath
 };
 
 // Invalid: neither image nor contract names a program. Denied: a secret does not open.

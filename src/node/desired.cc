@@ -6,6 +6,7 @@
 #include "contract/header.h"
 #include "crypto/hash.h"
 #include "network/names.h"
+#include "node/kv_task.h"
 #include "wire/canonical.h"
 
 namespace mcloud::node {
@@ -95,27 +96,32 @@ class ContractOrders {
       return make_error(Code::Denied, "version " + std::to_string(replica.version()) + " does not have it");
     }
     if (body->has_volume()) {
-      add_volume(replica, body->volume());
+      add_volume(key_of(replica), body->volume().size_bytes());
       return {};
     }
-    if (body->has_container()) return add_container(replica, contract, *facets, body->container());
+    ContainerTask task{.replica = key_of(replica), .contract = contract, .facets = facets,
+                       .epoch = replica.epoch(), .version = replica.version(), .secret_key = view_->secret_key};
+    if (body->has_container()) {
+      task.container = &body->container();
+      return add_container(std::move(task));
+    }
+    if (body->has_kv()) return add_kv(std::move(task), body->kv());
     return make_error(Code::Unsupported, "a workload of kind " + facets->kind() + " has nothing to run");
   }
 
-  void add_volume(const pb::AssignedReplica& replica, const pb::VolumeBody& body) {
-    ReplicaKey key = key_of(replica);
-    orders_.volumes[key] = {.replica = key, .epoch = replica.epoch(), .version = replica.version(),
-                            .size_bytes = body.size_bytes()};
-    orders_.desired.volumes[key] = {.size_bytes = body.size_bytes()};
+  void add_volume(const ReplicaKey& volume, uint64_t size_bytes) {
+    orders_.volumes[volume] = {.replica = volume, .size_bytes = size_bytes};
+    orders_.desired.volumes[volume] = {.size_bytes = size_bytes};
   }
 
-  Status add_container(const pb::AssignedReplica& replica, const std::shared_ptr<const VerifiedContract>& contract,
-                       const pb::Facets& facets, const pb::ContainerBody& body) {
-    ContainerTask task{.replica = key_of(replica), .contract = contract, .container = &body, .facets = &facets,
-                       .epoch = replica.epoch(), .version = replica.version(), .secret_key = view_->secret_key};
-    for (const std::string& space : facets.spaces()) {
-      const pb::SpaceGrant* grant = find_grant(view_->record, space);
-      const std::string* lease = grant == nullptr ? nullptr : find_lease(*grant, replica.workload(), replica.index());
+  const std::string* lease_of(const std::string& space, const std::string& workload, uint32_t index) const {
+    const pb::SpaceGrant* grant = find_grant(view_->record, space);
+    return grant == nullptr ? nullptr : find_lease(*grant, workload, index);
+  }
+
+  Status add_container(ContainerTask task) {
+    for (const std::string& space : task.facets->spaces()) {
+      const std::string* lease = lease_of(space, task.replica.workload, task.replica.index);
       if (lease == nullptr) return make_error(Code::Unavailable, "it has no address in network " + space + " yet");
       pb::LeasedAddress address;
       address.set_space(space);
@@ -123,10 +129,10 @@ class ContractOrders {
       task.addresses.push_back(std::move(address));
     }
     DesiredContainer desired{.epoch = task.epoch, .version = task.version,
-                             .stop_on_isolation = facets.on_isolation() == pb::ISOLATION_STOP};
-    for (const pb::Mount& mount : body.mounts()) {
+                             .stop_on_isolation = task.facets->on_isolation() == pb::ISOLATION_STOP};
+    for (const pb::Mount& mount : task.container->mounts()) {
       if (mount.volume().empty()) continue;
-      ReplicaKey volume{id_, mount.volume(), replica.index()};
+      ReplicaKey volume{id_, mount.volume(), task.replica.index};
       task.volumes[mount.path()] = volume;
       desired.volumes.push_back(volume);
     }
@@ -135,6 +141,30 @@ class ContractOrders {
     orders_.desired.containers[task.replica] = std::move(desired);
     orders_.containers.insert_or_assign(task.replica, std::move(task));
     return {};
+  }
+
+  // Our own program, with a volume under the replica's own name.
+  Status add_kv(ContainerTask task, const pb::KvBody& body) {
+    ReplicaKey replica = task.replica;
+    const pb::Facets& facets = *task.facets;
+    uint64_t epoch = task.epoch;
+    task.built_in = kv_container(body, facets);
+    task.container = task.built_in.get();
+    TRY(add_container(std::move(task)));
+    add_volume(replica, body.disk_bytes());
+    if (facets.has_set()) add_set(replica, facets, epoch, static_cast<uint16_t>(body.port()));
+    return {};
+  }
+
+  void add_set(const ReplicaKey& replica, const pb::Facets& facets, uint64_t epoch, uint16_t port) {
+    const pb::Workload& workload = view_->workloads.at(replica.workload);
+    SetOrder order = set_order(workload, facets.set(), {replica.index, epoch});
+    order.port = port;
+    if (order.primary && !facets.spaces().empty()) {
+      const std::string* host = lease_of(facets.spaces(0), replica.workload, order.primary->index);
+      if (host != nullptr) order.primary_host = *host;
+    }
+    orders_.sets.insert_or_assign(replica, std::move(order));
   }
 
   Hash spec_of(const ContainerTask& task) const {

@@ -14,6 +14,7 @@
 #include "mcloud/node.pb.h"
 #include "node/evidence.h"
 #include "node/plan.h"
+#include "node/set_member.h"
 
 namespace mcloud::node {
 
@@ -42,8 +43,9 @@ struct LedgerView {
 struct ContainerTask {
   ReplicaKey replica;
   std::shared_ptr<const VerifiedContract> contract;
-  const pb::ContainerBody* container = nullptr;  // inside *contract
-  const pb::Facets* facets = nullptr;            // the same
+  const pb::ContainerBody* container = nullptr;  // inside *contract, or *built_in
+  const pb::Facets* facets = nullptr;            // inside *contract
+  std::shared_ptr<const pb::ContainerBody> built_in;  // of a kind that runs our own program (node/kv_task.h)
   uint64_t epoch = 0;
   uint64_t version = 0;
   Hash spec;
@@ -58,8 +60,6 @@ struct ContainerTask {
 
 struct VolumeTask {
   ReplicaKey replica;
-  uint64_t epoch = 0;
-  uint64_t version = 0;
   uint64_t size_bytes = 0;
 };
 
@@ -79,6 +79,7 @@ struct Orders {
   Desired desired;  // without networks: those follow from readiness, see contract_networks()
   std::map<ReplicaKey, ContainerTask> containers;
   std::map<ReplicaKey, VolumeTask> volumes;
+  std::map<ReplicaKey, SetOrder> sets;  // of the containers that are members of a replica set
   std::map<ContractId, pb::LocalNetworks> networks;  // without publications
   std::map<ContractId, std::vector<Publication>> publications;
   // Why each of desired.unverified is there. Unavailable, Conflict: may heal by itself, with the next block or the

@@ -13,6 +13,7 @@
 #include "mcloud/node.pb.h"
 #include "node/desired.h"
 #include "node/disk_usage.h"
+#include "node/group.h"
 #include "node/plan.h"
 #include "runtime/container.h"
 
@@ -79,6 +80,15 @@ class Networks {
   };
   // Others are left alone. The outcome of each contract in the change.
   virtual std::map<ContractId, Status> apply(const Change& change) = 0;
+};
+
+// Processes that are members of a replica set.
+class SetMembers {
+ public:
+  virtual ~SetMembers() = default;
+  // The member's state after the command. Unavailable while it does not answer, Denied when it has promised a higher
+  // term.
+  virtual Result<GroupStatus> ask(const std::string& container, const GroupCommand& command) = 0;
 };
 
 }  // namespace mcloud::node

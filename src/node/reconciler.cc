@@ -102,6 +102,7 @@ void Reconciler::refresh_lives(uint64_t now_ms) {
     }
     if (Life* life = life_of(tracked.actual.replica, tracked.actual.spec)) tell_life(tracked, *life, now_ms);
   }
+  refresh_members(now_ms);
 }
 
 // What is seen of a container reaches its life once.
@@ -181,6 +182,7 @@ void Reconciler::job_done(uint64_t id, const JobOutcome& outcome, uint64_t now_m
       if (Life* life = life_of(job.replica, job.task->spec)) life->probed(now_ms, outcome.status);
       return;
     case JobKind::Measure: return measure_done(job, outcome, now_ms);
+    case JobKind::AskMember: return ask_done(job, outcome, now_ms);
   }
 }
 
@@ -216,6 +218,7 @@ void Reconciler::start_done(const Job& job, const Status& status, uint64_t now_m
   tracked.status.state = status.has_value() ? runtime::ContainerState::Running : runtime::ContainerState::Stopped;
   containers_.insert_or_assign(job.container, std::move(tracked));
   disks_[job.container] = 0;
+  member_process_began(job.replica, now_ms);
   Life* life = life_of(job.replica, task.spec);
   if (life == nullptr) return;
   if (status.has_value()) {

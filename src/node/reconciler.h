@@ -1,8 +1,8 @@
 // The agent's mind: knows what is wanted and what is there, and says what to do next. Pure: no clock, no
 // thread, no I/O; the agent (node/agent.h) does its jobs and tells it what came of them.
 //
-// Each replica has a lane of its own for its container, another for its image; each volume has one; networks
-// share one. A lane does one job at a time, so a job that hangs delays nothing but its own lane: plan() is asked
+// Each replica has a lane of its own for its container, another for its image, a third to talk to a member of a
+// replica set; each volume has one; networks share one. A lane does one job at a time, so a job that hangs delays nothing but its own lane: plan() is asked
 // again after everything that happens, and its steps for free lanes become jobs. No contract has more than
 // its share of jobs in flight.
 #pragma once
@@ -33,21 +33,29 @@ enum class JobKind {
   Start,
   Probe,
   DropDisk,
-  Measure
+  Measure,
+  AskMember
 };
+
+// They come all the time and change nothing but what is known.
+inline bool is_look(JobKind kind) {
+  return kind == JobKind::Probe || kind == JobKind::Measure || kind == JobKind::AskMember;
+}
 
 struct Job {
   uint64_t id = 0;
   JobKind kind = JobKind::Adopt;
   ReplicaKey replica;                 // ChangeNetworks: none
   std::optional<ContainerTask> task;  // PrepareImage, Start, Probe
-  std::string container;              // Adopt, Stop, Start, Probe, DropDisk, Measure ("" = the volume)
+  std::string container;              // Adopt, Stop, Start, Probe, DropDisk, Measure ("" = the volume), AskMember
   uint64_t epoch = 0;                 // Adopt
   uint64_t version = 0;               // Adopt
   uint64_t grace_ms = 0;              // Stop
   uint64_t size_bytes = 0;            // EnsureVolume
   uint32_t restarts = 0;              // Start
   Networks::Change networks;          // ChangeNetworks
+  GroupCommand group;                 // AskMember
+  uint64_t process = 0;               // AskMember: SetMember::process()
   StopReason reason = StopReason::None;
 };
 
@@ -55,6 +63,7 @@ struct JobOutcome {
   Status status;
   std::map<ContractId, Status> networks;  // ChangeNetworks
   DiskUsage usage = {};                   // Measure
+  GroupStatus group = {};                 // AskMember
 };
 
 // Everything here belongs to one thread. Times are milliseconds of one monotonic clock.
@@ -67,6 +76,7 @@ class Reconciler {
     size_t image_jobs = 6, image_jobs_per_contract = 1;
     size_t probes = 6, probes_per_contract = 2;
     size_t measures = 2, measures_per_contract = 1;
+    size_t asks = 6, asks_per_contract = 3;              // of members of replica sets
     uint64_t job_deadline_ms = 60'000;  // then its replica is given up here; the lane stays taken until it ends
     uint64_t image_deadline_ms = 15 * 60'000;
     uint64_t linger_ms = 300;          // from the end of its publication to the stop of a container
@@ -175,6 +185,13 @@ class Reconciler {
                                  const std::map<ContractId, pb::LocalNetworks>& networks, uint64_t now_ms) const;
   void add_probes(uint64_t now_ms, std::vector<Job>& jobs);
   void add_disk_jobs(uint64_t now_ms, std::vector<Job>& jobs);
+  void refresh_members(uint64_t now_ms);
+  void member_process_began(const ReplicaKey& replica, uint64_t now_ms);
+  void add_asks(uint64_t now_ms, std::vector<Job>& jobs);
+  void ask_done(const Job& job, const JobOutcome& outcome, uint64_t now_ms);
+  bool may_serve_set(const ReplicaKey& replica) const;
+  void tell_set(const ReplicaKey& replica, Report& report) const;
+  uint64_t next_ask_ms() const;
   void watch_disks(uint64_t now_ms);
   void add_measures(uint64_t now_ms, std::vector<Job>& jobs);
   void measure_done(const Job& job, const JobOutcome& outcome, uint64_t now_ms);
@@ -204,6 +221,7 @@ class Reconciler {
   std::map<ContractId, SetNetworks> networks_;
   std::map<ReplicaKey, Hash> prepared_;
   std::map<ReplicaKey, Life> lives_;
+  std::map<ReplicaKey, SetMember> members_;
   std::map<ReplicaKey, VolumeLife> volume_lives_;
   std::map<ContractId, NetworkLife> network_lives_;
   std::map<std::string, Leaving> leaving_;       // by container

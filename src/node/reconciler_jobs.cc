@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kNetworkLane = "network";
 
-enum class PoolKind { Start, Stop, Image, Network, Probe, Measure };
+enum class PoolKind { Start, Stop, Image, Network, Probe, Measure, Ask };
 
 PoolKind pool_of(JobKind kind) {
   switch (kind) {
@@ -24,6 +24,7 @@ PoolKind pool_of(JobKind kind) {
     case JobKind::ChangeNetworks: return PoolKind::Network;
     case JobKind::Probe: return PoolKind::Probe;
     case JobKind::Measure: return PoolKind::Measure;
+    case JobKind::AskMember: return PoolKind::Ask;
   }
   return PoolKind::Start;
 }
@@ -41,6 +42,7 @@ std::string lane_of(const Job& job) {
     case JobKind::PrepareImage: return "image " + replica;
     case JobKind::Probe: return "probe " + replica;
     case JobKind::Measure: return (job.container.empty() ? "measure volume " : "measure ") + replica;
+    case JobKind::AskMember: return "member " + replica;
     case JobKind::ChangeNetworks: return kNetworkLane;
   }
   return replica;
@@ -56,7 +58,7 @@ Reconciler::SetNetworks::SetNetworks(const pb::LocalNetworks& networks) : local(
 std::set<ReplicaKey> Reconciler::serving() const {
   std::set<ReplicaKey> serving;
   for (const auto& [id, tracked] : containers_) {
-    if (!tracked.actual.running || leaving_.contains(id)) continue;
+    if (!tracked.actual.running || leaving_.contains(id) || !may_serve_set(tracked.actual.replica)) continue;
     auto life = lives_.find(tracked.actual.replica);
     bool is_old = life == lives_.end() || life->second.spec() != tracked.actual.spec;
     if (is_old || life->second.may_serve()) serving.insert(tracked.actual.replica);
@@ -144,6 +146,7 @@ bool Reconciler::has_room(const Job& job) const {
     case PoolKind::Image: return all < limits_.image_jobs && own < limits_.image_jobs_per_contract;
     case PoolKind::Probe: return all < limits_.probes && own < limits_.probes_per_contract;
     case PoolKind::Measure: return all < limits_.measures && own < limits_.measures_per_contract;
+    case PoolKind::Ask: return all < limits_.asks && own < limits_.asks_per_contract;
     case PoolKind::Network: return all == 0;
   }
   return false;
@@ -317,6 +320,7 @@ std::vector<Job> Reconciler::take_jobs(uint64_t now_ms) {
   add_probes(now_ms, jobs);
   add_disk_jobs(now_ms, jobs);
   add_measures(now_ms, jobs);
+  add_asks(now_ms, jobs);
   return jobs;
 }
 
@@ -337,6 +341,7 @@ uint64_t Reconciler::next_ms(uint64_t now_ms) const {
   for (const auto& [container, hold] : stop_holds_) at(hold);
   for (const auto& [container, hold] : adopt_holds_) at(hold);
   at(disk_watch_.next_ms());
+  at(next_ask_ms());
   for (const auto& [container, leaving] : leaving_) at(leaves_ms(leaving));
   for (const auto& [disk, rests_until] : disks_) at(rests_until);
   for (const auto& [id, flight] : in_flight_) at(flight.deadline_ms);
@@ -350,7 +355,7 @@ uint64_t Reconciler::next_ms(uint64_t now_ms) const {
 bool Reconciler::is_settled(uint64_t now_ms) const {
   Contact contact = is_fresh(now_ms) ? Contact::Fresh : Contact::Lost;
   bool is_busy = std::any_of(in_flight_.begin(), in_flight_.end(), [](const auto& flight) {
-    return flight.second.job.kind != JobKind::Probe && flight.second.job.kind != JobKind::Measure;
+    return !is_look(flight.second.job.kind);
   });
   return !is_busy && plan(desired_now(networks_now()), actual_now(now_ms), contact).empty();
 }

@@ -37,26 +37,32 @@ std::optional<Report> Reconciler::report_of(const ReplicaKey& replica, const Ass
   if (life != lives_.end() && report.result.state() == pb::REPLICA_RUNNING) {
     is_passing = !life->second.is_ready();
   }
-  report.is_urgent = !is_passing;
+  report.is_urgent = report.is_urgent || !is_passing;
   return report;
 }
 
 void Reconciler::tell_state(const ReplicaKey& replica, Report& report) const {
   pb::Result& result = report.result;
-  if (auto volume = orders_->volumes.find(replica); volume != orders_->volumes.end()) {
-    auto life = volume_lives_.find(replica);
-    bool is_there = volumes_.contains(replica);
-    bool given_up = life != volume_lives_.end() && life->second.given_up && !is_there;
-    result.set_state(given_up ? pb::REPLICA_CANNOT_RUN : is_there ? pb::REPLICA_RUNNING : pb::REPLICA_PREPARING);
-    result.set_message(life != volume_lives_.end() ? life->second.message : disk_warning(replica, true));
+  auto life = lives_.find(replica);
+  auto volume = volume_lives_.find(replica);
+  bool has_volume = orders_->volumes.contains(replica);
+  bool is_there = volumes_.contains(replica);
+  bool is_lost = has_volume && !is_there && volume != volume_lives_.end() && volume->second.given_up;
+  std::string volume_message = !has_volume ? ""
+                               : volume != volume_lives_.end() ? volume->second.message : disk_warning(replica, true);
+  // A volume by itself; or one that is its container's own, and there is none without it.
+  if (life == lives_.end() || is_lost) {
+    if (!has_volume) return;
+    result.set_state(is_lost ? pb::REPLICA_CANNOT_RUN : is_there ? pb::REPLICA_RUNNING : pb::REPLICA_PREPARING);
+    result.set_message(volume_message);
     return;
   }
-  auto life = lives_.find(replica);
-  if (life == lives_.end()) return;
   result.set_state(life->second.state());
   result.set_message(life->second.message());
   if (life->second.is_running() && result.message().empty()) result.set_message(disk_warning(replica, false));
+  if (result.message().empty()) result.set_message(volume_message);
   result.set_restarts(life->second.restarts());
+  tell_set(replica, report);
 }
 
 std::vector<Report> Reconciler::reports() const {

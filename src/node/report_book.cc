@@ -33,6 +33,11 @@ void ReportBook::recorded(const ReplicaKey& replica, const pb::Replica& replica_
   result.set_restarts(replica_record.restarts());
   result.set_version(replica_record.version());
   Line& line = lines_[replica];
+  // Of a member's set the record does not say what was told last: that is known here, as long as it is that member.
+  if (line.told) {
+    auto told = wire::decode<pb::Result>(*line.told, "result");
+    if (told.has_value() && told->has_set() && told->epoch() == result.epoch()) *result.mutable_set() = told->set();
+  }
   line.told = wire::encode(result);
   bool is_written_off = result.state() == pb::REPLICA_CANNOT_RUN || result.state() == pb::REPLICA_STUCK;
   line.muted_epoch = is_written_off ? result.epoch() : 0;

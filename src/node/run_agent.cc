@@ -7,8 +7,10 @@
 #include "io/file.h"
 #include "network/machine.h"
 #include "node/agent.h"
+#include "node/builtin_image.h"
 #include "node/container_adapter.h"
 #include "node/identity.h"
+#include "node/kv_adapter.h"
 #include "node/log_shipper.h"
 #include "node/network_adapter.h"
 #include "node/volume_adapter.h"
@@ -30,7 +32,9 @@ struct Ports {
   std::unique_ptr<runtime::Runtime> runtime;
   std::unique_ptr<image::Images> images;
   std::unique_ptr<network::Machine> machine;
+  std::unique_ptr<BuiltinImage> builtin;
   std::unique_ptr<ContainerAdapter> containers;
+  std::unique_ptr<KvAdapter> members;
   std::unique_ptr<VolumeAdapter> volumes;
   std::unique_ptr<NetworkAdapter> networks;
   std::unique_ptr<sink::Pusher> pusher;
@@ -43,10 +47,14 @@ Status open_machine(const Config& config, Ports& ports) {
   ports.runtime = TRY(runtime::Runtime::open(runtime));
   ports.images = TRY(image::open_unpacked_images({.folder = config.data_folder + "/images"}));
   ports.machine = TRY(network::Machine::open({.netns_folder = kNetnsFolder}));
+  ports.builtin = TRY(BuiltinImage::open(config.data_folder + "/builtin"));
   ContainerAdapter::Options containers{.chain_id = config.trust.chain_id, .disk_folder = config.data_folder + "/containers",
                                        .record_folder = config.runtime_folder + "/records",
-                                       .volume_folder = config.data_folder + "/volumes", .netns_folder = kNetnsFolder};
-  ports.containers = TRY(ContainerAdapter::open(*ports.runtime, *ports.images, containers));
+                                       .volume_folder = config.data_folder + "/volumes",
+                                       .control_folder = config.runtime_folder + "/control",
+                                       .netns_folder = kNetnsFolder};
+  ports.containers = TRY(ContainerAdapter::open(*ports.runtime, *ports.images, *ports.builtin, containers));
+  ports.members = std::make_unique<KvAdapter>(containers.control_folder);
   ports.volumes = TRY(VolumeAdapter::open(config.data_folder + "/volumes"));
   NetworkAdapter::Options networks{.folder = config.runtime_folder + "/networks", .backplane = config.addresses.backplane(),
                                    .uplink = config.uplink_interface, .underlay_mtu = config.underlay_mtu,
@@ -87,7 +95,7 @@ Status run_agent(const Config& config) {
     return {};
   };
   AgentPorts agent_ports{.containers = *ports.containers, .volumes = *ports.volumes, .networks = *ports.networks,
-                         .telemetry = ports.shipper.get(), .follow = *follow, .read = *read, .submit = *submit, .clock = clock};
+                         .members = ports.members.get(), .telemetry = ports.shipper.get(), .follow = *follow, .read = *read, .submit = *submit, .clock = clock};
   auto agent = TRY(Agent::open(agent_ports, key, options));
   agent->stop_on_signals();
   agent->run();

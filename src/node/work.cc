@@ -10,6 +10,13 @@ JobOutcome measure(const AgentPorts& ports, const Job& job) {
   return {.status = {}, .networks = {}, .usage = *usage};
 }
 
+JobOutcome ask_member(const AgentPorts& ports, const Job& job) {
+  if (ports.members == nullptr) return {.status = make_error(Code::Unsupported, "no replica sets here"), .networks = {}};
+  Result<GroupStatus> answer = ports.members->ask(job.container, job.group);
+  if (!answer.has_value()) return {.status = answer.error(), .networks = {}};
+  return {.status = {}, .networks = {}, .group = *answer};
+}
+
 }  // namespace
 
 JobOutcome execute(const AgentPorts& ports, const Job& job) {
@@ -25,6 +32,7 @@ JobOutcome execute(const AgentPorts& ports, const Job& job) {
     case JobKind::Probe: return {.status = ports.containers.probe(*job.task), .networks = {}};
     case JobKind::DropDisk: return {.status = ports.containers.drop_disk(job.container), .networks = {}};
     case JobKind::Measure: return measure(ports, job);
+    case JobKind::AskMember: return ask_member(ports, job);
   }
   return {.status = make_error(Code::Internal, "an unknown job"), .networks = {}};
 }
@@ -41,6 +49,7 @@ std::string_view job_name(JobKind kind) {
     case JobKind::Probe: return "probe";
     case JobKind::DropDisk: return "drop disk";
     case JobKind::Measure: return "measure disk";
+    case JobKind::AskMember: return "ask member";
   }
   return "job";
 }
