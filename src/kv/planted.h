@@ -22,4 +22,16 @@ inline constexpr bool kNoCheck = true;  // every record counts as sound
 inline constexpr bool kNoCheck = false;
 #endif
 
+#ifdef MCLOUD_PLANTED_BUG_KV_REPLIES
+inline constexpr bool kRepliesFirst = true;  // replies leave before what they acknowledge is written
+#else
+inline constexpr bool kRepliesFirst = false;
+#endif
+
+#ifdef MCLOUD_PLANTED_BUG_KV_ROUND
+inline constexpr bool kNoOwnWrites = true;  // a read does not see what the same round wrote
+#else
+inline constexpr bool kNoOwnWrites = false;
+#endif
+
 }  // namespace mcloud::kv::planted

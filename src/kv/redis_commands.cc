@@ -68,20 +68,14 @@ static_assert(std::ranges::is_sorted(kCommands, {}, &Command::name));
 
 constexpr size_t kCommandBytesMax = 16;
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return lower;
-}
-
-// As Redis 7 says it: the name and what follows, each shortened to 128 bytes.
+// As Redis 7 says it: 128 bytes of the name, and of what follows until that is 128 bytes.
 void answer_unknown(Call& call) {
-  std::string text = "ERR unknown command '" + std::string(call[0].substr(0, 128)) + "', with args beginning with: ";
-  for (size_t i = 1; i < call.count() && text.size() < 256; i++)
-    text += "'" + std::string(call[i].substr(0, 128)) + "' ";
-  call.reply.error(text);
+  constexpr size_t kShown = 128;
+  std::string words;
+  for (size_t i = 1; i < call.count() && words.size() < kShown; i++)
+    words += "'" + std::string(call[i].substr(0, kShown - words.size())) + "' ";
+  call.reply.error("ERR unknown command '" + std::string(call[0].substr(0, kShown)) +
+                   "', with args beginning with: " + words);
 }
 
 void refuse(Call& call, std::string_view text) {
@@ -122,6 +116,20 @@ void run_redis_command(const Command* command, Call& call) {
 }
 
 namespace redis {
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return lower;
+}
+
+std::optional<int64_t> parse_strict_integer(std::string_view text) {
+  auto number = parse_integer(text);
+  bool is_one_way = number && std::to_string(*number) == text;
+  return is_one_way ? number : std::nullopt;
+}
 
 bool matches(std::string_view pattern, std::string_view text) {
   size_t p = 0, t = 0, star = std::string_view::npos, star_text = 0;

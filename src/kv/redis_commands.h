@@ -13,6 +13,11 @@ inline constexpr std::string_view kNoExpiry = "ERR expiry is not offered: a key 
 // Redis's patterns: * ? [a-z] [^x] and \ before any of them. Time is at most the product of the sizes.
 bool matches(std::string_view pattern, std::string_view text);
 
+std::string lower_case(std::string_view text);
+
+// As Redis reads numbers: in one way only, so no plus, no blank, no zero in front, no "-0".
+std::optional<int64_t> parse_strict_integer(std::string_view text);
+
 // Writer::put with what Redis clients must know about a namespace's mode. False: the error is said.
 bool put(Call& call, Writer& writer, std::string_view key, std::string_view value);
 

@@ -60,7 +60,7 @@ std::string describe_client(Call& call) {
 
 // Redis numbers its databases: 0 is `default`, n is the namespace of that name, made when an administrator asks.
 SpacePtr find_space(Call& call, std::string_view name) {
-  auto number = parse_integer(name);
+  auto number = parse_strict_integer(name);
   if (number == 0) return call.state().find(kDefaultNamespace);
   SpacePtr space = call.state().find(name);
   bool may_make = number && *number > 0 && *number <= kNumberedMost && call.session.is_admin();
@@ -124,7 +124,7 @@ void run_select(Call& call) {
   if (call.count() > 3) return call.reply.error(kSyntaxError);
   SpacePtr space = find_space(call, call[1]);
   if (space == nullptr)
-    return call.reply.error(parse_integer(call[1]) ? "ERR DB index is out of range" : "ERR no such namespace");
+    return call.reply.error(parse_strict_integer(call[1]) ? "ERR DB index is out of range" : "ERR no such namespace");
   Settings settings = space->store->settings();
   bool is_default = space->store->name() == kDefaultNamespace;
   bool is_writable = !is_default || !call.state().options().protects_default || call.session.is_admin();
@@ -154,8 +154,11 @@ void run_reset(Call& call) {
 }
 
 void run_client(Call& call) {
+  bool is_known = false;
   auto is = [&](std::string_view word, size_t count) {
-    return equals_ignoring_case(call[1], word) && call.count() == count;
+    bool is_it = equals_ignoring_case(call[1], word);
+    is_known |= is_it;
+    return is_it && call.count() == count;
   };
   std::string& name = call.session.memory_of_commands.client_name;
   if (is("SETNAME", 3)) return set_client_name(call, call[2]);
@@ -163,8 +166,9 @@ void run_client(Call& call) {
   if (is("INFO", 2) || equals_ignoring_case(call[1], "LIST")) return call.reply.text(describe_client(call));
   if (is("SETINFO", 4) || is("NO-EVICT", 3) || is("NO-TOUCH", 3)) return call.reply.simple("OK");
   if (is("GETNAME", 2)) return name.empty() ? call.reply.null() : call.reply.bulk(name);
-  call.reply.error("ERR unknown subcommand or wrong number of arguments for '" + std::string(call[1].substr(0, 128)) +
-                   "'. Try CLIENT HELP.");
+  std::string word(call[1].substr(0, 128));
+  if (!is_known) return call.reply.error("ERR unknown subcommand '" + word + "'. Try CLIENT HELP.");
+  call.reply.error("ERR wrong number of arguments for 'client|" + lower_case(word) + "' command");
 }
 
 }  // namespace mcloud::kv::redis

@@ -141,6 +141,9 @@ void run_dbsize(Call& call) {
 void run_flushdb(Call& call) {
   if (!call.session.is_admin())
     return call.reply.error("NOPERM this user has no permissions to run the 'flushdb' command");
+  bool is_plain = call.count() == 1 || (call.count() == 2 && (equals_ignoring_case(call[1], "ASYNC") ||
+                                                              equals_ignoring_case(call[1], "SYNC")));
+  if (!is_plain) return call.reply.error(kSyntaxError);
   if (writer_or_error(call) == nullptr) return;
   call.round.settle();
   call.session.reply_later([&state = call.state(), space = call.space()]() -> Bytes {

@@ -5,14 +5,6 @@
 namespace mcloud::kv::redis {
 namespace {
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return lower;
-}
-
 // Where keys are among the words: first, last (negative: from the end), step; zeros: nowhere.
 struct KeyPlaces {
   int64_t first = 0, last = 0, step = 0;
@@ -43,6 +35,11 @@ void describe(Call& call, const Command& command) {
   call.reply.integer(keys.first);
   call.reply.integer(keys.last);
   call.reply.integer(keys.step);
+}
+
+void describe_all(Call& call) {
+  call.reply.array(redis_commands().size());
+  for (const Command& command : redis_commands()) describe(call, command);
 }
 
 std::string_view fsync_word(Durability durability) {
@@ -93,11 +90,7 @@ void set_config(Call& call) {
 }  // namespace
 
 void run_command(Call& call) {
-  if (call.count() == 1) {
-    call.reply.array(redis_commands().size());
-    for (const Command& command : redis_commands()) describe(call, command);
-    return;
-  }
+  if (call.count() == 1) return describe_all(call);
   if (equals_ignoring_case(call[1], "COUNT")) return call.reply.integer(static_cast<int64_t>(redis_commands().size()));
   if (equals_ignoring_case(call[1], "DOCS")) return call.reply.map(0);
   if (equals_ignoring_case(call[1], "LIST")) {
@@ -107,12 +100,13 @@ void run_command(Call& call) {
   }
   if (!equals_ignoring_case(call[1], "INFO"))
     return call.reply.error("ERR unknown subcommand '" + std::string(call[1].substr(0, 128)) + "'. Try COMMAND HELP.");
+  if (call.count() == 2) return describe_all(call);
   call.reply.array(call.count() - 2);
   for (size_t i = 2; i < call.count(); i++) {
     if (const Command* command = find_redis_command(call[i]))
       describe(call, *command);
     else
-      call.reply.null_array();
+      call.reply.null();  // not a null array: as Redis 7
   }
 }
 

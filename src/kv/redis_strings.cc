@@ -65,7 +65,7 @@ void set_if(Call& call, Writer& writer, const SetOptions& options) {
 
 // GET key AT milliseconds | GET key SEQUENCE n: the version that was the newest then.
 void get_version(Call& call) {
-  auto number = parse_integer(call[3]);
+  auto number = parse_strict_integer(call[3]);
   if (!number || *number < 0) return call.reply.error(kNotAnInteger);
   bool by_time = equals_ignoring_case(call[2], "AT");
   if (!by_time && !equals_ignoring_case(call[2], "SEQUENCE")) return call.reply.error(kSyntaxError);
@@ -82,7 +82,7 @@ void add(Call& call, int64_t by) {
   if (writer == nullptr) return;
   std::optional<Entry> old;
   if (!find(call, *writer, call[1], old)) return;
-  std::optional<int64_t> number = old ? parse_integer(old->value) : 0;
+  std::optional<int64_t> number = old ? parse_strict_integer(old->value) : 0;
   if (!number) return call.reply.error(kNotAnInteger);
   int64_t sum = 0;
   if (__builtin_add_overflow(*number, by, &sum)) return call.reply.error("ERR increment or decrement would overflow");
@@ -106,7 +106,7 @@ bool put(Call& call, Writer& writer, std::string_view key, std::string_view valu
 
 void run_get(Call& call) {
   if (call.count() == 4) return get_version(call);
-  if (call.count() != 2) return call.reply.error(kSyntaxError);
+  if (call.count() != 2) return call.reply.error("ERR wrong number of arguments for 'get' command");
   reply_value(call, call[1]);
 }
 
@@ -196,7 +196,7 @@ void run_strlen(Call& call) {
 
 // Both ends are included; negative ones count from the end.
 void run_getrange(Call& call) {
-  auto first = parse_integer(call[2]), last = parse_integer(call[3]);
+  auto first = parse_strict_integer(call[2]), last = parse_strict_integer(call[3]);
   if (!first || !last) return call.reply.error(kNotAnInteger);
   auto entry = newest(call, call[1]);
   if (!entry) return call.reply.error(error_text(call.session, entry.error()));
@@ -224,13 +224,13 @@ void run_incr(Call& call) { add(call, 1); }
 void run_decr(Call& call) { add(call, -1); }
 
 void run_incrby(Call& call) {
-  auto by = parse_integer(call[2]);
+  auto by = parse_strict_integer(call[2]);
   if (!by) return call.reply.error(kNotAnInteger);
   add(call, *by);
 }
 
 void run_decrby(Call& call) {
-  auto by = parse_integer(call[2]);
+  auto by = parse_strict_integer(call[2]);
   if (!by) return call.reply.error(kNotAnInteger);
   if (*by == std::numeric_limits<int64_t>::min()) return call.reply.error("ERR decrement would overflow");
   add(call, -*by);

@@ -11,12 +11,16 @@ constexpr size_t kQueuedMost = 8000;           // and 10,000 records
 constexpr size_t kRecordBytes = 80;            // what a record is more than its key and value
 constexpr size_t kWatchedMost = 10'000;
 
+// Of the newest version, a deletion too: a key that came and went has changed. Only what is flushed is looked at.
+Result<std::optional<uint64_t>> newest_sequence(const Namespace& store, std::string_view key) {
+  std::optional<Entry> entry = TRY(store.find_version(key, UINT64_MAX));
+  return entry ? std::optional(entry->sequence) : std::nullopt;
+}
+
 bool has_changed(Call& call) {
   for (const Session::Watched& watched : call.session.memory_of_commands.watched) {
-    auto entry = watched.space == call.space() ? newest(call, watched.key) : watched.space->store->find(watched.key);
-    if (!entry) return true;
-    std::optional<Position> position = *entry ? std::optional((*entry)->position) : std::nullopt;
-    if (position != watched.position) return true;
+    auto sequence = newest_sequence(*watched.space->store, watched.key);
+    if (!sequence || *sequence != watched.sequence) return true;
   }
   return false;
 }
@@ -85,6 +89,7 @@ void run_exec(Call& call) {
     end_transaction(call);
     return call.reply.error("ERR namespace is temporarily frozen (read-write disabled)");
   }
+  if (!memory.watched.empty()) call.round.settle();
   // Held to the end: nobody writes between two commands, nor between the check and the first.
   auto writer = call.round.writer(call.space(), memory.epoch);
   if (!writer) {
@@ -115,11 +120,11 @@ void run_watch(Call& call) {
   Session::Memory& memory = call.session.memory_of_commands;
   if (memory.is_in_transaction) return call.reply.error("ERR WATCH inside MULTI is not allowed");
   if (memory.watched.size() + call.count() > kWatchedMost) return call.reply.error("ERR too many watched keys");
+  call.round.settle();
   for (size_t i = 1; i < call.count(); i++) {
-    auto entry = newest(call, call[i]);
-    if (!entry) return call.reply.error(error_text(call.session, entry.error()));
-    std::optional<Position> position = *entry ? std::optional((*entry)->position) : std::nullopt;
-    memory.watched.push_back({call.space(), std::string(call[i]), position});
+    auto sequence = newest_sequence(call.store(), call[i]);
+    if (!sequence) return call.reply.error(error_text(call.session, sequence.error()));
+    memory.watched.push_back({call.space(), std::string(call[i]), *sequence});
   }
   call.reply.simple("OK");
 }

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "kv/planted.h"
 
 namespace mcloud::kv {
 namespace {
@@ -160,6 +161,7 @@ void ServerLoop::run_round(int timeout_ms) {
       found->second->session.resume(round);
       touch(*found->second);
     }
+    if constexpr (planted::kRepliesFirst) finish_round();
   }
   finish_round();
   if (needs_tick_ && now_ms_ - ticked_ms_ >= kTickMs) tick();

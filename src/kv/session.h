@@ -102,7 +102,7 @@ class Session {
   struct Watched {
     SpacePtr space;
     std::string key;
-    std::optional<Position> position;
+    std::optional<uint64_t> sequence;  // of its newest version, a deletion too
   };
   struct Memory {
     std::string nonce;  // of AUTH SECURE CHALLENGE

@@ -1,5 +1,6 @@
 #include "kv/session_round.h"
 
+#include "kv/planted.h"
 #include "kv/session.h"
 
 namespace mcloud::kv {
@@ -23,6 +24,7 @@ Result<Writer*> Round::writer(const SpacePtr& space, uint64_t epoch) {
 }
 
 Writer* Round::writer_of_key(const Space& space, std::string_view key) {
+  if constexpr (planted::kNoOwnWrites) return nullptr;
   if (!has_keys_ || space_.get() != &space || !keys_.test(hash_of(key) % kFilterBits)) return nullptr;
   return held_writer(space);
 }

@@ -1,0 +1,156 @@
+"""What is said to both servers: several hundred commands and shapes of arguments, made from lists.
+A case is a list of requests on one connection; `{k}` in a word is a key of that case's own."""
+
+STRINGS = ["", "a", "hello world", "10", "-5", "0", "007", "+3", " 1", "1 ", "3.5", "9223372036854775807",
+           "-9223372036854775808", "9223372036854775808", "-0", "0x10", "1e3", "value\r\nwith\0bytes", "ä"]
+INDEXES = [("0", "-1"), ("0", "0"), ("1", "3"), ("-3", "-1"), ("-1", "-3"), ("5", "2"), ("0", "100"), ("100", "200"),
+           ("-100", "2"), ("-100", "-50"), ("-100", "-100"), ("x", "1"), ("0", ""), ("0", "9223372036854775808")]
+STEPS = ["1", "-1", "0", "9223372036854775807", "-9223372036854775808", "x", "", "1.5", " 1", "9223372036854775808"]
+PATTERNS = ["*", "", "?", "k*", "*1", "k?", "k[12]", "k[^1]", "k[1-2]", "k[2-1]", "k\\*", "k[", "[", "\\", "k[]]", "**1",
+            "[k]1", "K1", "*k*", "k1", "nothing", "k[\\1]", "?[^", "*?"]
+WRONG_COUNTS = {  # a command and the numbers of words behind it that are wrong, or just enough
+    "GET": [0, 2], "SET": [0, 1, 3], "SETNX": [0, 1, 3], "GETSET": [0, 1, 3], "GETDEL": [0, 2], "APPEND": [0, 1, 3],
+    "STRLEN": [0, 2], "GETRANGE": [0, 1, 2, 4], "SUBSTR": [0, 2, 4], "INCR": [0, 2], "DECR": [0, 2], "INCRBY": [0, 1, 3],
+    "DECRBY": [0, 1, 3], "DEL": [0], "UNLINK": [0], "EXISTS": [0], "TOUCH": [0], "TYPE": [0, 2], "TTL": [0, 2],
+    "PTTL": [0, 2], "PERSIST": [0, 2], "MGET": [0], "MSET": [0, 1, 3, 5], "MSETNX": [0, 1, 3], "KEYS": [0, 2], "SCAN": [0],
+    "DBSIZE": [1], "RANDOMKEY": [1], "ECHO": [0, 2], "PING": [2, 3], "SELECT": [0], "MULTI": [1], "EXEC": [1],
+    "DISCARD": [1], "WATCH": [0], "UNWATCH": [1], "TIME": [1], "QUIT": [], "RESET": [1], "HELLO": [], "CLIENT": [0],
+    "CONFIG": [0], "AUTH": [0],
+}
+SET_OPTIONS = [[], ["NX"], ["XX"], ["GET"], ["nx", "get"], ["XX", "GET"], ["NX", "XX"], ["KEEPTTL"], ["BOGUS"], ["NX", "NX"],
+               ["EX"], ["EX", "0"], ["EX", "-1"], ["EX", "x"], ["PX", "0"], ["EX", "10", "PX", "10"], ["EX", "10", "KEEPTTL"],
+               ["GET", "GET"], ["EX", "10"], ["PX", "10000"], ["EXAT", "99999999999"], ["PXAT", "99999999999999"],
+               ["NX", "EX", "10"], ["EX", "9223372036854775807"], ["XX", "KEEPTTL"]]
+EXPIRY = [["EXPIRE", "{k}", "100"], ["EXPIRE", "{k}", "-1"], ["EXPIRE", "{k}", "x"], ["PEXPIRE", "{k}", "100000"],
+          ["EXPIREAT", "{k}", "99999999999"], ["PEXPIREAT", "{k}", "99999999999999"], ["EXPIRE", "{k}", "100", "NX"],
+          ["EXPIRE", "{k}", "100", "XX"], ["EXPIRE", "{k}", "100", "BOGUS"], ["EXPIRE", "{k}"], ["SETEX", "{k}", "100", "v"],
+          ["SETEX", "{k}", "0", "v"], ["PSETEX", "{k}", "100000", "v"], ["GETEX", "{k}"], ["GETEX", "{k}", "EX", "100"],
+          ["GETEX", "{k}", "PERSIST"], ["EXPIRETIME", "{k}"], ["PEXPIRETIME", "{k}"]]
+
+
+def strings():
+    for value in STRINGS:
+        write = ["SET", "{k}", value]
+        yield [write, ["GET", "{k}"], ["STRLEN", "{k}"], ["GETSET", "{k}", "new"], ["GET", "{k}"], ["GETDEL", "{k}"],
+               ["EXISTS", "{k}"], ["TYPE", "{k}"]]
+        yield [write, ["INCR", "{k}"], ["DECR", "{k}"], ["GET", "{k}"]]
+        yield [write, ["APPEND", "{k}", "tail"], ["GET", "{k}"], ["APPEND", "{k}", ""], ["STRLEN", "{k}"]]
+    yield [["APPEND", "{k}", "first"], ["APPEND", "{k}", ""], ["GET", "{k}"]]
+    yield [["APPEND", "{k}", ""], ["EXISTS", "{k}"], ["GET", "{k}"]]
+    for first, last in INDEXES:
+        for name in ("GETRANGE", "SUBSTR"):
+            yield [["SET", "{k}", "0123456789"], [name, "{k}", first, last]]
+        yield [["GETRANGE", "{k}", first, last]]
+        yield [["SET", "{k}", ""], ["GETRANGE", "{k}", first, last]]
+
+
+def numbers():
+    for step in STEPS:
+        for start in ("5", "-5", "9223372036854775807", "-9223372036854775808", "text"):
+            yield [["SET", "{k}", start], ["INCRBY", "{k}", step], ["GET", "{k}"]]
+            yield [["SET", "{k}", start], ["DECRBY", "{k}", step], ["GET", "{k}"]]
+        yield [["INCRBY", "{k}", step], ["EXISTS", "{k}"]]
+    yield [["INCR", "{k}"], ["INCR", "{k}"], ["DECR", "{k}"], ["GET", "{k}"], ["TYPE", "{k}"]]
+
+
+def set_options():
+    for options in SET_OPTIONS:
+        yield [["SET", "{k}", "v", *options], ["GET", "{k}"]]
+        yield [["SET", "{k}", "old"], ["SET", "{k}", "new", *options], ["GET", "{k}"]]
+
+
+def keys():
+    yield [["SET", "{k}", "v"], ["DEL", "{k}", "{k}", "{k}x"], ["DEL", "{k}"], ["UNLINK", "{k}"]]
+    yield [["SET", "{k}", "v"], ["EXISTS", "{k}", "{k}", "{k}x"], ["TOUCH", "{k}", "{k}x"], ["UNLINK", "{k}", "{k}x"]]
+    yield [["TTL", "{k}"], ["PTTL", "{k}"], ["TYPE", "{k}"], ["PERSIST", "{k}"], ["STRLEN", "{k}"], ["GETDEL", "{k}"]]
+    yield [["SET", "{k}", "v"], ["TTL", "{k}"], ["PTTL", "{k}"], ["PERSIST", "{k}"]]
+    yield [["SET", "", "empty name"], ["GET", ""], ["EXISTS", ""], ["DEL", ""]]
+    yield [["SET", "{k}\r\n\0", "v"], ["GET", "{k}\r\n\0"], ["DEL", "{k}\r\n\0"]]
+    yield [["MSET", "{k}1", "a", "{k}2", "b", "{k}1", "c"], ["MGET", "{k}1", "{k}2", "{k}3", "{k}1"]]
+    yield [["MSETNX", "{k}1", "a", "{k}2", "b"], ["MSETNX", "{k}2", "x", "{k}3", "y"], ["MGET", "{k}1", "{k}2", "{k}3"]]
+    yield [["MSETNX", "{k}1", "a", "{k}1", "b"], ["GET", "{k}1"]]
+    yield [["SETNX", "{k}", "a"], ["SETNX", "{k}", "b"], ["GET", "{k}"]]
+    yield [["FLUSHDB"], ["DBSIZE"], ["RANDOMKEY"], ["SET", "only", "v"], ["RANDOMKEY"], ["DBSIZE"], ["FLUSHDB", "ASYNC"]]
+    yield [["FLUSHDB", "SYNC"], ["FLUSHDB", "BOGUS"]]
+    for pattern in PATTERNS:
+        yield [["FLUSHDB"], ["MSET", "k1", "a", "k2", "b", "k*", "c", "k", "d", "1", "e"], ["KEYS", pattern],
+               ["SCAN", "0", "MATCH", pattern, "COUNT", "1000"]]
+    for words in (["x"], ["-1"], ["0", "COUNT"], ["0", "COUNT", "0"], ["0", "COUNT", "x"], ["0", "MATCH"], ["0", "BOGUS", "1"],
+                  ["0", "TYPE", "string"], ["0", "TYPE", "list"], ["0", "COUNT", "1000", "MATCH", "k1"], [""], ["0", "count", "99"],
+                  ["18446744073709551616"]):
+        yield [["FLUSHDB"], ["SET", "k1", "v"], ["SCAN", *words]]
+
+
+def transactions():
+    value = ["SET", "{k}", "v"]
+    yield [["MULTI"], value, ["GET", "{k}"], ["INCR", "{k}"], ["GET", "{k}"], ["EXEC"], ["GET", "{k}"]]
+    yield [["MULTI"], ["EXEC"], ["EXEC"], ["DISCARD"]]
+    yield [["MULTI"], ["MULTI"], value, ["EXEC"], ["GET", "{k}"]]
+    yield [["MULTI"], value, ["DISCARD"], ["GET", "{k}"], ["EXEC"]]
+    yield [["MULTI"], value, ["NOSUCH", "a"], ["EXEC"], ["GET", "{k}"]]
+    yield [["MULTI"], value, ["GET"], ["EXEC"], ["GET", "{k}"]]
+    yield [["MULTI"], ["WATCH", "{k}"], value, ["EXEC"]]
+    yield [["MULTI"], ["UNWATCH"], ["PING"], ["ECHO", "hi"], ["MGET", "{k}", "{k}"], ["EXEC"]]
+    yield [["WATCH", "{k}"], value, ["MULTI"], ["GET", "{k}"], ["EXEC"], ["MULTI"], ["GET", "{k}"], ["EXEC"]]
+    yield [["WATCH", "{k}"], ["MULTI"], value, ["EXEC"]]
+    yield [["WATCH", "{k}"], value, ["UNWATCH"], ["MULTI"], ["GET", "{k}"], ["EXEC"]]
+    yield [["WATCH", "{k}"], value, ["DISCARD"], ["MULTI"], ["EXEC"]]
+    yield [value, ["WATCH", "{k}"], ["SET", "{k}", "v"], ["MULTI"], ["EXEC"]]
+    yield [["WATCH", "{k}"], ["SET", "{k}", "a"], ["DEL", "{k}"], ["MULTI"], ["EXEC"]]
+    yield [["WATCH", "{k}"], ["DEL", "{k}"], ["MULTI"], ["EXEC"]]
+    yield [["MULTI"], ["SELECT", "0"], ["EXEC"], ["PING"]]
+    yield [["MULTI"], ["DBSIZE"], ["EXEC"]]
+    yield [["MULTI"], ["RESET"], ["EXEC"]]
+    yield [["MULTI"], ["APPEND", "{k}", "a"], ["APPEND", "{k}", "b"], ["GETDEL", "{k}"], ["EXISTS", "{k}"], ["EXEC"]]
+    yield [["MULTI"], ["MSET", "{k}1", "a", "{k}2", "b"], ["MSET", "{k}1"], ["EXEC"]]
+    yield [["MULTI"], ["MSETNX", "{k}1", "a", "{k}2", "b"], ["SETNX", "{k}1", "c"], ["EXEC"], ["MGET", "{k}1", "{k}2"]]
+
+
+def connections():
+    yield [["PING"], ["ping"], ["PiNg", "hello"], ["PING", ""], ["ECHO", "x"], ["ECHO", ""]]
+    for number in ("0", "1", "15", "16", "-1", "x", "", "1.0", "99999999999999999999", "01", "+1"):
+        yield [["SELECT", number], ["SELECT", "0"]]
+    yield [["SELECT", "1"], ["SET", "{k}", "one"], ["SELECT", "0"], ["GET", "{k}"], ["SELECT", "1"], ["GET", "{k}"]]
+    for words in (["2"], ["3"], ["1"], ["4"], ["x"], [""], ["2", "SETNAME", "n"], ["2", "SETNAME"], ["2", "BOGUS"],
+                  ["2", "AUTH", "default", "x"], ["2", "AUTH", "nobody", "x"], ["2", "AUTH", "default"],
+                  ["3", "SETNAME", "bad name"]):
+        yield [["HELLO", *words], ["PING"], ["GET", "{k}"], ["CLIENT", "GETNAME"]]
+    yield [["HELLO", "3"], ["GET", "{k}"], ["MGET", "{k}"], ["MULTI"], ["GET", "{k}"], ["EXEC"], ["EXISTS", "{k}"], ["RANDOMKEY"]]
+    yield [["HELLO", "3"], ["WATCH", "{k}"], ["SET", "{k}", "v"], ["MULTI"], ["EXEC"], ["CONFIG", "GET", "save"]]
+    yield [["HELLO", "3"], ["RESET"], ["GET", "{k}"]]
+    for words in (["GETNAME"], ["SETNAME", "x"], ["SETNAME", ""], ["SETNAME", "a b"], ["NOSUCH"], ["SETNAME"], ["ID", "x"],
+                  ["NO-EVICT", "on"]):
+        yield [["CLIENT", *words], ["CLIENT", "GETNAME"]]
+    yield [["AUTH", "x"], ["AUTH", "default", "x"], ["AUTH", "nobody", "x"], ["AUTH", "a", "b", "c"]]
+    for words in (["GET", "save"], ["GET", "nothing"], ["GET", "appendonly"], ["GET", "databases"], ["GET"], ["NOSUCH"],
+                  ["GET", "save", "databases"]):
+        yield [["CONFIG", *words]]
+    yield [["COMMAND", "INFO", "nosuch"], ["COMMAND", "NOSUCH"], ["COMMAND", "INFO"]]
+
+
+def words_of_any_kind():
+    """Wrong numbers of arguments; names that nobody knows; upper, lower and mixed case."""
+    for name, counts in WRONG_COUNTS.items():
+        for count in counts:
+            yield [[name, *["{k}%d" % i for i in range(count)]]]
+            yield [[name.lower(), *["{k}%d" % i for i in range(count)]]]
+    for words in (["NOSUCH"], ["nosuch", "a", "b"], [""], ["GE"], ["GETT", "{k}"], ["no such", "x"], ["N" * 200, "a" * 200],
+                  ["nosuch", *["arg%d" % i for i in range(50)]], ["nosuch", "line\r\nend"], ["\0", "x"]):
+        yield [words, ["PING"]]
+    for words in EXPIRY:
+        yield [["SET", "{k}", "v"], words, ["GET", "{k}"]]
+        yield [words, ["EXISTS", "{k}"]]
+
+
+RAW = [  # bytes as they are; what comes back until it is quiet or closed
+    b"PING\r\n", b"PING hello\r\n", b"  PING  \r\n", b"\r\n\r\nPING\r\n", b'SET "in line" "a b"\r\nGET "in line"\r\n',
+    b"SET q '\\x41'\r\nGET q\r\n", b'SET q "\\x41"\r\nGET q\r\n', b'GET "unbalanced\r\n', b"GET 'a'b\r\n", b"PING\n",
+    b"*0\r\nPING\r\n", b"*-1\r\nPING\r\n", b"*1\r\n$4\r\nPING\r\n", b"*x\r\n", b"*2\r\n$4\r\nPING\r\n:1\r\n",
+    b"*1\r\n$x\r\n", b"*1\r\n$-1\r\n", b"*1048577\r\n", b"*1\r\n$4\r\nPINGPING\r\n", b"*1\r\n:4\r\n", b"*99999999999999999999\r\n",
+    b"*1\r\n$9999999999999\r\n", b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n", b"*1\r\n$0\r\n\r\n*1\r\n$4\r\nPING\r\n",
+]
+
+
+def all_cases():
+    for group in (strings, numbers, set_options, keys, transactions, connections, words_of_any_kind):
+        yield from group()
