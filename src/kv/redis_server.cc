@@ -141,7 +141,7 @@ void run_config(Call& call) {
 
 void run_info(Call& call) {
   ServerState& state = call.state();
-  const Counters counters = state.counters();
+  const Counters& counters = state.counters();
   Figures figures = call.store().figures();
   std::string text =
       "# Server\r\nredis_version:7.0.0\r\nmcloud_version:" + std::string(kServerVersion) +
