@@ -15,7 +15,10 @@ run_packages=(
 test_packages=(
   libclang-rt-19-dev busybox-static                     # sanitizers, a tiny image
   qemu-system-x86 cpio kmod e2fsprogs                   # a guest with cgroup v2 (its kernel is unpacked, not installed)
+  redis-server redis-tools nodejs python3-pip           # outside judges of kv: another server, other people's clients
 )
+# Node packaged elsewhere brings its npm along.
+command -v npm > /dev/null || test_packages+=(npm)
 # bench/ alone wants its peers: apt-get install podman etcd-server
 
 say() { printf '\033[2m%(%H:%M:%S)T\033[0m %s\n' -1 "$*" >&2; }
@@ -50,7 +53,7 @@ need_packages() {
   [ -n "$made" ] && rm -f $guard
   if [ $code != 0 ]; then tail -n 5 "$log" >&2; rm -f "$log"; die "apt-get could not install: ${missing[*]}"; fi
   rm -f "$log"
-  for name in bird2:bird etcd-server:etcd; do
+  for name in bird2:bird etcd-server:etcd redis-server:redis-server; do
     case " ${missing[*]} " in *" ${name%%:*} "*)
       [ -d /run/systemd/system ] && systemctl disable --quiet --now "${name##*:}" 2>/dev/null ;;
     esac

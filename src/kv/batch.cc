@@ -18,10 +18,16 @@ void Batch::add(uint64_t hash, const Header& header, BytesView key, BytesView va
 }
 
 void Batch::remember(size_t item) {
+  items_[item].replaces = items_[item].header.previous;
+  items_[item].is_newest = true;
   size_t at = items_[item].hash & (newest_.size() - 1);
   while (newest_[at] != 0) {
-    const Item& other = items_[newest_[at] - 1];
-    if (other.hash == items_[item].hash && key_of(other) == key_of(items_[item])) break;
+    Item& other = items_[newest_[at] - 1];
+    if (other.hash == items_[item].hash && key_of(other) == key_of(items_[item])) {
+      items_[item].replaces = other.replaces;
+      other.is_newest = false;
+      break;
+    }
     at = (at + 1) & (newest_.size() - 1);
   }
   newest_[at] = static_cast<uint32_t>(item + 1);
@@ -56,7 +62,7 @@ size_t Batch::transaction_bytes() const {
 }
 
 void Batch::end_transaction() {
-  for (size_t i = transaction_; i + 1 < items_.size(); ++i) items_[i].continues = true;
+  for (size_t i = transaction_; i + 1 < items_.size(); ++i) items_[i].continues = has_transaction_ = true;
   transaction_ = kNone;
 }
 
@@ -81,6 +87,7 @@ void Batch::clear() {
   std::fill(newest_.begin(), newest_.end(), 0);
   items_.clear();
   transaction_ = kNone;
+  has_transaction_ = false;
 }
 
 }  // namespace mcloud::kv

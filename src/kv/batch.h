@@ -15,6 +15,8 @@ class Batch {
     uint64_t hash = 0;
     Header header;
     bool continues = false;
+    std::optional<uint64_t> replaces = std::nullopt;  // the version before the batch
+    bool is_newest = true;                            // of its key in the batch
   };
 
   void add(uint64_t hash, const Header& header, BytesView key, BytesView value);
@@ -30,6 +32,7 @@ class Batch {
   void begin_transaction();
   void end_transaction();
   void drop_transaction();
+  bool has_transaction() const { return has_transaction_; }  // one of more than one record
   bool in_transaction() const { return transaction_ != kNone; }
   size_t transaction_records() const { return items_.size() - transaction_; }
   size_t transaction_bytes() const;
@@ -47,6 +50,7 @@ class Batch {
   std::vector<Item> items_;
   std::vector<uint32_t> newest_;  // open addressing by hash: index of a key's newest item + 1
   size_t transaction_ = kNone;    // its first item
+  bool has_transaction_ = false;
 };
 
 }  // namespace mcloud::kv

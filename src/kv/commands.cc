@@ -125,6 +125,21 @@ bool has_key(Call& call, std::string_view key) {
   return entry && *entry;
 }
 
+void read_together(Call& call, const std::function<void()>& read) {
+  constexpr int kTriesMax = 16;
+  size_t begin = call.reply.bytes().size();
+  for (int tries = 0; tries < kTriesMax; tries++) {
+    std::optional<uint64_t> before = call.store().quiet_moment();
+    if (!before) continue;
+    read();
+    if (call.store().quiet_moment() == before) return;
+    call.reply.bytes().resize(begin);
+  }
+  // So much is being written: while we hold the writer nobody writes. Who may not have it reads as it comes.
+  static_cast<void>(call.round.writer(call.space(), call.session.memory_of_commands.epoch).has_value());
+  read();
+}
+
 Writer* writer_or_error(Call& call) {
   if (!may_write(call)) return nullptr;
   auto writer = call.round.writer(call.space(), call.session.memory_of_commands.epoch);

@@ -2,6 +2,7 @@
 // redis_commands.cc).
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -63,6 +64,8 @@ bool reply_value(Call& call, std::string_view key);
 // The newest version, this round's writes included.
 Result<std::optional<Entry>> newest(Call& call, std::string_view key);
 bool has_key(Call& call, std::string_view key);
+// Runs `read`, which replies from several keys, so that all of it is true at one moment. It may be run again.
+void read_together(Call& call, const std::function<void()>& read);
 // The writer, or nullptr and the error is said.
 Writer* writer_or_error(Call& call);
 // Puts and removes through the round. False: the error is said.

@@ -10,6 +10,7 @@
 #include "kv/index/index.h"
 #include "kv/log/log.h"
 #include "kv/meta.h"
+#include "kv/publication.h"
 #include "kv/store.h"
 #include "kv/sweeper.h"
 #include "kv/syncer.h"
@@ -45,6 +46,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   Result<std::optional<Entry>> find(std::string_view key) const override;
   bool contains(std::string_view key) const override;
   Result<std::optional<size_t>> read_value(std::string_view key, std::string& to) const override;
+  std::optional<uint64_t> quiet_moment() const override { return publication_.quiet_moment(); }
   Result<Entry> at(Position position) const override;
   Result<std::optional<Entry>> find_version(std::string_view key, uint64_t sequence) const override;
   Result<std::optional<Entry>> find_at_time(std::string_view key, uint64_t time_ms) const override;
@@ -117,6 +119,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   HashKey hash_;
   Log log_;
   Index index_;
+  Publication publication_;
 
   std::mutex writing_;               // held by the Writer that lives
   Batch batch_;                      // its

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kv/log/bytes.h"
+#include "kv/planted.h"
 
 namespace mcloud::kv {
 namespace {
@@ -218,6 +219,17 @@ Status LocalWriter::flush() {
   return done;
 }
 
+void LocalWriter::publish() {
+  if constexpr (!planted::kNoTogether) space_.publication_.begin(batch_.has_transaction());
+  for (const Batch::Item& item : batch_.items()) {
+    if (!item.is_newest) continue;  // what the same batch replaces is seen by nobody
+    space_.index_.put(item.hash, item.replaces, {item.header.position, item.header.is_deletion});
+    if (item.header.expiry_ms) space_.sweeper_.add(item.header, item.hash);
+  }
+  if constexpr (!planted::kNoTogether) space_.publication_.end();
+  if (expired_ > 0) space_.expired_keys_ += std::exchange(expired_, 0);
+}
+
 Status LocalWriter::write_out() {
   if (batch_.is_empty()) return {};
   Log& log = space_.log_;
@@ -229,11 +241,7 @@ Status LocalWriter::write_out() {
     batch_.clear();
     return done;
   }
-  for (const Batch::Item& item : batch_.items()) {
-    space_.index_.put(item.hash, item.header.previous, {item.header.position, item.header.is_deletion});
-    if (item.header.expiry_ms) space_.sweeper_.add(item.header, item.hash);
-  }
-  if (expired_ > 0) space_.expired_keys_ += std::exchange(expired_, 0);
+  publish();
   space_.set_totals(totals_);
   batch_.clear();
   space_.request_sync_after_write();

@@ -53,6 +53,7 @@ class LocalWriter final : public Writer {
   Status prepare(size_t record_bytes);
   Position add(uint64_t hash, Header header, BytesView key, BytesView value);
   Status write_out();
+  void publish();  // to the index: from here on readers see the batch
 
   LocalNamespace& space_;
   std::unique_lock<std::mutex> lock_;

@@ -34,4 +34,10 @@ inline constexpr bool kNoOwnWrites = true;  // a read does not see what the same
 inline constexpr bool kNoOwnWrites = false;
 #endif
 
+#ifdef MCLOUD_PLANTED_BUG_KV_HALVES
+inline constexpr bool kNoTogether = true;  // a transaction becomes visible key by key
+#else
+inline constexpr bool kNoTogether = false;
+#endif
+
 }  // namespace mcloud::kv::planted

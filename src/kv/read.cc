@@ -38,6 +38,7 @@ Result<std::optional<Entry>> LocalNamespace::find(std::string_view key) const {
 
 bool LocalNamespace::contains(std::string_view key) const {
   if (is_disabled_) return false;
+  publication_.wait_for_transaction();
   Bytes head;
   auto header = locate(hash_key(hash_, key), key, head);
   return header.has_value() && *header && !is_absent(**header);
@@ -47,6 +48,7 @@ Result<std::optional<size_t>> LocalNamespace::read_value(std::string_view key, s
   TRY(is_usable());
   thread_local Bytes head;
   const uint64_t hash = hash_key(hash_, key);
+  publication_.wait_for_transaction();
   for (int tries = 0;; ++tries) {
     std::optional<Header> header = TRY(locate(hash, key, head));
     if (!header || is_absent(*header)) return std::optional<size_t>();
@@ -90,6 +92,7 @@ Result<Entry> LocalNamespace::at(Position position) const {
 Result<std::optional<Entry>> LocalNamespace::walk(std::string_view key,
                                                   const std::function<bool(const Header&)>& is_it) const {
   TRY(is_usable());
+  publication_.wait_for_transaction();
   for (int tries = 0;; ++tries) {
     Result<std::optional<Entry>> found = walk_once(key, is_it);
     bool has_moved = !found.has_value() && found.error().code == Code::NotFound;

@@ -80,9 +80,11 @@ void run_del(Call& call) {
 }
 
 void run_exists(Call& call) {
-  int64_t found = 0;
-  for (size_t i = 1; i < call.count(); i++) found += has_key(call, call[i]) ? 1 : 0;
-  call.reply.integer(found);
+  read_together(call, [&] {
+    int64_t found = 0;
+    for (size_t i = 1; i < call.count(); i++) found += has_key(call, call[i]) ? 1 : 0;
+    call.reply.integer(found);
+  });
 }
 
 void run_type(Call& call) { call.reply.simple(has_key(call, call[1]) ? "string" : "none"); }

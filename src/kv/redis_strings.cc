@@ -89,6 +89,17 @@ void add(Call& call, int64_t by) {
   if (put(call, *writer, call[1], std::to_string(sum))) call.reply.integer(sum);
 }
 
+void mget(Call& call) {
+  size_t begin = call.reply.bytes().size();
+  call.reply.array(call.count() - 1);
+  for (size_t i = 1; i < call.count(); i++) {
+    if (call.reply.bytes().size() - begin > call.state().options().reply_bytes_max)
+      call.reply.error("ERR the reply is too large: ask for fewer keys");
+    else
+      reply_value(call, call[i]);
+  }
+}
+
 }  // namespace
 
 bool put(Call& call, Writer& writer, std::string_view key, std::string_view value) {
@@ -145,14 +156,7 @@ void run_getdel(Call& call) {
 }
 
 void run_mget(Call& call) {
-  size_t begin = call.reply.bytes().size();
-  call.reply.array(call.count() - 1);
-  for (size_t i = 1; i < call.count(); i++) {
-    if (call.reply.bytes().size() - begin > call.state().options().reply_bytes_max)
-      call.reply.error("ERR the reply is too large: ask for fewer keys");
-    else
-      reply_value(call, call[i]);
-  }
+  read_together(call, [&] { mget(call); });
 }
 
 void run_mset(Call& call) {

@@ -1,5 +1,6 @@
 #include "kv/server.h"
 
+#include <atomic>
 #include <thread>
 
 #include "kv/test_client.h"
@@ -198,6 +199,46 @@ TEST_CASE("clients on several loops that change one key and different namespaces
   CHECK_EQ(client.ask({"GET", "n"}, 10), "$4\r\n1800\r\n");
   CHECK_EQ(client.ask({"SELECT", "1"}, 5), "+OK\r\n");
   CHECK_EQ(client.ask({"GET", "m"}, 10), "$4\r\n1800\r\n");
+}
+
+TEST_CASE("clients of other loops see a transaction as a whole or not at all, however they read") {
+  ServerOptions options = redis_options();
+  options.threads = 3;
+  Fixture fixture(options);
+  constexpr int kKeys = 300;
+  auto key = [](int i) { return "key" + std::to_string(i); };
+  auto transaction = [&](const std::string& value) {
+    Bytes bytes = wire::resp_request({"MULTI"});
+    for (int i = 0; i < kKeys; i++) {
+      bytes += wire::resp_request({"SET", key(i), "never to be seen"});
+      bytes += wire::resp_request({"SET", key(i), value});
+    }
+    return bytes + wire::resp_request({"EXEC"});
+  };
+  const size_t answer = 5 + 2 * kKeys * 9 + 6 + 2 * kKeys * 5;
+  TestClient first = fixture.connect();
+  first.send(transaction("1000"));
+  REQUIRE_EQ(first.receive(answer).size(), answer);
+  std::atomic<bool> is_over = false;
+  std::jthread writer([&] {
+    TestClient client = fixture.connect();
+    for (int value = 1001; !is_over; value++) {
+      client.send(transaction(std::to_string(value)));
+      if (client.receive(answer).size() != answer) return;
+    }
+  });
+  TestClient reader = fixture.connect();
+  for (int i = 0; i < 3000; i++) {
+    bool is_mget = i % 2 == 0;
+    reader.send(is_mget ? wire::resp_request({"MGET", key(0), key(kKeys - 1)})
+                        : wire::resp_request({"GET", key(0)}) + wire::resp_request({"GET", key(kKeys - 1)}));
+    Bytes came = reader.receive(is_mget ? 24 : 20).substr(is_mget ? 4 : 0);
+    REQUIRE_EQ(came.size(), 20);
+    std::string one = came.substr(4, 4), other = came.substr(14, 4);
+    REQUIRE_LE(one, other);  // the first is never newer than what is read after it
+    if (is_mget) REQUIRE_EQ(one, other);
+  }
+  is_over = true;
 }
 
 TEST_CASE("what was acknowledged with durability always is there after the server has ended, and its port is free") {

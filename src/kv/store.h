@@ -131,6 +131,9 @@ class Namespace {
   virtual bool contains(std::string_view key) const = 0;
   // Appends only the value to `to`, for the hot path; nullopt as find(). Returns its size.
   virtual Result<std::optional<size_t>> read_value(std::string_view key, std::string& to) const = 0;
+  // The same before and after some reads: what they found was all true at one moment. nullopt: something becomes visible
+  // just now. A single read, and reads one after the other, see a transaction as a whole or not at all.
+  virtual std::optional<uint64_t> quiet_moment() const = 0;
   // Any version: by its place (NotFound; Corrupt when no record begins there), or a key's newest not later than
   // `sequence` or `time_ms`. A deletion is a version too: look at is_deletion. By time, what had expired then is absent
   // (nullopt); by place and by sequence a version is what was written, whatever time did to it.

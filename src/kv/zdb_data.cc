@@ -62,6 +62,18 @@ std::optional<Entry> find_or_error(Call& call, std::string_view key, bool& faile
   return std::move(*entry);
 }
 
+void mget(Call& call) {
+  size_t begin = call.reply.bytes().size();
+  call.reply.array(call.count() - 1);
+  for (size_t i = 1; i < call.count(); i++) {
+    // Bounded: 1,023 values of 8 MiB would be 8 GiB.
+    if (call.reply.bytes().size() - begin > call.state().options().reply_bytes_max)
+      call.reply.error("Internal Memory Error");
+    else
+      reply_value(call, call[i]);
+  }
+}
+
 }  // namespace
 
 // SET key payload [timestamp]. Answers the key, so that sequence mode can say which it made; null when nothing changed.
@@ -96,15 +108,7 @@ void run_mget(Call& call) {
     if (!is_valid_key(call, call[i])) return;
   }
   if (is_frozen(call)) return;
-  size_t begin = call.reply.bytes().size();
-  call.reply.array(call.count() - 1);
-  for (size_t i = 1; i < call.count(); i++) {
-    // Bounded: 1,023 values of 8 MiB would be 8 GiB.
-    if (call.reply.bytes().size() - begin > call.state().options().reply_bytes_max)
-      call.reply.error("Internal Memory Error");
-    else
-      reply_value(call, call[i]);
-  }
+  read_together(call, [&] { mget(call); });
 }
 
 // DEL key [timestamp]
