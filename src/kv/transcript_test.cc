@@ -7,10 +7,12 @@
 
 #include <iterator>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "crypto/sha1.h"
 #include "io/file.h"
+#include "kv/commands.h"
 #include "kv/server.h"
 #include "kv/test_sessions.h"
 #include "kv/test_transcript.h"
@@ -284,8 +286,43 @@ TEST_CASE("every transcript holds for sessions without a socket") {
   play_all([](const ServiceOptions& options) { return std::make_unique<SessionSide>(options, SIZE_MAX / 2); });
 }
 
-TEST_CASE("every transcript holds when its bytes come one by one") {
-  play_all([](const ServiceOptions& options) { return std::make_unique<SessionSide>(options, 1); });
+TEST_CASE("every transcript holds when its bytes come in pieces, wherever they are split") {
+  for (size_t piece : {1, 2, 3, 7, 64}) {
+    INFO("pieces of ", piece);
+    play_all([&](const ServiceOptions& options) { return std::make_unique<SessionSide>(options, piece); });
+  }
+}
+
+TEST_CASE("every command of both dialects is said in some transcript") {
+  std::set<std::string> zdb, redis;
+  for (const Transcript& transcript : load_transcripts()) {
+    auto& said = transcript.name.starts_with("redis_") ? redis : zdb;
+    for (const auto& [number, line] : transcript.lines) {
+      if (line.starts_with("> ")) said.insert(line.substr(2, line.find(' ', 2) - 2));
+    }
+  }
+  for (const Command& command : zdb_commands()) CHECK_MESSAGE(zdb.contains(std::string(command.name)), command.name);
+  for (const Command& command : redis_commands())
+    CHECK_MESSAGE(redis.contains(std::string(command.name)), command.name);
+}
+
+TEST_CASE("every error of 0-db is answered in some transcript, or its README says why not") {
+  // All that the reference lists (the server's complete set).
+  std::string wanted = io::read_file(testing::source_tree() + "/src/kv/testdata/zdb_errors.txt").value();
+  std::string readme = io::read_file(testing::source_tree() + "/tests/transcripts/kv/README.md").value();
+  std::set<std::string> answered;
+  for (const Transcript& transcript : load_transcripts()) {
+    for (const auto& [number, line] : transcript.lines) {
+      if (line.starts_with("< -")) answered.insert(line.substr(3));
+    }
+  }
+  std::istringstream lines(wanted);
+  size_t count = 0;
+  for (std::string error; std::getline(lines, error); ++count) {
+    bool is_explained = readme.find("| `" + error + "` |") != std::string::npos;
+    CHECK_MESSAGE(answered.contains(error) != is_explained, error);
+  }
+  CHECK_GT(count, 60);
 }
 
 TEST_CASE("every transcript holds over TCP, with connections on two loops") {

@@ -27,6 +27,7 @@ Bytes next_key(Writer& writer) {
 struct Addressed {
   Bytes made;  // a new key in sequence mode
   std::optional<Entry> existing;
+  bool is_damaged = false;  // there is one, and it cannot be read
 };
 
 // The key that SET means. False: the error is said.
@@ -34,17 +35,19 @@ bool address(Call& call, Writer& writer, Addressed& addressed) {
   std::string_view key = call[1];
   if (!key.empty()) {
     auto existing = writer.find(key);
-    if (!existing) {
+    if (!existing && existing.error().code != Code::Corrupt) {
       call.reply.error(error_text(call.session, existing.error()));
       return false;
     }
-    addressed.existing = std::move(*existing);
+    // What cannot be read any more differs from everything, and may be written anew.
+    addressed.is_damaged = !existing;
+    if (existing) addressed.existing = std::move(*existing);
   }
   if (call.space()->mode == KeyMode::User) {
     if (key.empty()) call.reply.error("Invalid argument, key needed");
     return !key.empty();
   }
-  if (!key.empty() && !addressed.existing) {
+  if (!key.empty() && !addressed.existing && !addressed.is_damaged) {
     call.reply.error("Invalid key, only update authorized");
     return false;
   }
@@ -86,6 +89,8 @@ void run_set(Call& call) {
   if (writer == nullptr) return;
   Addressed addressed;
   if (!address(call, *writer, addressed)) return;
+  if (addressed.is_damaged && call.space()->is_write_once)
+    return call.reply.error("Namespace is protected by worm mode");
   if (addressed.existing) {
     if (call.space()->is_write_once) return call.reply.error("Namespace is protected by worm mode");
     if (addressed.existing->value == call[2] && !addressed.existing->expiry_ms) {
