@@ -224,9 +224,11 @@ void LocalWriter::publish() {
   for (const Batch::Item& item : batch_.items()) {
     if (!item.is_newest) continue;  // what the same batch replaces is seen by nobody
     space_.index_.put(item.hash, item.replaces, {item.header.position, item.header.is_deletion});
-    if (item.header.expiry_ms) space_.sweeper_.add(item.header, item.hash);
   }
   if constexpr (!planted::kNoTogether) space_.publication_.end();
+  for (const Batch::Item& item : batch_.items()) {
+    if (item.header.expiry_ms) space_.sweeper_.add(item.header, item.hash);
+  }
   if (expired_ > 0) space_.expired_keys_ += std::exchange(expired_, 0);
 }
 

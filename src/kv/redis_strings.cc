@@ -183,7 +183,9 @@ void run_msetnx(Call& call) {
   for (size_t i = 1; i < call.count(); i += 2) {
     std::optional<Entry> old;
     if (!find(call, *writer, call[i], old)) return;
-    if (old) return call.reply.integer(0);
+    if (!old) continue;
+    call.round.confirms(old->position + 8);
+    return call.reply.integer(0);
   }
   size_t begin = call.reply.bytes().size();
   run_mset(call);

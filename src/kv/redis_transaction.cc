@@ -11,16 +11,17 @@ constexpr size_t kQueuedMost = 8000;           // and 10,000 records
 constexpr size_t kRecordBytes = 80;            // what a record is more than its key and value
 constexpr size_t kWatchedMost = 10'000;
 
-// Of the newest version, a deletion too: a key that came and went has changed. Only what is flushed is looked at.
-Result<std::optional<uint64_t>> newest_sequence(const Namespace& store, std::string_view key) {
+// A deletion is a version too: a key that came and went has changed. Only what is flushed is looked at.
+Result<Session::Version> newest_version(const Namespace& store, std::string_view key) {
   std::optional<Entry> entry = TRY(store.find_version(key, UINT64_MAX));
-  return entry ? std::optional(entry->sequence) : std::nullopt;
+  if (!entry) return Session::Version();
+  return Session::Version{entry->sequence, entry->expiry_ms && *entry->expiry_ms <= store.now_ms()};
 }
 
 bool has_changed(Call& call) {
   for (const Session::Watched& watched : call.session.memory_of_commands.watched) {
-    auto sequence = newest_sequence(*watched.space->store, watched.key);
-    if (!sequence || *sequence != watched.sequence) return true;
+    auto version = newest_version(*watched.space->store, watched.key);
+    if (!version || *version != watched.version) return true;
   }
   return false;
 }
@@ -122,9 +123,9 @@ void run_watch(Call& call) {
   if (memory.watched.size() + call.count() > kWatchedMost) return call.reply.error("ERR too many watched keys");
   call.round.settle();
   for (size_t i = 1; i < call.count(); i++) {
-    auto sequence = newest_sequence(call.store(), call[i]);
-    if (!sequence) return call.reply.error(error_text(call.session, sequence.error()));
-    memory.watched.push_back({call.space(), std::string(call[i]), *sequence});
+    auto version = newest_version(call.store(), call[i]);
+    if (!version) return call.reply.error(error_text(call.session, version.error()));
+    memory.watched.push_back({call.space(), std::string(call[i]), *version});
   }
   call.reply.simple("OK");
 }

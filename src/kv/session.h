@@ -99,10 +99,15 @@ class Session {
   static constexpr uint64_t kMirrorTicket = ~0ull;
 
   // Kept for commands.
+  struct Version {
+    std::optional<uint64_t> sequence;  // of the newest one, a deletion too; nullopt: the key never was
+    bool is_expired = false;
+    bool operator==(const Version&) const = default;
+  };
   struct Watched {
     SpacePtr space;
     std::string key;
-    std::optional<uint64_t> sequence;  // of its newest version, a deletion too
+    Version version;
   };
   struct Memory {
     std::string nonce;  // of AUTH SECURE CHALLENGE

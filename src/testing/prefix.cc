@@ -29,20 +29,21 @@ std::string judge_prefix(const std::vector<PrefixWrite>& writes, const std::vect
     const PrefixRead& read = reads[i];
     std::string name = "read " + std::to_string(i) + " of key " + std::to_string(read.key) + ": " +
                        read.value.value_or("nothing");
-    size_t place = 0;
+    size_t place = 0, shown = 0;
     if (read.value) {
       auto found = sorted.places.find({read.key, *read.value});
       if (found == sorted.places.end()) return name + " was never written";
       place = found->second;
       if (writes[place - 1].begin > read.end) return name + " was read before it was written";
+      for (shown = place; writes[shown - 1].continues;) ++shown;  // with it, its whole transaction
     }
+    least = std::max(least, shown);
     // The next write of that key that is there for sure ends the prefixes that this read fits.
     const std::vector<size_t>& sure = sorted.sure[read.key];
     auto next = std::upper_bound(sure.begin(), sure.end(), place);
     if (next != sure.end() && *next <= least)
       return name + " is the past: write " + std::to_string(least) + " was seen, and write " + std::to_string(*next) +
              " of this key comes before it";
-    least = std::max(least, place);
   }
   return "";
 }

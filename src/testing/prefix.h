@@ -12,8 +12,9 @@ namespace mcloud::testing {
 struct PrefixWrite {
   uint32_t key = 0;
   std::string value;
-  uint64_t begin = 0;    // just before it was sent
-  bool is_sure = true;  // false: never answered, so perhaps it is not in the log
+  uint64_t begin = 0;      // just before it was sent
+  bool is_sure = true;    // false: never answered, so perhaps it is not in the log
+  bool continues = false;  // the next one belongs to the same transaction: no prefix ends between them
 };
 
 // In the order in which they were answered, one after the other.

@@ -33,6 +33,13 @@ TEST_CASE("a write that was never answered may be there or not, but does not go 
   CHECK_EQ(judge({read(0, "e"), read(1, "b"), read(1, "d"), read(0, "c")}).empty(), false);
 }
 
+TEST_CASE("half of a transaction is found out, and what it replaces itself") {
+  const std::vector<PrefixWrite> writes = {{0, "a", 1}, {1, "b", 2, true, true}, {0, "c", 2, true, true}, {0, "d", 2}};
+  CHECK_EQ(judge_prefix(writes, {read(0, "a"), read(1, {}), read(1, "b"), read(0, "d")}), "");
+  CHECK(judge_prefix(writes, {read(1, "b"), read(0, "a")}).find("is the past") != std::string::npos);
+  CHECK(judge_prefix(writes, {read(0, "c")}).find("is the past") != std::string::npos);
+}
+
 TEST_CASE("what was never written, or not yet, is found out") {
   CHECK(judge({read(0, "b")}).find("never written") != std::string::npos);
   CHECK(judge({read(0, "c", 29)}).find("before it was written") != std::string::npos);

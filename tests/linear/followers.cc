@@ -42,17 +42,27 @@ struct Master {
   }
 
  private:
+  // One SET, or several in a transaction.
   bool write(Client& client) {
-    auto number = writes.size();
-    testing::PrefixWrite one{static_cast<uint32_t>(number % kKeys), std::to_string(number + 1), now(), false};
-    writes.push_back(one);
-    if (!client.send(wire::resp_request({"SET", key_of(one.key), one.value}))) return false;
-    std::optional<Reply> reply = client.receive();
-    if (!reply) return false;
-    if (reply->kind != '+') complaint = "the master answered " + reply->text;
-    writes.back().is_sure = reply->kind == '+';
-    return writes.back().is_sure;
+    const size_t first = writes.size(), count = ++rounds_ % 4 == 0 ? 3 : 1;
+    Bytes bytes = count > 1 ? wire::resp_request({"MULTI"}) : Bytes();
+    for (size_t i = first; i < first + count; ++i) {
+      writes.push_back({static_cast<uint32_t>(i % kKeys), std::to_string(i + 1), now(), false, i + 1 < first + count});
+      bytes += wire::resp_request({"SET", key_of(writes[i].key), writes[i].value});
+    }
+    if (count > 1) bytes += wire::resp_request({"EXEC"});
+    if (!client.send(bytes)) return false;
+    for (size_t replies = count > 1 ? count + 2 : 1; replies > 0; --replies) {
+      std::optional<Reply> reply = client.receive();
+      if (!reply) return false;
+      if (reply->kind == '-') complaint = "the master answered " + reply->text;
+      if (reply->kind == '-') return false;
+    }
+    for (size_t i = first; i < first + count; ++i) writes[i].is_sure = true;
+    return true;
   }
+
+  uint64_t rounds_ = 0;
 };
 
 // Reads random keys of one follower, life after life.

@@ -39,6 +39,15 @@ class TmpfsDisk:
     def give_back(self):
         os.unlink(self.ballast)
 
+    def fill(self):
+        """To the last byte."""
+        try:
+            with open(self.ballast, "ab", 0) as file:
+                while True:
+                    file.write(b"b" * 4096)
+        except OSError:
+            pass
+
     def take(self, size):
         with open(self.ballast, "wb") as file:
             file.write(b"b" * size)
@@ -138,6 +147,11 @@ def full_disk(case, disk):
     case.check("a small write is refused too or done, but answered", case.client.ask("SET", "small", "s") is not None)
     case.client.ask("DEL", "small")
     case.check_reads("full")
+    if case.dialect == "0-db":
+        disk.fill()
+        came = [show(case.client.ask(*words)) for words in (["NSNEW", "other"], ["NSSET", "default", "maxsize", "77"])]
+        case.check("namespaces and settings cannot be written", came == ["-Could not create namespace", "-Internal Server Error"],
+                   came)
     case.check("a new connection is served", Connection(case.server.port).ask("GET", "key1")[0] == "$")
     disk.give_back()
     # By itself, without a new start.
