@@ -14,6 +14,7 @@ mcloud_dependency(fmt fmt)                         # text formatting: libstdc++ 
 mcloud_dependency(spdlog spdlog fmt)               # logging with levels and sinks, stays inside base/log.cc
 mcloud_dependency(sodium sodium)                   # Ed25519, X25519, BLAKE2b, sealed boxes, pwhash
 mcloud_dependency(crypto crypto)                   # OpenSSL's algorithms: fast bulk AEAD
+mcloud_dependency(tls ssl crypto)                  # TLS sessions of the kv server and its followers, stays inside io/tls*.cc
 mcloud_dependency(asio Threads::Threads)           # Boost.Asio and Beast: sockets, HTTP/1.1, kept inside few .cc files
 target_include_directories(dep_asio SYSTEM INTERFACE /usr/include)
 mcloud_dependency(yaml yaml-cpp)                   # YAML with line and column marks

@@ -12,6 +12,8 @@ class Clock {
   virtual ~Clock() = default;
   // Milliseconds since some fixed moment; never goes back. For deadlines and liveness.
   virtual uint64_t monotonic_ms() const = 0;
+  // The same in microseconds, as far as the clock is that fine. For measuring.
+  virtual uint64_t monotonic_us() const { return monotonic_ms() * 1000; }
   // Milliseconds since 1970-01-01 UTC; may jump. For people and expiry, never for liveness.
   virtual uint64_t wall_ms() const = 0;
 };

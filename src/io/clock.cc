@@ -11,10 +11,10 @@
 namespace mcloud::io {
 namespace {
 
-uint64_t read_ms(clockid_t clock) {
+uint64_t read_us(clockid_t clock) {
   timespec now{};
   CHECK(clock_gettime(clock, &now) == 0);
-  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
 }
 
 void fill(char* out, size_t count) {
@@ -29,8 +29,9 @@ void fill(char* out, size_t count) {
 
 }  // namespace
 
-uint64_t SystemClock::monotonic_ms() const { return read_ms(CLOCK_BOOTTIME); }
-uint64_t SystemClock::wall_ms() const { return read_ms(CLOCK_REALTIME); }
+uint64_t SystemClock::monotonic_ms() const { return read_us(CLOCK_BOOTTIME) / 1000; }
+uint64_t SystemClock::monotonic_us() const { return read_us(CLOCK_BOOTTIME); }
+uint64_t SystemClock::wall_ms() const { return read_us(CLOCK_REALTIME) / 1000; }
 
 Bytes SystemRandom::bytes(size_t count) {
   Bytes out(count, '\0');

@@ -8,6 +8,7 @@ namespace mcloud::io {
 class SystemClock final : public Clock {
  public:
   uint64_t monotonic_ms() const override;  // CLOCK_BOOTTIME
+  uint64_t monotonic_us() const override;
   uint64_t wall_ms() const override;
 };
 

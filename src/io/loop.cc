@@ -19,6 +19,16 @@ struct Loop::Inside {
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
   std::optional<asio::signal_set> signals;
+  std::optional<asio::signal_set> hangups;
+  std::function<void()> on_hangup;
+
+  void wait_for_hangup() {
+    hangups->async_wait([this](const boost::system::error_code& error, int) {
+      if (error) return;
+      wait_for_hangup();
+      on_hangup();
+    });
+  }
   std::atomic<bool> stopped = false;
 };
 
@@ -62,6 +72,12 @@ void Loop::stop_on_signals() {
   inside_->signals->async_wait([this](const boost::system::error_code& error, int) {
     if (!error) stop();
   });
+}
+
+void Loop::on_hangup(std::function<void()> function) {
+  inside_->on_hangup = std::move(function);
+  inside_->hangups.emplace(inside_->context, SIGHUP);
+  inside_->wait_for_hangup();
 }
 
 }  // namespace mcloud::io

@@ -36,6 +36,8 @@ class Loop {
   [[nodiscard]] Timer after(uint64_t delay_ms, std::function<void()> function);
   // SIGINT and SIGTERM stop the loop.
   void stop_on_signals();
+  // SIGHUP runs `function` on the loop, each time. Once per loop.
+  void on_hangup(std::function<void()> function);
 
  private:
   struct Inside;

@@ -12,6 +12,20 @@
 
 using namespace mcloud::io;
 
+TEST_CASE("a hangup runs its function each time and the loop goes on") {
+  Loop loop;
+  int times = 0;
+  loop.on_hangup([&] {
+    if (++times < 3)
+      raise(SIGHUP);
+    else
+      loop.stop();
+  });
+  loop.post([] { raise(SIGHUP); });
+  loop.run();
+  CHECK_EQ(times, 3);
+}
+
 TEST_CASE("posted functions run in order on the loop's thread") {
   Loop loop;
   std::vector<int> order;

@@ -1,0 +1,33 @@
+// Inside io only: OpenSSL's errors in our words, and its objects with owners.
+#pragma once
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <memory>
+#include <string>
+
+#include "io/tls.h"
+
+namespace mcloud::io {
+
+struct SslFree {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+};
+
+struct TlsContext::Inside {
+  std::unique_ptr<SSL_CTX, SslFree> context;
+};
+
+// The newest of OpenSSL's queue, which is empty afterwards.
+inline std::string take_openssl_reason() {
+  std::string reason = "unknown";
+  while (unsigned long error = ERR_get_error()) {
+    if (const char* text = ERR_reason_error_string(error)) reason = text;
+  }
+  return reason;
+}
+
+}  // namespace mcloud::io
