@@ -156,7 +156,7 @@ bool put_or_error(Call& call, Writer& writer, std::string_view key, std::string_
     return false;
   }
   call.round.wrote(key, *end, key.size() + value.size());
-  call.state().counters().writes.fetch_add(1, std::memory_order_relaxed);
+  call.session.tallies().writes.add();
   return true;
 }
 
@@ -167,7 +167,7 @@ bool remove_or_error(Call& call, Writer& writer, std::string_view key, std::opti
     return false;
   }
   call.round.wrote(key, *end, key.size());
-  call.state().counters().writes.fetch_add(1, std::memory_order_relaxed);
+  call.session.tallies().writes.add();
   return true;
 }
 

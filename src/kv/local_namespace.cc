@@ -143,6 +143,7 @@ Figures LocalNamespace::figures() const {
                   .expired_keys = expired_keys_,
                   .corrupt_records = faults_};
   if (auto failed = log_.failure()) figures.failure = failed->message;
+  sync_times_.add_to(figures.syncs);
   return figures;
 }
 
@@ -183,7 +184,11 @@ void LocalNamespace::sync_now() {
 
 Status LocalNamespace::sync_log() {
   std::lock_guard one(syncing_);
-  return log_.sync();
+  bool is_needed = log_.written() != log_.durable();
+  uint64_t begin_us = parts_.clock.monotonic_us();
+  Status done = log_.sync();
+  if (is_needed && done.has_value()) sync_times_.add(parts_.clock.monotonic_us() - begin_us);
+  return done;
 }
 
 void LocalNamespace::serve_waiting() {

@@ -140,6 +140,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   std::atomic<uint64_t> interval_ms_{0};
 
   std::mutex syncing_;  // one sync at a time
+  Times sync_times_;    // counted under it
   std::mutex waiting_mutex_;
   std::multimap<Position, std::function<void(Status)>> waiting_;
   bool is_sync_requested_ = false;

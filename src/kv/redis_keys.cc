@@ -75,7 +75,7 @@ void run_del(Call& call) {
     call.round.wrote(call[i], *end, call[i].size());
     removed++;
   }
-  call.state().counters().writes.fetch_add(static_cast<uint64_t>(removed), std::memory_order_relaxed);
+  call.session.tallies().writes.add(static_cast<uint64_t>(removed));
   call.reply.integer(removed);
 }
 

@@ -1,4 +1,5 @@
 // The server as the Redis dialect describes it: COMMAND, CONFIG GET, INFO, TIME.
+#include "kv/metrics.h"
 #include "kv/redis_commands.h"
 #include "kv/session.h"
 
@@ -139,9 +140,11 @@ void run_config(Call& call) {
   }
 }
 
+// INFO [section]: one text whatever the section, but for `metrics`: what /metrics says.
 void run_info(Call& call) {
   ServerState& state = call.state();
-  const Counters& counters = state.counters();
+  if (call.count() == 2 && equals_ignoring_case(call[1], "metrics")) return call.reply.text(metrics_text(state));
+  const Counters counters = state.counters();
   Figures figures = call.store().figures();
   std::string text =
       "# Server\r\nredis_version:7.0.0\r\nmcloud_version:" + std::string(kServerVersion) +

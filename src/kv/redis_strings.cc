@@ -106,7 +106,7 @@ bool put(Call& call, Writer& writer, std::string_view key, std::string_view valu
   auto end = writer.put(key, value);
   if (end) {
     call.round.wrote(key, *end, key.size() + value.size());
-    call.state().counters().writes.fetch_add(1, std::memory_order_relaxed);
+    call.session.tallies().writes.add();
     return true;
   }
   // FENCED is the writer's to say; here it is a write-once namespace.

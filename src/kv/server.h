@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "io/tls.h"
 #include "kv/server_state.h"
 
 namespace mcloud::kv {
@@ -17,6 +18,14 @@ struct ServerOptions {
   size_t connections_max = 4096;
   uint64_t half_request_ms = 30'000;  // a request that does not go on so long ends its connection
   uint64_t unread_ms = 60'000;        // so do replies that nobody reads
+  io::TlsFiles tls;                   // no certificate: no TLS
+  std::string tls_host = "127.0.0.1";
+  uint16_t tls_port = 0;              // 0: any free one
+  uint64_t handshake_ms = 10'000;     // for a whole TLS handshake
+  size_t handshakes_max = 512;        // half ones in a loop; one more ends the oldest
+  bool has_metrics = false;           // GET /metrics, by HTTP
+  std::string metrics_host = "127.0.0.1";
+  uint16_t metrics_port = 0;          // 0: any free one
   ServiceOptions service;
 };
 
@@ -29,6 +38,10 @@ class Server {
   // Ends all connections. What was acknowledged is kept; close the store for the rest.
   virtual void stop() = 0;
   virtual uint16_t port() const = 0;  // 0: no TCP
+  virtual uint16_t tls_port() const = 0;
+  virtual uint16_t metrics_port() const = 0;
+  // Reads the files again; connections from now on use them. After an error the old ones stay in use.
+  virtual Status reload_tls() = 0;
   virtual ServerState& state() = 0;
 };
 

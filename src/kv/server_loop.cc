@@ -14,7 +14,6 @@
 namespace mcloud::kv {
 namespace {
 
-constexpr size_t kScratchBytes = 128 << 10;  // of one read
 constexpr size_t kDirectBytes = 32 << 10;    // a value of which so much is missing is read straight to its place
 constexpr size_t kDirectBytesMax = 1 << 20;
 constexpr size_t kSmallBytes = 64 << 10;  // a session may always have so much
@@ -43,6 +42,7 @@ Result<std::unique_ptr<ServerLoop>> ServerLoop::make(ServerState& state, io::Poo
 
 ServerLoop::ServerLoop(ServerState& state, io::Pool& workers, const ServerOptions& options)
     : state_(state),
+      tallies_(state.make_tallies()),
       workers_(workers),
       options_(options),
       scratch_(std::make_unique_for_overwrite<char[]>(kScratchBytes)),
@@ -86,14 +86,17 @@ void ServerLoop::run_elsewhere(uint64_t session, uint64_t ticket, std::function<
 
 void ServerLoop::when_durable(const SpacePtr& space, Position position) {
   // The store may call after this loop has ended: the inbox lives as long as somebody holds it.
-  space->store->when_durable(position, [this, inbox = inbox_, space, position](Status status) {
-    inbox->post([this, space, position, status = std::move(status)] {
-      for (auto& [id, connection] : connections_) {
-        if (!connection->session.has_barriers()) continue;
-        connection->session.durable(*space, position, status);
-        touch(*connection);
-      }
-    });
+  auto told = [this, space, position, begin_us = round_us_, updates = std::exchange(tallies_.round_updates, 0)](
+                  const Status& status) {
+    tallies_.updates.add(state_.clock().monotonic_us() - begin_us, updates);
+    for (auto& [id, connection] : connections_) {
+      if (!connection->session.has_barriers()) continue;
+      connection->session.durable(*space, position, status);
+      touch(*connection);
+    }
+  };
+  space->store->when_durable(position, [inbox = inbox_, told = std::move(told)](Status status) {
+    inbox->post([told, status = std::move(status)] { told(status); });
   });
 }
 
@@ -110,15 +113,16 @@ void ServerLoop::accept_all(Door& door) {
       return;
     }
     if (!accepted->fd.is_open()) return;
-    Counters& counters = state_.counters();
-    if (counters.connections.fetch_add(1) >= options_.connections_max) {
-      counters.connections.fetch_sub(1);
+    ConnectionCounters& counters = state_.connections();
+    if (counters.now.fetch_add(1) >= options_.connections_max) {
+      counters.now.fetch_sub(1);
       counters.refused.fetch_add(1);
       constexpr std::string_view kRefusal = "-ERR max number of clients reached\r\n";
-      send(accepted->fd.get(), kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (!door.listening.is_tls)
+        send(accepted->fd.get(), kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       continue;
     }
-    counters.connections_ever.fetch_add(1);
+    counters.ever.fetch_add(1);
     door.dispatch(std::move(*accepted));
   }
 }
@@ -130,8 +134,10 @@ void ServerLoop::take(Accepted accepted) {
   connection->progress_ms = now_ms_;
   connection->interest = EPOLLIN;
   epoll_event event{.events = EPOLLIN, .data = {.u64 = id}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection->fd.get(), &event) != 0) {
-    state_.counters().connections.fetch_sub(1);
+  bool is_good = accepted.tls == nullptr || begin_tls(*connection, accepted.tls);
+  if (!is_good || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection->fd.get(), &event) != 0) {
+    if (connection->tls != nullptr) end_tls(*connection);
+    state_.connections().now.fetch_sub(1);
     return;
   }
   connections_.emplace(id, std::move(connection));
@@ -151,7 +157,8 @@ void ServerLoop::run() {
 void ServerLoop::run_round(int timeout_ms) {
   epoll_event events[kEventsMax];
   int count = epoll_wait(epoll_.get(), events, kEventsMax, timeout_ms);
-  now_ms_ = state_.clock().monotonic_ms();
+  round_us_ = state_.clock().monotonic_us();
+  now_ms_ = round_us_ / 1000;
   {
     Round round(*this);
     for (int i = 0; i < count; i++) on_event(events[i].data.u64, events[i].events, round);
@@ -164,7 +171,17 @@ void ServerLoop::run_round(int timeout_ms) {
     if constexpr (planted::kRepliesFirst) finish_round();
   }
   finish_round();
+  measure_round();
   if (needs_tick_ && now_ms_ - ticked_ms_ >= kTickMs) tick();
+}
+
+// All requests of a round are answered when it ends, so they took as long as it: one look at the clock for all.
+void ServerLoop::measure_round() {
+  uint64_t reads = std::exchange(tallies_.round_reads, 0), updates = std::exchange(tallies_.round_updates, 0);
+  if (reads + updates == 0) return;
+  uint64_t us = state_.clock().monotonic_us() - round_us_;
+  if (reads > 0) tallies_.reads.add(us, reads);
+  if (updates > 0) tallies_.updates.add(us, updates);
 }
 
 void ServerLoop::on_event(uint64_t key, uint32_t events, Round& round) {
@@ -191,6 +208,7 @@ void ServerLoop::read_from(Connection& connection, Round& round) {
   Session& session = connection.session;
   if (connection.has_ended || !session.wants_input()) return;
   if (is_stalled(session)) return;  // looked at again each tick
+  if (connection.tls != nullptr) return read_tls(connection, round);
   size_t missing = session.missing();
   if (missing >= kDirectBytes) {
     size_t space = std::min(missing, kDirectBytesMax);
@@ -209,7 +227,7 @@ void ServerLoop::after_read(Connection& connection, ssize_t got) {
   if (got > 0) {
     if (!connection.session.is_inside_request()) connection.request_ms = now_ms_;
     connection.progress_ms = now_ms_;
-    state_.counters().bytes_in.fetch_add(static_cast<uint64_t>(got), std::memory_order_relaxed);
+    tallies_.bytes_in.add(static_cast<uint64_t>(got));
   } else if (got == 0) {
     connection.has_ended = true;
   } else if (errno != EAGAIN && errno != EINTR) {
@@ -235,34 +253,44 @@ void ServerLoop::finish(Connection& connection) {
   if (session.has_requests_left() && !session.is_waiting() && session.unsent() < state_.options().output_bytes_max)
     ready_.push_back(session.identity().id);
   if (std::exchange(connection.commands, session.commands()) != session.commands()) connection.request_ms = now_ms_;
-  needs_tick_ |=
-      session.is_inside_request() || session.unsent() > 0 || session.is_waiting() || session.memory() > kIdleBytes;
+  needs_tick_ |= session.is_inside_request() || unsent(connection) > 0 || session.is_waiting() ||
+                 session.memory() > kIdleBytes || is_handshaking(connection);
   update_interest(connection);
 }
 
+size_t ServerLoop::unsent(const Connection& connection) const {
+  return connection.session.unsent() + (connection.tls != nullptr ? connection.tls->outgoing().size() : 0);
+}
+
+// False: no more now, or ever.
+bool ServerLoop::after_send(Connection& connection, ssize_t sent, size_t wanted) {
+  if (sent < 0) {
+    connection.is_blocked = errno == EAGAIN;
+    connection.is_dead = errno != EAGAIN && errno != EINTR;
+    return !connection.is_dead;
+  }
+  connection.is_blocked = static_cast<size_t>(sent) < wanted;
+  connection.progress_ms = now_ms_;
+  tallies_.bytes_out.add(static_cast<uint64_t>(sent));
+  return true;
+}
+
 void ServerLoop::send_to(Connection& connection) {
+  if (connection.tls != nullptr) return send_tls(connection);
   while (!connection.is_blocked) {
     BytesView bytes = connection.session.sendable();
     if (bytes.empty()) return;
     ssize_t sent = send(connection.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0) {
-      connection.is_blocked = errno == EAGAIN;
-      connection.is_dead = errno != EAGAIN && errno != EINTR;
-      if (connection.is_dead) return;
-      continue;
-    }
-    connection.is_blocked = static_cast<size_t>(sent) < bytes.size();
-    connection.session.sent(static_cast<size_t>(sent));
-    connection.progress_ms = now_ms_;
-    state_.counters().bytes_out.fetch_add(static_cast<uint64_t>(sent), std::memory_order_relaxed);
+    if (!after_send(connection, sent, bytes.size())) return;
+    if (sent > 0) connection.session.sent(static_cast<size_t>(sent));
   }
 }
 
 bool ServerLoop::is_finished(const Connection& connection) const {
   const Session& session = connection.session;
-  if (session.is_over()) return true;
+  if (session.is_over()) return unsent(connection) == 0;
   // The client has sent its last: it gets what it asked for first.
-  return connection.has_ended && session.unsent() == 0 && !session.is_waiting() && !session.has_requests_left() &&
+  return connection.has_ended && unsent(connection) == 0 && !session.is_waiting() && !session.has_requests_left() &&
          !session.is_starved();
 }
 
@@ -278,7 +306,8 @@ void ServerLoop::update_interest(Connection& connection) {
 }
 
 void ServerLoop::close(Connection& connection) {
-  state_.counters().connections.fetch_sub(1);
+  if (connection.tls != nullptr) end_tls(connection);
+  state_.connections().now.fetch_sub(1);
   connections_.erase(connection.session.identity().id);
 }
 
@@ -309,11 +338,12 @@ void ServerLoop::tick() {
 
 bool ServerLoop::is_overdue(const Connection& connection, uint64_t now_ms) const {
   const Session& session = connection.session;
+  if (is_handshaking(connection)) return now_ms - connection.accepted_ms > options_.handshake_ms;
   if (session.is_waiting() || session.has_barriers()) return false;
   uint64_t quiet_ms = now_ms - connection.progress_ms;
   bool is_half = session.is_inside_request() && !session.is_starved();
-  if (session.unsent() > 0 && quiet_ms > options_.unread_ms) return true;
-  if (session.unsent() == 0 && is_half && quiet_ms > options_.half_request_ms) return true;
+  if (unsent(connection) > 0 && quiet_ms > options_.unread_ms) return true;
+  if (unsent(connection) == 0 && is_half && quiet_ms > options_.half_request_ms) return true;
   if (session.memory() <= kSmallBytes || !state_.is_under_pressure()) return false;
   // Nothing is read from half requests now, so they cannot move; but who had so much time is not coming.
   if (is_half) return now_ms - connection.request_ms > kDrippingMs;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
 #include "io/loop.h"
+#include "io/tls.h"
 #include "kv/server.h"
 #include "kv/server_inbox.h"
 #include "kv/server_socket.h"
@@ -35,6 +37,8 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
         : fd(std::move(socket)), session(state, port, std::move(identity)) {}
     io::Fd fd;
     Session session;
+    std::unique_ptr<io::TlsSession> tls;  // nullptr: bytes as they are
+    uint64_t accepted_ms = 0;
     uint32_t interest = 0;
     bool is_touched = false;  // something to do at the end of the round
     bool has_ended = false;   // the client sends no more
@@ -50,10 +54,13 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
     bool is_open = true;
   };
 
+  static constexpr size_t kScratchBytes = 128 << 10;  // of one read
+
   ServerLoop(ServerState& state, io::Pool& workers, const ServerOptions& options);
   void post(uint64_t session, uint64_t ticket, Bytes bytes) override;
   void run_elsewhere(uint64_t session, uint64_t ticket, std::function<Bytes()> work) override;
   void when_durable(const SpacePtr& space, Position position) override;
+  Tallies& tallies() override { return tallies_; }
 
   void take(Accepted accepted);
   void accept_all(Door& door);
@@ -62,8 +69,11 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
   bool is_stalled(const Session& session) const;
   void read_from(Connection& connection, Round& round);
   void after_read(Connection& connection, ssize_t got);
+  bool after_send(Connection& connection, ssize_t sent, size_t wanted);
+  size_t unsent(const Connection& connection) const;
   void touch(Connection& connection);
   void finish_round();
+  void measure_round();
   void finish(Connection& connection);
   void send_to(Connection& connection);
   bool is_finished(const Connection& connection) const;
@@ -73,7 +83,16 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
   bool is_overdue(const Connection& connection, uint64_t now_ms) const;
   void sacrifice();
 
+  bool begin_tls(Connection& connection, const std::shared_ptr<const io::TlsContext>& context);  // server_tls.cc
+  void end_tls(Connection& connection);
+  void read_tls(Connection& connection, Round& round);
+  void send_tls(Connection& connection);
+  static bool is_handshaking(const Connection& connection) {
+    return connection.tls != nullptr && !connection.tls->is_ready();
+  }
+
   ServerState& state_;
+  Tallies& tallies_;
   io::Pool& workers_;
   const ServerOptions options_;
   std::shared_ptr<Inbox> inbox_;
@@ -82,9 +101,12 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> touched_;
   std::vector<uint64_t> ready_;  // have whole requests left
+  std::set<uint64_t> handshaking_;  // of TLS, the oldest first
+  Bytes decrypted_;
   std::unique_ptr<char[]> scratch_;
   uint64_t next_id_;
   uint64_t now_ms_ = 0;
+  uint64_t round_us_ = 0;  // when the round began
   uint64_t ticked_ms_ = 0;
   bool needs_tick_ = false;
   bool is_stopping_ = false;

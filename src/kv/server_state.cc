@@ -23,6 +23,38 @@ ServerState::ServerState(Store& store, Disk& disk, Clock& clock, Random& random,
   }
 }
 
+Tallies& ServerState::make_tallies() {
+  std::lock_guard lock(tallies_mutex_);
+  tallies_.push_back(std::make_unique<Tallies>());
+  return *tallies_.back();
+}
+
+Counters ServerState::counters() const {
+  Counters sum;
+  sum.connections_ever = connections_.ever;
+  sum.connections = connections_.now;
+  sum.refused = connections_.refused;
+  std::lock_guard lock(tallies_mutex_);
+  for (const auto& one : tallies_) {
+    sum.commands += one->run.get();
+    sum.failed += one->failed.get();
+    sum.unauthorized += one->unauthorized.get();
+    sum.late_errors += one->late_errors.get();
+    sum.writes += one->writes.get();
+    sum.bytes_in += one->bytes_in.get();
+    sum.bytes_out += one->bytes_out.get();
+    sum.tls_failures += one->tls_failures.get();
+    one->reads.add_to(sum.reads);
+    one->updates.add_to(sum.updates);
+    for (size_t dialect = 0; dialect < sum.by_command.size(); dialect++) {
+      for (size_t i = 0; i <= kCommandsMax; i++) {
+        for (size_t result : {0, 1}) sum.by_command[dialect][i][result] += one->commands[dialect][i][result].get();
+      }
+    }
+  }
+  return sum;
+}
+
 SpacePtr ServerState::find(std::string_view name) const {
   std::lock_guard lock(mutex_);
   auto found = spaces_.find(name);
@@ -60,6 +92,8 @@ Status ServerState::change(Space& space, const std::function<void(Settings&)>& e
   edit(settings);
   TRY(space.store->set_settings(settings));
   space.refresh();
+  // What was written under a looser promise is made durable now; who fails there fails the next write too.
+  if (settings.durability != Durability::None) space.store->when_durable(space.store->figures().end, [](Status) {});
   return {};
 }
 

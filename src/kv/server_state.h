@@ -12,6 +12,7 @@
 
 #include "base/disk.h"
 #include "base/world.h"
+#include "kv/counters.h"
 #include "kv/session_hub.h"
 #include "kv/store.h"
 
@@ -48,11 +49,9 @@ struct ServiceOptions {
   size_t memory_bytes_max = 512 << 20;  // of all sessions' buffers
 };
 
-struct Counters {
-  std::atomic<uint64_t> connections_ever = 0, connections = 0, refused = 0;
-  std::atomic<uint64_t> commands = 0, failed = 0, unauthorized = 0;
-  std::atomic<uint64_t> bytes_in = 0, bytes_out = 0;
-  std::atomic<uint64_t> reads = 0, writes = 0;
+// Connections come on one loop and go on any.
+struct ConnectionCounters {
+  std::atomic<uint64_t> ever = 0, now = 0, refused = 0;
 };
 
 inline constexpr std::string_view kDefaultNamespace = "default";
@@ -68,7 +67,10 @@ class ServerState {
   Random& random() { return random_; }
   Disk& disk() { return disk_; }
   Hub& hub() { return hub_; }
-  Counters& counters() { return counters_; }
+  ConnectionCounters& connections() { return connections_; }
+  // For one loop more, before it runs.
+  Tallies& make_tallies();
+  Counters counters() const;
   uint64_t started_ms() const { return started_ms_; }
 
   SpacePtr find(std::string_view name) const;  // nullptr: none
@@ -100,7 +102,9 @@ class ServerState {
   const ServiceOptions options_;
   const uint64_t started_ms_;
   Hub hub_;
-  Counters counters_;
+  ConnectionCounters connections_;
+  mutable std::mutex tallies_mutex_;
+  std::vector<std::unique_ptr<Tallies>> tallies_;
   std::atomic<int64_t> memory_ = 0;
   std::atomic<int> starved_ = 0;  // sessions
   std::atomic<bool> is_stopping_ = false;

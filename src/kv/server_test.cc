@@ -92,8 +92,8 @@ TEST_CASE("a client that never reads is held back, costs little, is ended, and s
   // A gigabyte was asked for.
   for (int i = 0; i < 200; i++) REQUIRE_EQ(good.ask({"PING"}, 7), "+PONG\r\n");
   CHECK_LT(fixture.server->state().memory(), 8 << 20);
-  Counters& counters = fixture.server->state().counters();
-  CHECK(fixture.pass_until(100, [&] { return counters.connections == 1; }));
+  ServerState& state = fixture.server->state();
+  CHECK(fixture.pass_until(100, [&] { return state.counters().connections == 1; }));
   CHECK_EQ(good.ask({"PING"}, 7), "+PONG\r\n");
 }
 
@@ -104,9 +104,9 @@ TEST_CASE("a request that does not go on ends its connection, and an idle one do
   TestClient idle = fixture.connect(), half = fixture.connect();
   REQUIRE_EQ(idle.ask({"PING"}, 7), "+PONG\r\n");
   REQUIRE(half.send("*2\r\n$3\r\nGET\r\n$10\r\nab"));
-  Counters& counters = fixture.server->state().counters();
-  REQUIRE(fixture.pass_until(0, [&] { return counters.bytes_in >= 14 + 20; }));
-  CHECK(fixture.pass_until(100, [&] { return counters.connections == 1; }));
+  ServerState& state = fixture.server->state();
+  REQUIRE(fixture.pass_until(0, [&] { return state.counters().bytes_in >= 14 + 20; }));
+  CHECK(fixture.pass_until(100, [&] { return state.counters().connections == 1; }));
   CHECK(half.is_closed());
   CHECK_EQ(idle.ask({"PING"}, 7), "+PONG\r\n");
 }

@@ -34,6 +34,7 @@ std::string_view fault_text(Dialect dialect, wire::RespFault fault) {
 Session::Session(ServerState& state, SessionPort& port, Identity identity)
     : state_(state),
       port_(port),
+      tallies_(port.tallies()),
       identity_(std::move(identity)),
       dialect_(identity_.dialect),
       parser_(bounds_of(identity_.dialect)),
@@ -140,7 +141,7 @@ void Session::run_request(Round& round) {
     return;
   }
   commands_++;
-  state_.counters().commands.fetch_add(1, std::memory_order_relaxed);
+  tallies_.run.add();
   if (space_->is_gone && dialect_ == Dialect::Zdb) {
     reply.error("Your active namespace is not available anymore (probably removed).");
     is_closing_ = true;
@@ -161,11 +162,22 @@ void Session::run_request(Round& round) {
   } else {
     reply.error("Command not supported");
   }
-  if (output_.size() > begin - dropped_ && output_[begin - dropped_] == '-')
-    state_.counters().failed.fetch_add(1, std::memory_order_relaxed);
   if (takes_back(command, begin)) return;
+  count(command, output_.size() > begin - dropped_ && output_[begin - dropped_] == '-');
   round.end_reply(*this, begin, end_of_output());
   if (command != nullptr && (command->flags & kHeavy) != 0) has_more_ = true;
+}
+
+void Session::count(const Command* command, bool is_error) {
+  bool is_zdb = dialect_ == Dialect::Zdb;
+  size_t place = kCommandsMax;
+  if (command != nullptr) {
+    place = static_cast<size_t>(command - (is_zdb ? zdb_commands() : redis_commands()).data());
+    if ((command->flags & kRead) != 0) tallies_.round_reads++;
+    if ((command->flags & kWrite) != 0) tallies_.round_updates++;
+  }
+  tallies_.commands[is_zdb ? 0 : 1][place][is_error ? 1 : 0].add();
+  if (is_error) tallies_.failed.add();
 }
 
 bool Session::takes_back(const Command* command, uint64_t begin) {
@@ -213,6 +225,7 @@ void Session::sent(size_t bytes) {
 void Session::replace_reply(uint64_t begin, uint64_t end, const Error& error) {
   Bytes text;
   wire::RespWriter(text, version_).error(error_text(dialect_, error));
+  tallies_.late_errors.add();
   output_.replace(begin - dropped_, end - begin, text);
   shift_barriers(begin, static_cast<int64_t>(text.size()) - static_cast<int64_t>(end - begin));
 }

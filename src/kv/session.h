@@ -19,6 +19,8 @@ class SessionPort : public Mailbox {
  public:
   // Runs `work`, which may take long, somewhere else; what it returns is delivered with `ticket`.
   virtual void run_elsewhere(uint64_t session, uint64_t ticket, std::function<Bytes()> work) = 0;
+  // What the loop counts.
+  virtual Tallies& tallies() = 0;
 };
 
 class Session {
@@ -78,6 +80,7 @@ class Session {
   // --- for commands
   ServerState& state() { return state_; }
   Mailbox& mailbox() { return port_; }
+  Tallies& tallies() { return tallies_; }
   const Identity& identity() const { return identity_; }
   Dialect dialect() const { return dialect_; }
   void speak(Dialect dialect, wire::RespVersion version);
@@ -141,11 +144,13 @@ class Session {
   bool takes_back(const Command* command, uint64_t begin);
   void account();  // to the server's memory
   void answer_fault();
+  void count(const Command* command, bool is_error);
   void keep_rest(BytesView rest);
   void shift_barriers(uint64_t behind, int64_t by);
 
   ServerState& state_;
   SessionPort& port_;
+  Tallies& tallies_;
   const Identity identity_;
   Dialect dialect_;
   wire::RespVersion version_ = wire::RespVersion::Two;

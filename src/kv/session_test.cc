@@ -80,6 +80,8 @@ TEST_CASE("when a sync fails, every reply that needed it becomes the error and t
     void post(uint64_t, uint64_t, Bytes) override {}
     void run_elsewhere(uint64_t, uint64_t, std::function<Bytes()>) override {}
     void when_durable(const SpacePtr& space, Position at) override { waited.emplace_back(space, at); }
+    Tallies& tallies() override { return counts; }
+    Tallies counts;
     std::vector<std::pair<SpacePtr, Position>> waited;
   } port;
   Session session(state, port, {.id = 1, .client = 1, .address = "test", .dialect = Dialect::Redis});
@@ -97,6 +99,7 @@ TEST_CASE("when a sync fails, every reply that needed it becomes the error and t
   session.sent(session.sendable().size());
   session.durable(*port.waited[1].first, port.waited[1].second, {});
   CHECK_EQ(session.sendable(), "+OK\r\n");
+  CHECK_EQ(port.counts.late_errors.get(), 2);
 }
 
 TEST_CASE(
@@ -111,6 +114,8 @@ TEST_CASE(
       void post(uint64_t, uint64_t, Bytes) override {}
       void run_elsewhere(uint64_t, uint64_t, std::function<Bytes()>) override {}
       void when_durable(const SpacePtr&, Position) override {}
+      Tallies& tallies() override { return counts; }
+      Tallies counts;
     } port;
     Session session(state, port, {.id = 1, .client = 1, .address = "test", .dialect = dialect});
     auto ask = [&](BytesView bytes) {

@@ -19,6 +19,7 @@
 
 #include "base/disk.h"
 #include "base/world.h"
+#include "kv/times.h"
 
 namespace mcloud::kv {
 
@@ -88,6 +89,7 @@ struct Figures {
   uint64_t expired_keys = 0;     // removed or replaced since it was opened
   uint64_t corrupt_records = 0;  // found and skipped since it was opened
   std::string failure;           // why writes are refused; empty: they are not
+  TimesCount syncs;              // how long the disk took to make the log durable
 };
 
 class Namespace;

@@ -98,6 +98,7 @@ class TestSessions final : public SessionPort, public Round::Waiter {
       if (auto found = sessions_.find(session); found != sessions_.end()) found->second->deliver(ticket, bytes);
     });
   }
+  Tallies& tallies() override { return tallies_; }
   void run_elsewhere(uint64_t session, uint64_t ticket, std::function<Bytes()> work) override {
     post(session, ticket, work());
   }
@@ -122,6 +123,7 @@ class TestSessions final : public SessionPort, public Round::Waiter {
 
   SessionStore store_;
   ServerState state_;
+  Tallies& tallies_ = state_.make_tallies();
   std::mutex mutex_;
   std::condition_variable posted_;
   std::deque<std::function<void()>> functions_;

@@ -86,7 +86,7 @@ void tell(const Command& command, Call& call) {
 
 void run(const Command& command, Call& call) {
   if ((command.flags & kAdmin) != 0 && !call.session.is_admin()) {
-    call.state().counters().unauthorized.fetch_add(1, std::memory_order_relaxed);
+    call.session.tallies().unauthorized.add();
     return call.reply.error("Permission denied");
   }
   if (command.arity != 0 && !zdb::has_arguments(call, static_cast<size_t>(command.arity))) return;

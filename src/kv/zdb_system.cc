@@ -150,7 +150,7 @@ void run_data(Call& call) {
 
 void run_info(Call& call) {
   ServerState& state = call.state();
-  Counters& counters = state.counters();
+  const Counters counters = state.counters();
   uint64_t now_ms = state.clock().wall_ms();
   auto line = [](const char* name, uint64_t value) { return std::string(name) + ": " + std::to_string(value) + "\n"; };
   std::string text = "# server\nserver_name: 0-db (zdb)\nserver_revision: mcloud-" + std::string(kServerVersion) + "\n";

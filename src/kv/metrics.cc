@@ -1,0 +1,163 @@
+#include "kv/metrics.h"
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "kv/commands.h"
+
+namespace mcloud::kv {
+namespace {
+
+// 1250 us as "0.00125".
+std::string seconds_text(uint64_t us) {
+  char text[32];
+  auto end = std::to_chars(text, text + sizeof text, static_cast<double>(us) / 1e6).ptr;
+  return {text, end};
+}
+
+// Any bytes may be a namespace's name: what is no plain letter is written %XX.
+std::string label_value(std::string_view value) {
+  std::string text = "\"";
+  for (char c : value) {
+    bool is_plain = c >= '!' && c <= '~' && c != '"' && c != '\\' && c != '%';
+    text += is_plain ? std::string(1, c) : "%" + to_hex(BytesView(&c, 1));
+  }
+  return text + "\"";
+}
+
+// Families one after the other, each with its head once.
+class Page {
+ public:
+  Page& family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = "kv_" + std::string(name);
+    text_ += "# HELP " + name_ + " " + std::string(help) + "\n# TYPE " + name_ + " " + std::string(type) + "\n";
+    return *this;
+  }
+  // `labels`: "" or `a="b",c="d"`.
+  Page& sample(const std::string& labels, const std::string& value, std::string_view suffix = "") {
+    text_ += name_ + std::string(suffix) + (labels.empty() ? "" : "{" + labels + "}") + " " + value + "\n";
+    return *this;
+  }
+  Page& sample(const std::string& labels, uint64_t value) { return sample(labels, std::to_string(value)); }
+  Page& times(const std::string& labels, const TimesCount& times) {
+    uint64_t so_far = 0;
+    std::string before = labels.empty() ? "" : labels + ",";
+    for (size_t i = 0; i < times.buckets.size(); i++) {
+      so_far += times.buckets[i];
+      std::string most = i < kBucketsUs.size() ? seconds_text(kBucketsUs[i]) : "+Inf";
+      sample(before + "le=\"" + most + "\"", std::to_string(so_far), "_bucket");
+    }
+    sample(labels, seconds_text(times.sum_us), "_sum");
+    return sample(labels, std::to_string(so_far), "_count");
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_, name_;
+};
+
+void add_commands(Page& page, const Counters& counters) {
+  page.family("commands_total", "counter", "Commands that were run, by name and what came of them.");
+  const std::pair<std::string_view, std::span<const Command>> kDialects[] = {{"0-db", zdb_commands()},
+                                                                            {"redis", redis_commands()}};
+  for (size_t dialect = 0; dialect < 2; dialect++) {
+    const auto& [dialect_name, table] = kDialects[dialect];
+    for (size_t i = 0; i <= kCommandsMax; i++) {
+      if (i >= table.size() && i != kCommandsMax) continue;
+      std::string_view name = i == kCommandsMax ? "unknown" : table[i].name;
+      for (size_t result : {0, 1}) {
+        uint64_t count = counters.by_command[dialect][i][result];
+        if (count == 0) continue;
+        page.sample("dialect=\"" + std::string(dialect_name) + "\",command=" + label_value(name) + ",result=\"" +
+                        (result == 0 ? "ok" : "error") + "\"",
+                    count);
+      }
+    }
+  }
+}
+
+void add_server(Page& page, ServerState& state, const Counters& counters) {
+  page.family("info", "gauge", "1, with the program's version.")
+      .sample("version=" + label_value(kServerVersion), 1)
+      .family("start_time_seconds", "gauge", "When the server started, in seconds since 1970.")
+      .sample("", seconds_text(state.started_ms() * 1000))
+      .family("connections", "gauge", "Connections that are open.")
+      .sample("", counters.connections)
+      .family("connections_total", "counter", "Connections that were taken.")
+      .sample("", counters.connections_ever)
+      .family("connections_refused_total", "counter", "Connections that were refused because there were too many.")
+      .sample("", counters.refused)
+      .family("tls_failures_total", "counter", "TLS connections that ended by a failed handshake or broken bytes.")
+      .sample("", counters.tls_failures)
+      .family("received_bytes_total", "counter", "Bytes from clients, as they came.")
+      .sample("", counters.bytes_in)
+      .family("sent_bytes_total", "counter", "Bytes to clients, as they went.")
+      .sample("", counters.bytes_out)
+      .family("unauthorized_total", "counter", "Commands of the 0-db dialect that only an administrator may run.")
+      .sample("", counters.unauthorized)
+      .family("late_errors_total", "counter", "Replies that became an error because a flush or a sync failed.")
+      .sample("", counters.late_errors)
+      .family("keys_written_total", "counter", "Keys written or removed.")
+      .sample("", counters.writes)
+      .family("buffer_bytes", "gauge", "Memory of all clients' buffers.")
+      .sample("", static_cast<uint64_t>(std::max<int64_t>(state.memory(), 0)));
+  add_commands(page, counters);
+  page.family("read_seconds", "histogram", "Commands that read: from the begin of the round to its last reply.")
+      .times("", counters.reads)
+      .family("write_seconds", "histogram",
+              "Commands that write: the same; with durability always until it is on the disk.")
+      .times("", counters.updates);
+}
+
+struct Shown {
+  std::string label;
+  Figures figures;
+};
+
+using Value = uint64_t (*)(const Figures&);
+struct Row {
+  std::string_view name, type, help;
+  Value value;
+};
+constexpr Row kRows[] = {
+    {"namespace_keys", "gauge", "Keys that GET can answer.", [](const Figures& f) { return f.keys; }},
+    {"namespace_live_bytes", "gauge", "Keys and values that GET can answer.",
+     [](const Figures& f) { return f.live_bytes; }},
+    {"namespace_log_bytes", "gauge", "The log on disk, history included.", [](const Figures& f) { return f.log_bytes; }},
+    {"namespace_index_bytes", "gauge", "The index in memory.", [](const Figures& f) { return f.index_bytes; }},
+    {"namespace_durable_lag_bytes", "gauge", "Written, and not on the disk yet.",
+     [](const Figures& f) { return f.end - std::min(f.end, f.durable); }},
+    {"namespace_epoch", "gauge", "The highest epoch that was seen.", [](const Figures& f) { return f.epoch; }},
+    {"namespace_corrupt_records", "gauge", "Damaged records found since it was opened.",
+     [](const Figures& f) { return f.corrupt_records; }},
+    {"namespace_sync_failures_total", "counter", "Syncs that failed. Writes are refused after one.",
+     [](const Figures& f) { return uint64_t{f.failure.empty() ? 0u : 1u}; }},
+};
+
+void add_namespaces(Page& page, ServerState& state) {
+  std::vector<std::string> names = state.names();
+  page.family("namespaces", "gauge", "Namespaces that there are.").sample("", names.size());
+  std::vector<Shown> shown;
+  for (size_t i = 0; i < std::min(names.size(), kMetricNamespacesMax); i++) {
+    if (SpacePtr space = state.find(names[i]))
+      shown.push_back({"namespace=" + label_value(names[i]), space->store->figures()});
+  }
+  for (const Row& row : kRows) {
+    page.family(row.name, row.type, row.help);
+    for (const Shown& one : shown) page.sample(one.label, row.value(one.figures));
+  }
+  page.family("sync_seconds", "histogram", "How long the disk took to make the log durable.");
+  for (const Shown& one : shown) page.times(one.label, one.figures.syncs);
+}
+
+}  // namespace
+
+std::string metrics_text(ServerState& state) {
+  Page page;
+  add_server(page, state, state.counters());
+  add_namespaces(page, state);
+  return page.take();
+}
+
+}  // namespace mcloud::kv
