@@ -14,6 +14,7 @@ run_packages=(
 )
 test_packages=(
   libclang-rt-19-dev busybox-static                     # sanitizers, a tiny image
+  openssl redis-tools                                   # certificates, and another's client for the kv server
   qemu-system-x86 cpio kmod e2fsprogs                   # a guest with cgroup v2 (its kernel is unpacked, not installed)
   redis-server redis-tools nodejs python3-pip           # outside judges of kv: another server, other people's clients
 )

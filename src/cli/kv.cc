@@ -4,6 +4,6 @@
 
 namespace mcloud::cli {
 
-Commands kv_commands() { return {kv_serve_command()}; }
+Commands kv_commands() { return {kv_serve_command(), kv_verify_command(), kv_dump_command(), kv_top_command(), kv_bench_command()}; }
 
 }  // namespace mcloud::cli

@@ -5,6 +5,10 @@
 
 namespace mcloud::cli {
 
-Command kv_serve_command();  // kv_serve.cc
+Command kv_serve_command();   // kv_serve.cc
+Command kv_verify_command();  // kv_offline.cc
+Command kv_dump_command();
+Command kv_top_command();    // kv_top.cc
+Command kv_bench_command();  // kv_bench.cc
 
 }  // namespace mcloud::cli

@@ -31,6 +31,12 @@ constexpr ServeOption kOptions[] = {
     {"threads", "N", "threads that serve connections (1)", &Options::threads, 1, 64},
     {"connections", "N", "connections at a time (4096)", &Options::connections, 1, 1 << 20},
     {"memory-mb", "N", "memory for clients' buffers (512)", &Options::memory_mb, 16, 1 << 20},
+    {"tls-cert", "FILE", "certificate (PEM, its chain behind it): TLS 1.2 and 1.3 on a port of its own", &Options::tls_cert},
+    {"tls-key", "FILE", "key of the certificate (PEM, without passphrase)", &Options::tls_key},
+    {"tls-ca", "FILE", "TLS clients must show a certificate of this authority", &Options::tls_ca},
+    {"tls-port", "N", "port for TLS (9901); 0 takes a free one and prints it", &Options::tls_port, 0, 65535},
+    {"tls-only", "", "no TCP port without TLS; the unix socket stays", &Options::tls_only},
+    {"metrics-listen", "HOST:PORT", "serve Prometheus metrics there, at /metrics", &Options::metrics_listen},
     {"segment-mb", "N", "size of the log's files (256)", &Options::segment_mb, 1, 32 << 10},
 };
 
@@ -88,6 +94,35 @@ Result<kv::ServiceOptions> service_options(const ServeOptions& options) {
   return service;
 }
 
+Status add_tls(const ServeOptions& options, kv::ServerOptions& wanted) {
+  bool has_all = !options.tls_cert.empty() && !options.tls_key.empty();
+  bool has_any = !options.tls_cert.empty() || !options.tls_key.empty() || !options.tls_ca.empty() || options.tls_only;
+  if (has_any && !has_all) return make_error(Code::Invalid, "TLS needs both tls-cert and tls-key");
+  wanted.tls = {options.tls_cert, options.tls_key, options.tls_ca};
+  wanted.tls_host = options.listen;
+  wanted.tls_port = static_cast<uint16_t>(options.tls_port);
+  if (options.tls_only) wanted.host.clear();
+  return {};
+}
+
+// "HOST:PORT", "[::1]:PORT".
+Status add_metrics(const std::string& text, kv::ServerOptions& wanted) {
+  if (text.empty()) return {};
+  size_t colon = text.rfind(':');
+  uint16_t port = 0;
+  auto [end, failed] = std::from_chars(text.data() + std::min(colon, text.size() - 1) + 1, text.data() + text.size(), port);
+  std::string host = text.substr(0, std::min(colon, text.size()));
+  bool is_good = colon != std::string::npos && colon + 1 < text.size() && failed == std::errc() &&
+                 end == text.data() + text.size() && !host.empty();
+  if (!is_good)
+    return make_error(Code::Invalid, "metrics-listen: allowed: HOST:PORT; not \"" + text.substr(0, kShownBytes) + "\"");
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  wanted.has_metrics = true;
+  wanted.metrics_host = host;
+  wanted.metrics_port = port;
+  return {};
+}
+
 }  // namespace
 
 std::span<const ServeOption> serve_options() { return kOptions; }
@@ -142,6 +177,8 @@ Result<kv::ServerOptions> server_options(const ServeOptions& options) {
   wanted.threads = options.threads;
   wanted.connections_max = options.connections;
   wanted.service = TRY(service_options(options));
+  TRY(add_tls(options, wanted));
+  TRY(add_metrics(options.metrics_listen, wanted));
   return wanted;
 }
 

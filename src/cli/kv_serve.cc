@@ -1,6 +1,7 @@
 // mcloud kv serve
 #include <cstdio>
 
+#include "base/log.h"
 #include "cli/desk.h"
 #include "cli/kv.h"
 #include "cli/kv_options.h"
@@ -38,6 +39,22 @@ Result<ServeOptions> options_of(const Given& given) {
   return options;
 }
 
+// Lines that people read and scripts parse: ports that were chosen are here.
+void say_where(const ServeOptions& options, const kv::Server& server) {
+  std::string where;
+  auto add = [&where](const std::string& place) { where += (where.empty() ? "" : " and ") + place; };
+  if (server.port() != 0) add(options.listen + " port " + std::to_string(server.port()));
+  if (server.tls_port() != 0) add(options.listen + " TLS port " + std::to_string(server.tls_port()));
+  if (!options.socket.empty()) add(options.socket);
+  std::printf("kv listens on %s (dialect %s, durability of new namespaces %s, data %s)\n", where.c_str(),
+              options.dialect.c_str(), options.durability.c_str(), options.data.c_str());
+  if (server.metrics_port() != 0)
+    std::printf("kv metrics on http://%s/metrics\n",
+                (options.metrics_listen.substr(0, options.metrics_listen.rfind(':') + 1) +
+                 std::to_string(server.metrics_port())).c_str());
+  std::fflush(stdout);
+}
+
 Status serve(const Given& given) {
   ServeOptions options = TRY(options_of(given));
   kv::ServerOptions wanted = TRY(server_options(options));
@@ -52,11 +69,14 @@ Status serve(const Given& given) {
   std::unique_ptr<kv::Store> store =
       TRY(kv::Store::open(disk, clock, store_options).with_context("open " + options.data));
   std::unique_ptr<kv::Server> server = TRY(kv::Server::start(*store, disk, clock, random, wanted));
-  std::string where = options.listen + " port " + std::to_string(server->port());
-  if (!options.socket.empty()) where += " and " + options.socket;
-  std::printf("kv listens on %s (dialect %s, durability of new namespaces %s, data %s)\n", where.c_str(),
-              options.dialect.c_str(), options.durability.c_str(), options.data.c_str());
-  std::fflush(stdout);
+  signals.on_hangup([&server] {
+    Status reloaded = server->reload_tls();
+    if (reloaded)
+      log::info("kv", "the TLS files are read again");
+    else
+      log::error("kv", "the TLS files stay as they were", {{"reason", reloaded.error().message}});
+  });
+  say_where(options, *server);
   signals.run();
   server->stop();
   server.reset();
@@ -73,7 +93,7 @@ Command kv_serve_command() {
       .describe(
           "Needs no cluster. Speaks 0-db, and Redis with connections that begin with HELLO or with --dialect redis.\n"
           "Ends on SIGTERM or Ctrl-C with everything on the disk. Durability of a namespace that is there changes\n"
-          "with NSSET or CONFIG SET, not with these options.")
+          "with NSSET or CONFIG SET, not with these options. SIGHUP reads the TLS files again.")
       .option("--config", "FILE", "YAML file with the names below as keys; options here win over it", given->config);
   for (size_t i = 0; i < serve_options().size(); i++) {
     const ServeOption& option = serve_options()[i];
