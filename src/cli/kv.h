@@ -9,6 +9,6 @@ Command kv_serve_command();   // kv_serve.cc
 Command kv_verify_command();  // kv_offline.cc
 Command kv_dump_command();
 Command kv_top_command();    // kv_top.cc
-Command kv_bench_command();  // kv_bench.cc
+Command kv_bench_command();  // kv_bench_command.cc
 
 }  // namespace mcloud::cli

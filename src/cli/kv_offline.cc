@@ -20,7 +20,7 @@ bool is_text(std::string_view bytes) {
 }
 
 // As in a C string: what is no plain letter is \xNN.
-std::string quoted(std::string_view bytes) {
+std::string in_quotes(std::string_view bytes) {
   std::string text = "\"";
   for (char c : bytes) {
     bool is_plain = c >= ' ' && c <= '~' && c != '"' && c != '\\';
@@ -30,7 +30,7 @@ std::string quoted(std::string_view bytes) {
 }
 
 // A namespace's name, which may be any bytes.
-std::string shown(const std::string& name) { return is_text(name) ? name : quoted(name); }
+std::string shown(const std::string& name) { return is_text(name) ? name : in_quotes(name); }
 
 std::string percent(double part) { return std::to_string(static_cast<int>(part * 100)) + " %"; }
 
@@ -89,9 +89,9 @@ void add_bytes(Json& json, const std::string& name, std::string_view bytes) {
 void print_version(Desk& desk, const std::string& space, const kv::OfflineStore::Version& version) {
   const kv::Header& header = *version.header;
   if (!desk.out().is_json()) {
-    desk.out().line(quoted(space) + "\t" + std::to_string(header.sequence) + "\t" + std::to_string(header.time_ms) + "\t" +
-                    (header.is_deletion ? "del" : "set") + "\t" + quoted(version.key) +
-                    (header.is_deletion ? "" : "\t" + quoted(version.value)));
+    desk.out().line(in_quotes(space) + "\t" + std::to_string(header.sequence) + "\t" + std::to_string(header.time_ms) + "\t" +
+                    (header.is_deletion ? "del" : "set") + "\t" + in_quotes(version.key) +
+                    (header.is_deletion ? "" : "\t" + in_quotes(version.value)));
     return;
   }
   Json json;

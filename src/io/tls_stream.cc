@@ -21,13 +21,13 @@ constexpr uint64_t kYearMs = 365ull * 86'400'000;
 uint64_t now_ms() { return SystemClock().monotonic_ms(); }
 uint64_t deadline_in(uint64_t timeout_ms) { return now_ms() + std::min(timeout_ms, kYearMs); }
 
-// Unavailable with `what` when the socket never becomes ready.
-Status wait_for(int fd, short events, uint64_t deadline_ms) {
+Status wait_for(int fd, short events, uint64_t deadline_ms, int interrupt_fd = -1) {
   for (;;) {
     uint64_t now = now_ms();
-    pollfd one{fd, events, 0};
+    pollfd both[] = {{fd, events, 0}, {interrupt_fd, POLLIN, 0}};  // poll() leaves a descriptor of -1 out
     int timeout = now >= deadline_ms ? 0 : static_cast<int>(std::min<uint64_t>(deadline_ms - now, 60'000));
-    int ready = poll(&one, 1, timeout);
+    int ready = poll(both, 2, timeout);
+    if (ready > 0 && both[1].revents != 0) return make_error(Code::Cancelled, "interrupted");
     if (ready > 0) return {};
     if (ready < 0 && errno != EINTR) return errno_error(errno, "poll");
     if (now >= deadline_ms) return make_error(Code::TimedOut, "no answer in time");
@@ -71,10 +71,11 @@ Result<Fd> connect_tcp(const std::string& host, uint16_t port, uint64_t timeout_
 }
 
 Result<std::unique_ptr<TlsStream>> TlsStream::connect(Fd socket, const std::string& name,
-                                                      std::shared_ptr<const TlsContext> context, uint64_t timeout_ms) {
+                                                      std::shared_ptr<const TlsContext> context, uint64_t timeout_ms,
+                                                      int interrupt_fd) {
   uint64_t deadline_ms = deadline_in(timeout_ms);
   auto session = TRY(TlsSession::connect(std::move(context), name));
-  std::unique_ptr<TlsStream> stream(new TlsStream(std::move(socket), std::move(session)));
+  std::unique_ptr<TlsStream> stream(new TlsStream(std::move(socket), std::move(session), interrupt_fd));
   while (!stream->session_->is_ready()) {
     TRY(stream->send_all(deadline_ms));
     TRY(stream->receive_some(deadline_ms));
@@ -92,7 +93,7 @@ TlsStream::~TlsStream() {
 }
 
 Status TlsStream::wait(short events, uint64_t deadline_ms) const {
-  return wait_for(socket_.get(), events, deadline_ms);
+  return wait_for(socket_.get(), events, deadline_ms, interrupt_fd_);
 }
 
 Status TlsStream::send_all(uint64_t deadline_ms) {

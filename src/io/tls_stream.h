@@ -16,9 +16,11 @@ Result<Fd> connect_tcp(const std::string& host, uint16_t port, uint64_t timeout_
 class TlsStream {
  public:
   // `name` is what the certificate must be for: usually the host that `socket` is connected to. TimedOut; Denied: it is
-  // not believed; Corrupt: no TLS is spoken there.
+  // not believed; Corrupt: no TLS is spoken there. When `interrupt_fd` (-1: none; borrowed) is readable, every wait, now
+  // and later, is Cancelled.
   static Result<std::unique_ptr<TlsStream>> connect(Fd socket, const std::string& name,
-                                                    std::shared_ptr<const TlsContext> context, uint64_t timeout_ms);
+                                                    std::shared_ptr<const TlsContext> context, uint64_t timeout_ms,
+                                                    int interrupt_fd = -1);
   ~TlsStream();  // says goodbye, if that needs no waiting
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
@@ -32,13 +34,15 @@ class TlsStream {
   bool has_bytes() const { return begin_ < plain_.size(); }
 
  private:
-  TlsStream(Fd socket, std::unique_ptr<TlsSession> session) : socket_(std::move(socket)), session_(std::move(session)) {}
+  TlsStream(Fd socket, std::unique_ptr<TlsSession> session, int interrupt_fd)
+      : socket_(std::move(socket)), session_(std::move(session)), interrupt_fd_(interrupt_fd) {}
   Status send_all(uint64_t deadline_ms);
   Status receive_some(uint64_t deadline_ms);
   Status wait(short events, uint64_t deadline_ms) const;
 
   Fd socket_;
   std::unique_ptr<TlsSession> session_;
+  int interrupt_fd_;
   Bytes plain_;  // what was decrypted and not read yet, from begin_ on
   size_t begin_ = 0;
   bool has_ended_ = false;

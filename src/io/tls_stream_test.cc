@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -108,6 +109,17 @@ TEST_CASE("a peer that says nothing is waited for until the deadline only, in th
   CHECK_EQ(stream->read(buffer, sizeof buffer, 50).error().code, Code::TimedOut);
   REQUIRE(stream->write("late", kLongMs).has_value());  // and is still of use
   CHECK_EQ(stream->read(buffer, sizeof buffer, kLongMs).value(), 4);
+}
+
+TEST_CASE("an interrupt ends a wait that has no end of its own") {
+  Fixture fixture;
+  OneServer server([&](int fd) { echo(fd, fixture.server, 1); });
+  Fd interrupt(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  auto socket = connect_tcp("127.0.0.1", server.port, kLongMs).value();
+  auto stream = TlsStream::connect(std::move(socket), "localhost", fixture.client, kLongMs, interrupt.get()).value();
+  std::jthread ringer([&] { REQUIRE_EQ(eventfd_write(interrupt.get(), 1), 0); });
+  char buffer[16];
+  CHECK_EQ(stream->read(buffer, sizeof buffer, ~0ull).error().code, Code::Cancelled);
 }
 
 TEST_CASE("who is not what the certificate says, or speaks no TLS, or nobody, is told apart") {
