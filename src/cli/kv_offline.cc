@@ -91,7 +91,8 @@ void print_version(Desk& desk, const std::string& space, const kv::OfflineStore:
   if (!desk.out().is_json()) {
     desk.out().line(in_quotes(space) + "\t" + std::to_string(header.sequence) + "\t" + std::to_string(header.time_ms) + "\t" +
                     (header.is_deletion ? "del" : "set") + "\t" + in_quotes(version.key) +
-                    (header.is_deletion ? "" : "\t" + in_quotes(version.value)));
+                    (header.is_deletion ? "" : "\t" + in_quotes(version.value)) +
+                    (header.expiry_ms ? "\t" + std::to_string(*header.expiry_ms) : ""));
     return;
   }
   Json json;
@@ -102,6 +103,7 @@ void print_version(Desk& desk, const std::string& space, const kv::OfflineStore:
   json["deleted"] = header.is_deletion;
   add_bytes(json, "key", version.key);
   if (!header.is_deletion) add_bytes(json, "value", version.value);
+  json["expiry_ms"] = header.expiry_ms ? Json(*header.expiry_ms) : Json();
   desk.out().document_line(json);
 }
 
@@ -114,13 +116,13 @@ Status dump(Desk& desk, const DumpOptions& options) {
   io::SystemDisk disk;
   auto store = TRY(kv::OfflineStore::open(disk, options.folder));
   if (!options.space.empty()) TRY(check_namespace(*store, options.space));
-  uint64_t damaged = 0;
+  uint64_t damaged = 0, now_ms = desk.clock().wall_ms();
   for (const std::string& name : store->names()) {
     if (!options.space.empty() && name != options.space) continue;
     kv::OfflineFindings found = TRY(store->verify(name, {}));
     damaged += found.damaged;
     TRY(store->dump(name, found, options.has_history, [&](const kv::OfflineStore::Version& version) -> Status {
-      print_version(desk, name, version);
+      if (options.has_history || !version.header->is_expired(now_ms)) print_version(desk, name, version);
       return {};
     }));
   }
@@ -148,8 +150,8 @@ Command kv_dump_command() {
   Command command("kv dump", "print the keys and values of a stopped store");
   command.example("mcloud kv dump /var/lib/mcloud/kv --namespace default --history --json")
       .describe(
-          "A line per version: namespace, sequence, milliseconds, set or del, key, value; what is no plain letter is\n"
-          "written \\xNN. With --json a document per line. Needs little memory, however large the store is.")
+          "A line per version: namespace, sequence, milliseconds, set or del, key, value, and when it expires if it\n"
+          "does; what is no plain letter is written \\xNN. With --json a document per line. Needs little memory, however large the store is.")
       .argument("DIR", "folder of the store", options->folder)
       .option("--namespace", "NAME", "only this one", options->space)
       .flag("--history", "all versions and deletions, not only the newest", options->has_history)

@@ -129,6 +129,8 @@ constexpr Row kRows[] = {
     {"namespace_durable_lag_bytes", "gauge", "Written, and not on the disk yet.",
      [](const Figures& f) { return f.end - std::min(f.end, f.durable); }},
     {"namespace_epoch", "gauge", "The highest epoch that was seen.", [](const Figures& f) { return f.epoch; }},
+    {"namespace_expired_keys_total", "counter", "Keys that were removed or replaced after they had expired.",
+     [](const Figures& f) { return f.expired_keys; }},
     {"namespace_corrupt_records", "gauge", "Damaged records found since it was opened.",
      [](const Figures& f) { return f.corrupt_records; }},
     {"namespace_sync_failures_total", "counter", "Syncs that failed. Writes are refused after one.",

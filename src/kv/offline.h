@@ -39,7 +39,7 @@ class OfflineStore {
     const Header* header;
   };
   // Versions up to `findings.end`: the newest of each key that is not deleted, or all of its history (deletions too),
-  // each once. In the order of the log, but `findings` of a large log make several passes, each over a part of the
+  // each once; what has expired too. In the order of the log, but `findings` of a large log make several passes, each over a part of the
   // keys. An error from `take` ends it.
   Status dump(const std::string& name, const OfflineFindings& findings, bool has_history,
               const std::function<Status(const Version&)>& take) const;
