@@ -42,6 +42,12 @@ Bytes one_error(Dialect dialect, const Error& error) {
   return bytes;
 }
 
+// The one through whom `key` must be read: it was written in this round, or a transaction runs.
+Writer* writer_to_read(Call& call, std::string_view key) {
+  Writer* writer = call.round.writer_of_key(*call.space(), key);
+  return writer != nullptr ? writer : transaction_writer(call);
+}
+
 std::string fenced(const Error& error) { return "FENCED " + error.message; }
 
 }  // namespace
@@ -89,7 +95,7 @@ std::string error_text(Dialect dialect, const Error& error) {
 
 bool reply_value(Call& call, std::string_view key) {
   size_t& guess = call.session.memory_of_commands.value_guess;
-  Writer* writer = call.round.writer_of_key(*call.space(), key);
+  Writer* writer = writer_to_read(call, key);
   if (writer == nullptr) {
     size_t begin = call.reply.begin_bulk(guess);
     auto size = call.store().read_value(key, call.reply.bytes());
@@ -114,12 +120,22 @@ bool reply_value(Call& call, std::string_view key) {
 }
 
 Result<std::optional<Entry>> newest(Call& call, std::string_view key) {
-  Writer* writer = call.round.writer_of_key(*call.space(), key);
+  Writer* writer = writer_to_read(call, key);
   return writer != nullptr ? writer->find(key) : call.store().find(key);
 }
 
+Result<std::optional<Entry>> newest_brief(Call& call, std::string_view key) {
+  Writer* writer = writer_to_read(call, key);
+  return writer != nullptr ? writer->find(key) : call.store().find_brief(key);
+}
+
+Writer* transaction_writer(Call& call) {
+  bool is_inside = call.session.memory_of_commands.is_in_transaction;
+  return is_inside ? call.round.held_writer(*call.space()) : nullptr;
+}
+
 bool has_key(Call& call, std::string_view key) {
-  Writer* writer = call.round.writer_of_key(*call.space(), key);
+  Writer* writer = writer_to_read(call, key);
   if (writer == nullptr) return call.store().contains(key);
   auto entry = writer->find(key);
   return entry && *entry;

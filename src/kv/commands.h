@@ -63,6 +63,9 @@ std::optional<int64_t> parse_integer(std::string_view text);  // all of it
 bool reply_value(Call& call, std::string_view key);
 // The newest version, this round's writes included.
 Result<std::optional<Entry>> newest(Call& call, std::string_view key);
+Result<std::optional<Entry>> newest_brief(Call& call, std::string_view key);  // perhaps without its value
+// Inside EXEC: the writer, for whom time stands still. Else nullptr.
+Writer* transaction_writer(Call& call);
 bool has_key(Call& call, std::string_view key);
 // Runs `read`, which replies from several keys, so that all of it is true at one moment. It may be run again.
 void read_together(Call& call, const std::function<void()>& read);

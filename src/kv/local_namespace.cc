@@ -141,6 +141,7 @@ Figures LocalNamespace::figures() const {
                   .durable = log_.durable(),
                   .epoch = meta().epoch,
                   .expired_keys = expired_keys_,
+                  .expiring = sweeper_.waiting(),
                   .corrupt_records = faults_};
   if (auto failed = log_.failure()) figures.failure = failed->message;
   sync_times_.add_to(figures.syncs);

@@ -44,6 +44,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   Status set_settings(const Settings& settings) override;
   uint64_t now_ms() const override { return parts_.time.now_ms(); }
   Result<std::optional<Entry>> find(std::string_view key) const override;
+  Result<std::optional<Entry>> find_brief(std::string_view key) const override;
   bool contains(std::string_view key) const override;
   Result<std::optional<size_t>> read_value(std::string_view key, std::string& to) const override;
   std::optional<uint64_t> quiet_moment() const override { return publication_.quiet_moment(); }
@@ -87,6 +88,8 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   bool is_absent(const Header& header) const {
     return header.is_deletion || (header.expiry_ms && *header.expiry_ms <= now_ms());
   }
+  // find() as of `at_ms`; nullopt: as of now.
+  Result<std::optional<Entry>> find_as_of(std::string_view key, std::optional<uint64_t> at_ms) const;
   // Where the version before `header`'s is.
   Result<std::optional<Position>> before(const Header& header) const;
   // From `position`, or from the log's begin if that is later; nullopt: at the log's end.

@@ -24,7 +24,7 @@ LocalWriter::~LocalWriter() {
 
 LocalWriter::Newest LocalWriter::newest_of(const Header& header) const {
   if (header.is_deletion) return {header.position, kNoValue};
-  return {header.position, header.value_bytes, space_.is_absent(header)};
+  return {header.position, header.value_bytes, is_absent(header)};
 }
 
 Result<LocalWriter::Newest> LocalWriter::newest(uint64_t hash, std::string_view key) {
@@ -45,8 +45,8 @@ Result<LocalWriter::Newest> LocalWriter::newest(uint64_t hash, std::string_view 
 
 Result<std::optional<Entry>> LocalWriter::find(std::string_view key) {
   const Batch::Item* item = batch_.find(hash_key(space_.hash_, key), key);
-  if (item == nullptr) return space_.find(key);
-  if (space_.is_absent(item->header)) return std::optional<Entry>();
+  if (item == nullptr) return space_.find_as_of(key, standing_ms_);
+  if (is_absent(item->header)) return std::optional<Entry>();
   return std::optional<Entry>(Entry{.key = std::string(key),
                                     .value = std::string(batch_.value_of(*item)),
                                     .value_size = item->header.value_bytes,
@@ -199,12 +199,14 @@ Status LocalWriter::roll() {
 
 void LocalWriter::begin() {
   totals_before_ = totals_;
+  standing_ms_ = space_.now_ms();
   batch_.begin_transaction();
 }
 
 Status LocalWriter::commit() {
   if (!batch_.in_transaction()) return make_error(Code::Invalid, "no transaction was begun");
   batch_.end_transaction();
+  standing_ms_.reset();
   if (lost_) return *lost_;
   return {};
 }
@@ -213,6 +215,7 @@ Status LocalWriter::flush() {
   if (batch_.in_transaction()) {
     batch_.drop_transaction();
     totals_ = totals_before_;
+    standing_ms_.reset();
   }
   Status done = write_out();
   if (lost_) done = *std::exchange(lost_, std::nullopt);

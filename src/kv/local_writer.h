@@ -18,6 +18,7 @@ class LocalWriter final : public Writer {
   LocalWriter(LocalNamespace& space, std::unique_lock<std::mutex> lock, const Rules& rules);
   ~LocalWriter() override;
 
+  uint64_t now_ms() const override { return standing_ms_ ? *standing_ms_ : space_.now_ms(); }
   Result<std::optional<Entry>> find(std::string_view key) override;
   Result<Position> put(std::string_view key, std::string_view value, const Timing& timing) override;
   Result<Position> remove(std::string_view key, std::optional<uint64_t> time_ms) override;
@@ -46,6 +47,9 @@ class LocalWriter final : public Writer {
     bool is_counted() const { return value_bytes != kNoValue; }  // in the live bytes
     bool is_live() const { return is_counted() && !is_expired; }
   };
+  bool is_absent(const Header& header) const {
+    return header.is_deletion || (header.expiry_ms && *header.expiry_ms <= now_ms());
+  }
   Newest newest_of(const Header& header) const;
   Result<Newest> newest(uint64_t hash, std::string_view key);
   Status check_put(std::string_view key, size_t value_bytes, const Timing& timing, const Newest& old) const;
@@ -61,6 +65,7 @@ class LocalWriter final : public Writer {
   Batch& batch_;
   Totals totals_;              // with the batch
   Totals totals_before_;       // of the transaction
+  std::optional<uint64_t> standing_ms_;  // the time of the transaction
   uint64_t expired_ = 0;       // keys, in the batch
   std::optional<Error> lost_;  // writing out in between failed: flush() says so
 };

@@ -28,12 +28,22 @@ Result<std::optional<Header>> LocalNamespace::locate(uint64_t hash, std::string_
   return make_error(Code::Internal, "the index points to a record that is gone");
 }
 
-Result<std::optional<Entry>> LocalNamespace::find(std::string_view key) const {
+Result<std::optional<Entry>> LocalNamespace::find(std::string_view key) const { return find_as_of(key, {}); }
+
+Result<std::optional<Entry>> LocalNamespace::find_as_of(std::string_view key, std::optional<uint64_t> at_ms) const {
   Result<std::optional<Entry>> found = walk(key, [](const Header&) { return true; });
   if (!found.has_value() || !*found) return found;
   const std::optional<uint64_t>& expiry_ms = (*found)->expiry_ms;
-  if ((*found)->is_deletion || (expiry_ms && *expiry_ms <= now_ms())) found->reset();
+  if ((*found)->is_deletion || (expiry_ms && *expiry_ms <= (at_ms ? *at_ms : now_ms()))) found->reset();
   return found;
+}
+
+Result<std::optional<Entry>> LocalNamespace::find_brief(std::string_view key) const {
+  TRY(is_usable());
+  Bytes head;
+  std::optional<Header> header = TRY(locate(hash_key(hash_, key), key, head));
+  if (!header || is_absent(*header)) return std::optional<Entry>();
+  return std::optional<Entry>(TRY(brief_of(*header, key)));
 }
 
 bool LocalNamespace::contains(std::string_view key) const {

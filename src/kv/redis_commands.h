@@ -3,12 +3,9 @@
 #pragma once
 
 #include "kv/commands.h"
+#include "kv/redis_expiry.h"
 
 namespace mcloud::kv::redis {
-
-inline constexpr std::string_view kSyntaxError = "ERR syntax error";
-inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
-inline constexpr std::string_view kNoExpiry = "ERR expiry is not offered: a key stays until it is deleted";
 
 // Redis's patterns: * ? [a-z] [^x] and \ before any of them. Time is at most the product of the sizes.
 bool matches(std::string_view pattern, std::string_view text);
@@ -19,7 +16,10 @@ std::string lower_case(std::string_view text);
 std::optional<int64_t> parse_strict_integer(std::string_view text);
 
 // Writer::put with what Redis clients must know about a namespace's mode. False: the error is said.
-bool put(Call& call, Writer& writer, std::string_view key, std::string_view value);
+bool put(Call& call, Writer& writer, std::string_view key, std::string_view value, const Timing& timing = {});
+// The newest version through the writer. False: the error is said.
+bool find(Call& call, Writer& writer, std::string_view key, std::optional<Entry>& entry);
+std::string lower_case(std::string_view text);
 
 void run_get(Call& call);  // redis_strings.cc
 void run_set(Call& call);
@@ -40,14 +40,25 @@ void run_decrby(Call& call);
 void run_del(Call& call);  // redis_keys.cc
 void run_exists(Call& call);
 void run_type(Call& call);
-void run_ttl(Call& call);
-void run_persist(Call& call);
 void run_scan(Call& call);
 void run_keys(Call& call);
 void run_randomkey(Call& call);
 void run_dbsize(Call& call);
 void run_flushdb(Call& call);
 void run_history(Call& call);
+
+void run_expire(Call& call);  // redis_expiry.cc
+void run_pexpire(Call& call);
+void run_expireat(Call& call);
+void run_pexpireat(Call& call);
+void run_ttl(Call& call);
+void run_pttl(Call& call);
+void run_expiretime(Call& call);
+void run_pexpiretime(Call& call);
+void run_persist(Call& call);
+void run_setex(Call& call);
+void run_psetex(Call& call);
+void run_getex(Call& call);
 
 void run_ping(Call& call);  // redis_connection.cc
 void run_echo(Call& call);

@@ -89,10 +89,6 @@ void run_exists(Call& call) {
 
 void run_type(Call& call) { call.reply.simple(has_key(call, call[1]) ? "string" : "none"); }
 
-// Keys never expire here.
-void run_ttl(Call& call) { call.reply.integer(has_key(call, call[1]) ? -1 : -2); }
-void run_persist(Call& call) { call.reply.integer(0); }
-
 // SCAN cursor [MATCH pattern] [COUNT n] [TYPE t]. The cursor is a position in the log: a key that is there all the time
 // is met, because overwriting it only moves it ahead.
 void run_scan(Call& call) {
@@ -154,7 +150,8 @@ void run_flushdb(Call& call) {
   });
 }
 
-// HISTORY key [count]: versions, newest first, each [sequence, milliseconds, value or null when it was deleted].
+// HISTORY key [count]: versions, newest first, each [sequence, milliseconds, value or null when it was deleted], and for
+// one that expires (or has) the moment in milliseconds behind it.
 void run_history(Call& call) {
   size_t count = 10;
   if (call.count() > 3) return call.reply.error(kSyntaxError);
@@ -178,13 +175,14 @@ void run_history(Call& call) {
   if (!version) return call.reply.error(error_text(call.session, version.error()));
   call.reply.array(versions.size());
   for (const Entry& entry : versions) {
-    call.reply.array(3);
+    call.reply.array(entry.expiry_ms ? 4 : 3);
     call.reply.integer(static_cast<int64_t>(entry.sequence));
     call.reply.integer(static_cast<int64_t>(entry.time_ms));
     if (entry.is_deletion)
       call.reply.null();
     else
       call.reply.bulk(entry.value);
+    if (entry.expiry_ms) call.reply.integer(static_cast<int64_t>(*entry.expiry_ms));
   }
 }
 

@@ -61,9 +61,11 @@ std::string keyspace(Call& call) {
   for (const std::string& name : call.state().names()) {
     SpacePtr space = call.state().find(name);
     if (space == nullptr) continue;
-    uint64_t keys = space->store->figures().keys;
+    Figures figures = space->store->figures();
     std::string shown = name == kDefaultNamespace ? "0" : name;
-    if (keys > 0) text += "db" + shown + ":keys=" + std::to_string(keys) + ",expires=0,avg_ttl=0\r\n";
+    if (figures.keys == 0) continue;
+    text += "db" + shown + ":keys=" + std::to_string(figures.keys) + ",expires=" + std::to_string(figures.expiring) +
+            ",avg_ttl=0\r\n";
   }
   return text;
 }
@@ -159,7 +161,7 @@ void run_info(Call& call) {
       line("total_connections_received", counters.connections_ever) +
       line("total_commands_processed", counters.commands) + line("total_net_input_bytes", counters.bytes_in) +
       line("total_net_output_bytes", counters.bytes_out) + line("rejected_connections", counters.refused) +
-      line("total_error_replies", counters.failed) + "\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n" +
+      line("total_error_replies", counters.failed) + line("expired_keys", figures.expired_keys) + "\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n" +
       line("epoch", figures.epoch) + line("next_sequence", figures.next_sequence) + "\r\n" + keyspace(call);
   call.reply.text(text);
 }

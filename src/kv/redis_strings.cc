@@ -8,17 +8,6 @@
 namespace mcloud::kv::redis {
 namespace {
 
-// The newest version through the writer. nullptr in `failed` order: the error is said.
-bool find(Call& call, Writer& writer, std::string_view key, std::optional<Entry>& entry) {
-  auto found = writer.find(key);
-  if (!found) {
-    call.reply.error(error_text(call.session, found.error()));
-    return false;
-  }
-  entry = std::move(*found);
-  return true;
-}
-
 void reply_old(Call& call, const std::optional<Entry>& entry) {
   if (entry)
     call.reply.bulk(entry->value);
@@ -28,6 +17,7 @@ void reply_old(Call& call, const std::optional<Entry>& entry) {
 
 struct SetOptions {
   bool only_new = false, only_existing = false, wants_old = false;
+  Lifetime lifetime;
 };
 
 std::string_view parse_set(Call& call, SetOptions& options) {
@@ -38,12 +28,7 @@ std::string_view parse_set(Call& call, SetOptions& options) {
       options.only_existing = true;
     else if (equals_ignoring_case(call[i], "GET"))
       options.wants_old = true;
-    else if (equals_ignoring_case(call[i], "KEEPTTL"))
-      continue;  // there is none to lose
-    else if (equals_ignoring_case(call[i], "EX") || equals_ignoring_case(call[i], "PX") ||
-             equals_ignoring_case(call[i], "EXAT") || equals_ignoring_case(call[i], "PXAT"))
-      return kNoExpiry;
-    else
+    else if (!take_lifetime(call, i, "KEEPTTL", options.lifetime))
       return kSyntaxError;
   }
   return options.only_new && options.only_existing ? kSyntaxError : std::string_view();
@@ -51,12 +36,15 @@ std::string_view parse_set(Call& call, SetOptions& options) {
 
 void set_if(Call& call, Writer& writer, const SetOptions& options) {
   std::optional<Entry> old;
+  Timing timing;
+  if (options.lifetime.is_moment() && !(timing.expiry_ms = moment_of(call, options.lifetime))) return;
   if (!find(call, writer, call[1], old)) return;
   if (old ? options.only_new : options.only_existing) {
     if (old) call.round.confirms(old->position + 8);
     return options.wants_old ? reply_old(call, old) : call.reply.null();
   }
-  if (!put(call, writer, call[1], call[2])) return;
+  if (old && options.lifetime.kind == Lifetime::Kind::Keep) timing.expiry_ms = old->expiry_ms;
+  if (!put(call, writer, call[1], call[2], timing)) return;
   if (options.wants_old)
     reply_old(call, old);
   else
@@ -86,7 +74,9 @@ void add(Call& call, int64_t by) {
   if (!number) return call.reply.error(kNotAnInteger);
   int64_t sum = 0;
   if (__builtin_add_overflow(*number, by, &sum)) return call.reply.error("ERR increment or decrement would overflow");
-  if (put(call, *writer, call[1], std::to_string(sum))) call.reply.integer(sum);
+  Timing timing;
+  if (old) timing.expiry_ms = old->expiry_ms;
+  if (put(call, *writer, call[1], std::to_string(sum), timing)) call.reply.integer(sum);
 }
 
 void mget(Call& call) {
@@ -102,8 +92,18 @@ void mget(Call& call) {
 
 }  // namespace
 
-bool put(Call& call, Writer& writer, std::string_view key, std::string_view value) {
-  auto end = writer.put(key, value);
+bool find(Call& call, Writer& writer, std::string_view key, std::optional<Entry>& entry) {
+  auto found = writer.find(key);
+  if (!found) {
+    call.reply.error(error_text(call.session, found.error()));
+    return false;
+  }
+  entry = std::move(*found);
+  return true;
+}
+
+bool put(Call& call, Writer& writer, std::string_view key, std::string_view value, const Timing& timing) {
+  auto end = writer.put(key, value, timing);
   if (end) {
     call.round.wrote(key, *end, key.size() + value.size());
     call.session.tallies().writes.add();
@@ -223,7 +223,9 @@ void run_append(Call& call) {
   if (writer == nullptr || !find(call, *writer, call[1], old)) return;
   std::string value = old ? std::move(old->value) : std::string();
   value += call[2];
-  if (put(call, *writer, call[1], value)) call.reply.integer(static_cast<int64_t>(value.size()));
+  Timing timing;
+  if (old) timing.expiry_ms = old->expiry_ms;
+  if (put(call, *writer, call[1], value, timing)) call.reply.integer(static_cast<int64_t>(value.size()));
 }
 
 void run_incr(Call& call) { add(call, 1); }

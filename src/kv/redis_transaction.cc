@@ -97,12 +97,14 @@ void run_exec(Call& call) {
     end_transaction(call);
     return call.reply.error(error_text(call.session, writer.error()));
   }
+  // From here on no key expires until the end.
+  (*writer)->begin();
   if (has_changed(call)) {
     end_transaction(call);
+    call.round.settle();  // drops what was begun
     return call.reply.null_array();
   }
   size_t begin = call.reply.bytes().size();
-  (*writer)->begin();
   run_queued(call, memory.queued);
   Status committed = (*writer)->commit();
   end_transaction(call);

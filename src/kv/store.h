@@ -87,6 +87,7 @@ struct Figures {
   Position durable = 0;
   uint64_t epoch = 0;
   uint64_t expired_keys = 0;     // removed or replaced since it was opened
+  uint64_t expiring = 0;         // records that will expire, as far as the sweeper holds them
   uint64_t corrupt_records = 0;  // found and skipped since it was opened
   std::string failure;           // why writes are refused; empty: they are not
   TimesCount syncs;              // how long the disk took to make the log durable
@@ -98,6 +99,8 @@ class Namespace;
 class Writer {
  public:
   virtual ~Writer() = default;
+  // By which keys expire (Namespace::now_ms()); stands still from begin() to commit().
+  virtual uint64_t now_ms() const = 0;
   // The newest version, this writer's own writes included. nullopt: none, deleted or expired.
   virtual Result<std::optional<Entry>> find(std::string_view key) = 0;
   // Appends. The end of the record: durable when durable_position() >= it.
@@ -130,6 +133,7 @@ class Namespace {
   virtual uint64_t now_ms() const = 0;
   // As of now: what has expired is absent, whether it has been removed or not.
   virtual Result<std::optional<Entry>> find(std::string_view key) const = 0;
+  virtual Result<std::optional<Entry>> find_brief(std::string_view key) const = 0;  // without the value
   virtual bool contains(std::string_view key) const = 0;
   // Appends only the value to `to`, for the hot path; nullopt as find(). Returns its size.
   virtual Result<std::optional<size_t>> read_value(std::string_view key, std::string& to) const = 0;
