@@ -1,4 +1,5 @@
-// Answers +OK to every request and does nothing: what is left is the client's and the kernel's. Prints its port.
+// Answers +OK to every request, and GET with as many bytes as VALUE said, and does nothing: what is left is the client's
+// and the kernel's. Prints its port.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -21,15 +22,30 @@ struct Client {
   wire::RespRequestParser parser{{.allows_inline = true}};
 };
 
+// What every GET is answered with: the bulk string of a value.
+Bytes value_reply = "$-1\r\n";
+
+void reply(const std::vector<std::string_view>& arguments, Bytes& output) {
+  if (arguments.size() == 3 && arguments[0] == "CONFIG") {  // redis-benchmark asks for two settings before it begins
+    output += "*2\r\n$4\r\nsave\r\n$0\r\n\r\n";
+  } else if (arguments.size() == 2 && arguments[0] == "GET") {
+    output += value_reply;
+  } else {
+    if (arguments.size() == 2 && arguments[0] == "VALUE") {
+      value_reply.clear();
+      wire::RespWriter(value_reply, wire::RespVersion::Two).bulk(Bytes(std::stoul(std::string(arguments[1])), 'x'));
+    }
+    output += "+OK\r\n";
+  }
+}
+
 bool serve(Client& client, char* scratch, size_t scratch_bytes) {
   ssize_t got = recv(client.fd.get(), scratch, scratch_bytes, 0);
   if (got <= 0) return false;
   client.input.append(scratch, static_cast<size_t>(got));
   size_t begin = 0;
   while (client.parser.parse(BytesView(client.input).substr(begin)) == wire::RespRequestParser::Step::Complete) {
-    // redis-benchmark asks for two settings before it begins.
-    bool is_config = client.parser.arguments().size() == 3 && client.parser.arguments()[0] == "CONFIG";
-    client.output += is_config ? "*2\r\n$4\r\nsave\r\n$0\r\n\r\n" : "+OK\r\n";
+    reply(client.parser.arguments(), client.output);
     begin += client.parser.size();
     client.parser.reset();
   }
