@@ -23,6 +23,9 @@ class Mapping {
   // `offset + size` within the mapped size.
   virtual Status read(uint64_t offset, char* to, size_t size) const = 0;
   virtual uint64_t size() const = 0;
+  // A hint that these bytes are read soon: asks for what is in memory and not yet in the processor's caches. Never waits
+  // for a disk.
+  virtual void prefetch(uint64_t, size_t) const {}
 };
 
 class File {

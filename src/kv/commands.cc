@@ -7,6 +7,8 @@
 namespace mcloud::kv {
 namespace {
 
+constexpr size_t kBulkFrameBytes = 64;  // more than stands around a value in a reply
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 struct Refusal {
@@ -97,6 +99,7 @@ bool reply_value(Call& call, std::string_view key) {
   size_t& guess = call.session.memory_of_commands.value_guess;
   Writer* writer = writer_to_read(call, key);
   if (writer == nullptr) {
+    call.session.expect_reply(guess + kBulkFrameBytes);
     size_t begin = call.reply.begin_bulk(guess);
     auto size = call.store().read_value(key, call.reply.bytes());
     if (size && *size) {

@@ -48,6 +48,7 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   bool contains(std::string_view key) const override;
   Result<std::optional<size_t>> read_value(std::string_view key, std::string& to) const override;
   std::optional<uint64_t> quiet_moment() const override { return publication_.quiet_moment(); }
+  void prefetch(std::span<const std::string_view> keys) const override;
   Result<Entry> at(Position position) const override;
   Result<std::optional<Entry>> find_version(std::string_view key, uint64_t sequence) const override;
   Result<std::optional<Entry>> find_at_time(std::string_view key, uint64_t time_ms) const override;

@@ -1,6 +1,9 @@
 // The reading half of LocalNamespace.
 #include "kv/local_namespace.h"
 
+#include <algorithm>
+#include <array>
+
 namespace mcloud::kv {
 namespace {
 
@@ -65,6 +68,22 @@ Result<std::optional<size_t>> LocalNamespace::read_value(std::string_view key, s
     Status done = log_.read_value(*header, to);
     if (done.has_value()) return std::optional<size_t>(header->value_bytes);
     if (done.error().code != Code::NotFound || tries == kTriesMax) return done.error();
+  }
+}
+
+void LocalNamespace::prefetch(std::span<const std::string_view> keys) const {
+  constexpr size_t kTogether = 16;
+  std::array<uint64_t, kTogether> hashes;
+  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kTogether))) {
+    size_t count = std::min(keys.size(), kTogether);
+    for (size_t i = 0; i < count; ++i) index_.prefetch(hashes[i] = hash_key(hash_, keys[i]));
+    std::array<uint64_t, kTogether> positions;
+    size_t found = 0;
+    for (size_t i = 0; i < count; ++i) {
+      Index::Candidates candidates = index_.candidates(hashes[i]);
+      if (candidates.count > 0) positions[found++] = candidates.places[0].position;
+    }
+    log_.prefetch({positions.data(), found});
   }
 }
 

@@ -126,18 +126,17 @@ void run_redis_command(const Command* command, Call& call) {
 
 namespace redis {
 
+std::optional<int64_t> parse_strict_integer(std::string_view text) {
+  auto number = parse_integer(text);
+  return number && std::to_string(*number) == text ? number : std::nullopt;
+}
+
 std::string lower_case(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
   }
   return lower;
-}
-
-std::optional<int64_t> parse_strict_integer(std::string_view text) {
-  auto number = parse_integer(text);
-  bool is_one_way = number && std::to_string(*number) == text;
-  return is_one_way ? number : std::nullopt;
 }
 
 bool matches(std::string_view pattern, std::string_view text) {

@@ -19,7 +19,6 @@ std::optional<int64_t> parse_strict_integer(std::string_view text);
 bool put(Call& call, Writer& writer, std::string_view key, std::string_view value, const Timing& timing = {});
 // The newest version through the writer. False: the error is said.
 bool find(Call& call, Writer& writer, std::string_view key, std::optional<Entry>& entry);
-std::string lower_case(std::string_view text);
 
 void run_get(Call& call);  // redis_strings.cc
 void run_set(Call& call);

@@ -121,11 +121,6 @@ constexpr Word kWords[] = {{"EX", Lifetime::Kind::Seconds},
 
 }  // namespace
 
-std::optional<int64_t> parse_strict_integer(std::string_view text) {
-  auto number = parse_integer(text);
-  return number && std::to_string(*number) == text ? number : std::nullopt;
-}
-
 bool take_lifetime(const Call& call, size_t& i, std::string_view word, Lifetime& lifetime) {
   auto fits = [&](Lifetime::Kind kind) { return lifetime.kind == Lifetime::Kind::None || lifetime.kind == kind; };
   if (equals_ignoring_case(call[i], word)) {

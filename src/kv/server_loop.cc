@@ -14,6 +14,7 @@
 namespace mcloud::kv {
 namespace {
 
+constexpr size_t kArrivalsMax = 16;  // connections that are read before their requests are run
 constexpr size_t kDirectBytes = 32 << 10;    // a value of which so much is missing is read straight to its place
 constexpr size_t kDirectBytesMax = 1 << 20;
 constexpr size_t kSmallBytes = 64 << 10;  // a session may always have so much
@@ -45,7 +46,7 @@ ServerLoop::ServerLoop(ServerState& state, io::Pool& workers, const ServerOption
       tallies_(state.make_tallies()),
       workers_(workers),
       options_(options),
-      scratch_(std::make_unique_for_overwrite<char[]>(kScratchBytes)),
+      scratch_(std::make_unique_for_overwrite<char[]>(2 * kReadBytes)),
       next_id_(kFirstConnection) {}
 
 ServerLoop::~ServerLoop() { inbox_->close(); }
@@ -162,6 +163,7 @@ void ServerLoop::run_round(int timeout_ms) {
   {
     Round round(*this);
     for (int i = 0; i < count; i++) on_event(events[i].data.u64, events[i].events, round);
+    feed_arrivals(round);
     for (uint64_t id : std::exchange(ready_, {})) {
       auto found = connections_.find(id);
       if (found == connections_.end()) continue;
@@ -218,9 +220,23 @@ void ServerLoop::read_from(Connection& connection, Round& round) {
     if (got > 0) session.feed({}, round);
     return;
   }
-  ssize_t got = recv(connection.fd.get(), scratch_.get(), kScratchBytes, 0);
+  char* to = scratch_.get() + arrived_;
+  ssize_t got = recv(connection.fd.get(), to, kReadBytes, 0);
   after_read(connection, got);
-  if (got > 0) session.feed({scratch_.get(), static_cast<size_t>(got)}, round);
+  if (got <= 0) return;
+  arrivals_.push_back({&connection, {to, static_cast<size_t>(got)}});
+  arrived_ += static_cast<size_t>(got);
+  if (arrivals_.size() == kArrivalsMax || arrived_ > kReadBytes) feed_arrivals(round);
+}
+
+// Some connections are read before the first is served, so that the store can fetch for all of them at once.
+void ServerLoop::feed_arrivals(Round& round) {
+  Lookahead lookahead;
+  for (const Arrival& arrival : arrivals_) arrival.connection->session.look(lookahead, arrival.bytes);
+  lookahead.fetch();
+  for (const Arrival& arrival : arrivals_) arrival.connection->session.feed(arrival.bytes, round);
+  arrivals_.clear();
+  arrived_ = 0;
 }
 
 void ServerLoop::after_read(Connection& connection, ssize_t got) {

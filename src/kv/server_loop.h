@@ -48,13 +48,18 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
     uint64_t progress_ms = 0;  // when a byte moved last
     uint64_t request_ms = 0;   // when the half request began
   };
+  // What came from a connection and its session has not been fed yet: it lies in scratch_.
+  struct Arrival {
+    Connection* connection;
+    BytesView bytes;
+  };
   struct Door {
     Listening listening;
     Dispatch dispatch;
     bool is_open = true;
   };
 
-  static constexpr size_t kScratchBytes = 128 << 10;  // of one read
+  static constexpr size_t kReadBytes = 128 << 10;  // of one read
 
   ServerLoop(ServerState& state, io::Pool& workers, const ServerOptions& options);
   void post(uint64_t session, uint64_t ticket, Bytes bytes) override;
@@ -71,6 +76,7 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
   void after_read(Connection& connection, ssize_t got);
   bool after_send(Connection& connection, ssize_t sent, size_t wanted);
   size_t unsent(const Connection& connection) const;
+  void feed_arrivals(Round& round);
   void touch(Connection& connection);
   void finish_round();
   void measure_round();
@@ -104,6 +110,8 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
   std::set<uint64_t> handshaking_;  // of TLS, the oldest first
   Bytes decrypted_;
   std::unique_ptr<char[]> scratch_;
+  std::vector<Arrival> arrivals_;  // of this round, not fed yet
+  size_t arrived_ = 0;             // bytes of scratch_ that are theirs; there is always room for one read more
   uint64_t next_id_;
   uint64_t now_ms_ = 0;
   uint64_t round_us_ = 0;  // when the round began

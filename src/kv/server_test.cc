@@ -61,6 +61,28 @@ TEST_CASE("a pipeline of many requests is answered whole and in order, over both
   }
 }
 
+TEST_CASE("many clients that ask in one round are each answered with their own") {
+  Fixture fixture;
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 60; i++) clients.push_back(std::make_unique<TestClient>(fixture.server->port()));
+  Bytes busy;  // meanwhile the others' requests gather
+  for (int i = 0; i < 10'000; i++) busy += wire::resp_request({"SET", "busy", "x"});
+  std::jthread sender([&] { CHECK(clients[0]->send(busy)); });
+  for (size_t i = 1; i < clients.size(); i++) {
+    std::string key = "k" + std::to_string(i), value(i * 400, static_cast<char>('a' + i % 26));
+    Bytes requests = wire::resp_request({"SET", key, value}) + wire::resp_request({"GET", key});
+    if (i % 3 == 0) requests += "GET " + key + "\r\n" + wire::resp_request({"PING"});
+    REQUIRE(clients[i]->send(requests));
+  }
+  for (size_t i = 1; i < clients.size(); i++) {
+    std::string value(i * 400, static_cast<char>('a' + i % 26));
+    Bytes bulk = "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+    Bytes wanted = "+OK\r\n" + bulk + (i % 3 == 0 ? bulk + "+PONG\r\n" : "");
+    CHECK(clients[i]->receive(wanted.size()) == wanted);
+  }
+  CHECK_EQ(clients[0]->receive(50'000).size(), 50'000);
+}
+
 TEST_CASE("values of the largest size go in and out") {
   Fixture fixture;
   TestClient client = fixture.connect();

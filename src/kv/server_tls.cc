@@ -45,11 +45,12 @@ void ServerLoop::end_tls(Connection& connection) {
 }
 
 void ServerLoop::read_tls(Connection& connection, Round& round) {
-  ssize_t got = recv(connection.fd.get(), scratch_.get(), kScratchBytes, 0);
+  char* to = scratch_.get() + arrived_;  // behind what others have sent in this round
+  ssize_t got = recv(connection.fd.get(), to, kReadBytes, 0);
   after_read(connection, got);
   if (got <= 0) return;
   decrypted_.clear();
-  Status received = connection.tls->receive({scratch_.get(), static_cast<size_t>(got)}, decrypted_);
+  Status received = connection.tls->receive({to, static_cast<size_t>(got)}, decrypted_);
   if (connection.tls->is_ready()) handshaking_.erase(connection.session.identity().id);
   if (!decrypted_.empty()) connection.session.feed(decrypted_, round);
   connection.has_ended |= connection.tls->has_ended();

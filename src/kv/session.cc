@@ -2,11 +2,19 @@
 
 #include <algorithm>
 
+#include "kv/spare_buffers.h"
+
 namespace mcloud::kv {
 namespace {
 
 constexpr size_t kKeptBytes = 256 << 10;  // of a busy session's buffers: growing them anew each round costs a copy
 constexpr size_t kLargeReplyBytes = 64 << 10;
+
+// Of the loop that runs on this thread.
+SpareBuffers& spares() {
+  thread_local SpareBuffers own;
+  return own;
+}
 
 wire::RespBounds bounds_of(Dialect dialect) {
   if (dialect == Dialect::Zdb) return {.arguments_max = 1024, .argument_bytes_max = kValueBytesMax};
@@ -75,12 +83,23 @@ void Session::feed(BytesView bytes, Round& round) {
   if (begin_ == input_.size()) {
     input_.clear();
     begin_ = 0;
-    if (input_.capacity() > kKeptBytes) input_.shrink_to_fit();
+    if (input_.capacity() > kKeptBytes) give_back(input_);
   } else if (begin_ > input_.size() / 2) {
     input_.erase(0, begin_);
     begin_ = 0;
   }
   account();
+}
+
+// An empty buffer: to who needs a large one next, as long as there is memory.
+void Session::give_back(Bytes& buffer) {
+  if (!state_.is_short_of_memory()) return spares().give(buffer);
+  buffer.shrink_to_fit();
+  spares().clear();
+}
+
+void Session::expect_reply(size_t bytes) {
+  if (bytes > kKeptBytes) spares().grow(output_, output_.size() + bytes);
 }
 
 void Session::keep_rest(BytesView rest) {
@@ -91,7 +110,8 @@ void Session::keep_rest(BytesView rest) {
 
 char* Session::read_space(size_t bytes) {
   size_t size = input_.size();
-  if (input_.capacity() < size + bytes) input_.reserve(size + std::max(bytes, std::min(parser_.missing(), size)));
+  if (input_.capacity() < size + bytes)
+    spares().grow(input_, size + std::max(bytes, std::min(parser_.missing(), size)));
   input_.resize_and_overwrite(size + bytes, [](char*, size_t whole) { return whole; });
   return input_.data() + size;
 }
@@ -104,11 +124,13 @@ void Session::grew(size_t space, size_t bytes) {
 // Runs whole requests; the number of bytes that are done with.
 size_t Session::execute(BytesView bytes, Round& round) {
   size_t begin = 0;
+  size_t looked = 0;  // at requests up to here
   while (begin < bytes.size() && !is_closing_) {
     if (is_waiting() || is_full()) {
       has_more_ = true;
       break;
     }
+    if (begin >= looked) looked = begin + look_ahead(bytes.substr(begin));
     auto step = parser_.parse(bytes.substr(begin));
     if (step == wire::RespRequestParser::Step::NeedMore) break;
     if (step == wire::RespRequestParser::Step::Faulty) {
@@ -126,6 +148,18 @@ size_t Session::execute(BytesView bytes, Round& round) {
   }
   if (is_starved_) parser_.reset();  // read again from its beginning
   return begin;
+}
+
+size_t Session::look_ahead(BytesView bytes) const {
+  Lookahead lookahead;
+  size_t seen = 0;
+  while (size_t size = lookahead.look(*space_, bytes.substr(seen))) seen += size;
+  lookahead.fetch();
+  return seen;
+}
+
+void Session::look(Lookahead& lookahead, BytesView bytes) const {
+  if (!is_inside_request()) lookahead.look(*space_, bytes);
 }
 
 void Session::answer_fault() {
@@ -199,6 +233,7 @@ bool Session::takes_back(const Command* command, uint64_t begin) {
 void Session::rest() {
   if (input_.size() == begin_) keep_rest({}), input_.shrink_to_fit();
   if (output_.empty()) output_.shrink_to_fit();
+  spares().clear();
   account();
 }
 
@@ -213,7 +248,7 @@ void Session::sent(size_t bytes) {
     dropped_ += sent_;
     sent_ = 0;
     output_.clear();
-    if (output_.capacity() > kKeptBytes || state_.is_short_of_memory()) output_.shrink_to_fit();
+    if (output_.capacity() > kKeptBytes || state_.is_short_of_memory()) give_back(output_);
   } else if (sent_ > (256 << 10) && sent_ > output_.size() / 2) {
     output_.erase(0, sent_);
     dropped_ += sent_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kv/commands.h"
+#include "kv/lookahead.h"
 #include "kv/server_state.h"
 #include "kv/session_round.h"
 #include "wire/resp.h"
@@ -41,6 +42,8 @@ class Session {
   // --- for the shell
   // Bytes that came; whole requests are run at once, as far as wants_input() allows.
   void feed(BytesView bytes, Round& round);
+  // Before feed(): tells what `bytes` will ask for.
+  void look(Lookahead& lookahead, BytesView bytes) const;
   // Goes on with what feed() left, after output was sent or something was delivered.
   void resume(Round& round) { feed({}, round); }
   bool has_requests_left() const { return has_more_; }
@@ -93,6 +96,8 @@ class Session {
   void make_admin();
   bool is_first_command() const { return commands_ <= 1; }
   void close() { is_closing_ = true; }
+  // A hint, before a large reply is made.
+  void expect_reply(size_t bytes);
   // The reply comes later: from `work`, off the loop. No request is run before.
   void reply_later(std::function<Bytes()> work);
   // The reply is what is delivered, or `timeout_text` after the time.
@@ -139,10 +144,12 @@ class Session {
   bool is_full() const { return unsent() >= state_.options().output_bytes_max; }
   uint64_t end_of_output() const { return dropped_ + output_.size(); }
   size_t execute(BytesView bytes, Round& round);
+  size_t look_ahead(BytesView bytes) const;
   void run_request(Round& round);
   // A large read that the server has no memory for: as if it had not been looked at.
   bool takes_back(const Command* command, uint64_t begin);
   void account();  // to the server's memory
+  void give_back(Bytes& buffer);
   void answer_fault();
   void count(const Command* command, bool is_error);
   void keep_rest(BytesView rest);

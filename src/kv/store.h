@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -140,6 +141,9 @@ class Namespace {
   // The same before and after some reads: what they found was all true at one moment. nullopt: something becomes visible
   // just now. A single read, and reads one after the other, see a transaction as a whole or not at all.
   virtual std::optional<uint64_t> quiet_moment() const = 0;
+  // A hint that these keys are looked up soon: their misses of the processor's caches overlap instead of coming one
+  // after the other. Changes nothing, answers nothing.
+  virtual void prefetch(std::span<const std::string_view> keys) const = 0;
   // Any version: by its place (NotFound; Corrupt when no record begins there), or a key's newest not later than
   // `sequence` or `time_ms`. A deletion is a version too: look at is_deletion. By time, what had expired then is absent
   // (nullopt); by place and by sequence a version is what was written, whatever time did to it.

@@ -63,6 +63,21 @@ struct Fixture {
 
 }  // namespace
 
+TEST_CASE("a hint about keys changes nothing, whether they are there or not") {
+  Fixture fixture(64 << 10);
+  std::vector<std::string> keys;
+  for (int i = 0; i < 500; ++i) fixture.put(keys.emplace_back("key " + std::to_string(i)), std::string(300, 'v'));
+  for (int i = 0; i < 500; ++i) keys.push_back("absent " + std::to_string(i));
+  keys.emplace_back();
+  std::vector<std::string_view> views(keys.begin(), keys.end());
+  uint64_t sequence = fixture.space->figures().next_sequence;
+  fixture.space->prefetch(views);
+  fixture.space->prefetch({});
+  CHECK_EQ(fixture.space->figures().next_sequence, sequence);
+  CHECK_EQ(fixture.get("key 499"), std::string(300, 'v'));
+  CHECK_FALSE(fixture.get("absent 1").has_value());
+}
+
 TEST_CASE("what was put is found, and still is when the store is opened again") {
   Fixture f;
   f.put("a", "1");

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "wire/resp.h"
+#include "wire/resp_glance.h"
 
 using namespace mcloud;
 using namespace mcloud::wire;
@@ -41,10 +42,20 @@ Seen parse(std::string_view text, size_t step, const RespBounds& bounds) {
   return seen;
 }
 
+// What a glance sees is what the parser finds.
+void check_glance(std::string_view text) {
+  auto seen = resp_glance(text);
+  if (!seen) return;
+  RespRequestParser parser({1 << 20, 100'000'000, 1'000'000'000, false});
+  if (parser.parse(text) != RespRequestParser::Step::Complete || parser.size() != seen->size) std::abort();
+  if (parser.arguments()[1] != seen->second) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);
+  check_glance(text);
   for (bool allows_inline : {false, true}) {
     RespBounds bounds{8, 300, 600, allows_inline};
     Seen whole = parse(text, text.size() + 1, bounds);

@@ -16,6 +16,12 @@ Index::Candidates Index::candidates(uint64_t hash) const {
   return found;
 }
 
+void Index::prefetch(uint64_t hash) const {
+  const Shard& shard = shards_[shard_of(hash)];
+  std::lock_guard guard(shard.lock);
+  shard.table.prefetch(hash);
+}
+
 bool Index::is_live_at(uint64_t hash, uint64_t position) const {
   const Shard& shard = shards_[shard_of(hash)];
   bool is_live = false;

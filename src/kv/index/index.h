@@ -25,6 +25,8 @@ class Index {
     const Place* end() const { return places.data() + count; }
   };
   Candidates candidates(uint64_t hash) const;
+  // A hint that candidates(hash) is asked soon.
+  void prefetch(uint64_t hash) const;
   // Is the newest record of a live key at `position`?
   bool is_live_at(uint64_t hash, uint64_t position) const;
 

@@ -8,6 +8,19 @@ namespace mcloud::kv {
 namespace {
 
 constexpr uint64_t kSpareStepBytes = 2 << 20;
+constexpr size_t kPrefetchBytes = 256;  // head, key and a small value; of a large one the processor sees what is next
+
+// As resize(), without zeros: what is new is written at once.
+void grow(Bytes& bytes, size_t size) {
+  bytes.resize_and_overwrite(size, [](char*, size_t whole) { return whole; });
+}
+
+// nullptr: dropped.
+const SegmentPtr* find_segment(const Segments& all, uint64_t position) {
+  auto after = std::upper_bound(all.begin(), all.end(), position,
+                                [](uint64_t at, const SegmentPtr& segment) { return at < segment->begin(); });
+  return after == all.begin() ? nullptr : &*std::prev(after);
+}
 
 Error gone(uint64_t position) {
   return make_error(Code::NotFound, "no record at " + std::to_string(position) + " of the log");
@@ -39,9 +52,15 @@ void Log::publish(Segments segments) {
 SegmentPtr Log::segment_of(uint64_t position) const {
   std::shared_ptr<const Segments> all = segments();
   if (position >= written()) return nullptr;
-  auto after = std::upper_bound(all->begin(), all->end(), position,
-                                [](uint64_t at, const SegmentPtr& segment) { return at < segment->begin(); });
-  return after == all->begin() ? nullptr : *std::prev(after);
+  const SegmentPtr* found = find_segment(*all, position);
+  return found == nullptr ? nullptr : *found;
+}
+
+void Log::prefetch(std::span<const uint64_t> positions) const {
+  std::shared_ptr<const Segments> all = segments();
+  for (uint64_t position : positions) {
+    if (const SegmentPtr* segment = find_segment(*all, position)) (*segment)->prefetch(position, kPrefetchBytes);
+  }
 }
 
 Status Log::append(BytesView batch) {
@@ -155,7 +174,7 @@ Result<Header> Log::read_head(uint64_t position, Bytes& buffer) const {
   SegmentPtr segment = segment_of(position);
   if (!segment) return gone(position);
   size_t size = std::min<uint64_t>(kHeadBytesMax, written() - position);
-  buffer.resize(size);
+  grow(buffer, size);
   // A head near the end of a sealed segment: the rest of the file may be cut off, so read what the head needs only.
   TRY(segment->read(position, buffer.data(), std::min(size, kHeaderBytes)));
   std::optional<Header> header = parse_header(buffer, position);
@@ -177,7 +196,7 @@ Status Log::read_value(const Header& header, Bytes& to) const {
   if (!segment) return gone(header.position);
   if (header.end() > written()) return corrupt(header.position, "it ends behind the log");
   size_t before = to.size();
-  to.resize(before + header.value_bytes);
+  grow(to, before + header.value_bytes);
   Status done = segment->read(header.position + header.head_bytes(), to.data() + before, header.value_bytes);
   if (done.has_value() && !value_is_sound(header, BytesView(to).substr(before))) {
     done = corrupt(header.position, "its value's check fails");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>  // guards the list of what a sync has to do
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kv/log/record.h"
@@ -56,6 +57,8 @@ class Log {
   Result<Header> read_head(uint64_t position, Bytes& buffer) const;
   // Appends the value to `to`. Corrupt when its check fails.
   Status read_value(const Header& header, Bytes& to) const;
+  // A hint that the records at `positions` are read soon.
+  void prefetch(std::span<const uint64_t> positions) const;
   // nullptr: dropped, or never written.
   SegmentPtr segment_of(uint64_t position) const;
 

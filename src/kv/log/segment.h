@@ -25,6 +25,10 @@ class Segment {
   Status write(uint64_t position, BytesView bytes) { return file_->write(position - begin_, bytes); }
   // Exactly `size` bytes; Corrupt when the file ends before.
   Status read(uint64_t position, char* to, size_t size) const;
+  // A hint that this is read soon.
+  void prefetch(uint64_t position, size_t size) const {
+    if (mapping_) mapping_->prefetch(position - begin_, size);
+  }
 
  private:
   Segment(std::unique_ptr<File> file, std::unique_ptr<Mapping> mapping, uint64_t begin)
