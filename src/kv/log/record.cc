@@ -102,7 +102,11 @@ bool head_is_sound(const Header& header, BytesView head, uint32_t salt) {
 }
 
 bool value_is_sound(const Header& header, BytesView value) {
-  return value.size() == header.value_bytes && (planted::kNoCheck || crc32c(value) == header.value_check);
+  return value_is_sound(header, value.size(), crc32c(value));
+}
+
+bool value_is_sound(const Header& header, size_t size, uint32_t check) {
+  return size == header.value_bytes && (planted::kNoCheck || check == header.value_check);
 }
 
 bool is_zero(BytesView bytes) {

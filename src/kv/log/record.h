@@ -85,6 +85,8 @@ std::optional<Header> parse_header(BytesView bytes, uint64_t position);
 void read_expiry(Header& header, BytesView head);
 bool head_is_sound(const Header& header, BytesView head, uint32_t salt);
 bool value_is_sound(const Header& header, BytesView value);
+// The same for who has computed the CRC-32C of a value of `size` bytes.
+bool value_is_sound(const Header& header, size_t size, uint32_t check);
 
 bool is_zero(BytesView bytes);
 
