@@ -13,9 +13,9 @@ constexpr size_t kPrefetchBytes = 256;  // head, key and a small value; of a lar
 
 constexpr size_t kCheckedBytes = 32 << 10;  // copied and then checked while they are in the processor's first cache
 
-// As resize(), without zeros: what is new is written at once.
+// As resize(), without zeros: what is new is written at once. (libstdc++ 12 offers more than was asked for.)
 void grow(Bytes& bytes, size_t size) {
-  bytes.resize_and_overwrite(size, [](char*, size_t whole) { return whole; });
+  bytes.resize_and_overwrite(size, [size](char*, size_t) { return size; });
 }
 
 // nullptr: dropped.
