@@ -43,6 +43,7 @@ Result<std::optional<Entry>> LocalNamespace::find_as_of(std::string_view key, st
 
 Result<std::optional<Entry>> LocalNamespace::find_brief(std::string_view key) const {
   TRY(is_usable());
+  publication_.wait_for_transaction();
   Bytes head;
   std::optional<Header> header = TRY(locate(hash_key(hash_, key), key, head));
   if (!header || is_absent(*header)) return std::optional<Entry>();

@@ -1,6 +1,8 @@
 """What is said to both servers: several hundred commands and shapes of arguments, made from lists.
 A case is a list of requests on one connection; `{k}` in a word is a key of that case's own."""
 
+import random
+
 STRINGS = ["", "a", "hello world", "10", "-5", "0", "007", "+3", " 1", "1 ", "3.5", "9223372036854775807",
            "-9223372036854775808", "9223372036854775808", "-0", "0x10", "1e3", "value\r\nwith\0bytes", "ä"]
 INDEXES = [("0", "-1"), ("0", "0"), ("1", "3"), ("-3", "-1"), ("-1", "-3"), ("5", "2"), ("0", "100"), ("100", "200"),
@@ -142,6 +144,32 @@ def words_of_any_kind():
         yield [words, ["EXISTS", "{k}"]]
 
 
+def mixtures():
+    """Random commands on two keys, in and out of transactions: what depends on what was before."""
+    chance = random.Random(7)
+
+    def key():
+        return chance.choice(("{k}1", "{k}2"))
+
+    def command():
+        value = chance.choice(("a", "12", "-7", "", "x" * 300))
+        return chance.choice((
+            ["SET", key(), value], ["SET", key(), value, chance.choice(("NX", "XX", "GET", "KEEPTTL"))],
+            ["SET", key(), value, "EX", "1000"], ["GET", key()], ["APPEND", key(), value], ["INCRBY", key(), "3"], ["DECR", key()],
+            ["DEL", key()], ["DEL", "{k}1", "{k}2"], ["GETDEL", key()], ["GETSET", key(), value], ["SETNX", key(), value],
+            ["MSET", "{k}1", value, "{k}2", value], ["MSETNX", "{k}1", value, "{k}3", value], ["MGET", "{k}1", "{k}2", "{k}3"],
+            ["EXISTS", "{k}1", "{k}2"], ["STRLEN", key()], ["GETRANGE", key(), "1", "-2"], ["TTL", key()], ["PERSIST", key()],
+            ["EXPIRE", key(), "1000"], ["EXPIRE", key(), "0"], ["EXPIRE", key(), "2000", chance.choice(("NX", "XX", "GT", "LT"))],
+            ["SETEX", key(), "1000", value], ["GETEX", key(), chance.choice(("PERSIST", "BOGUS"))], ["TYPE", key()]))
+
+    for _ in range(150):
+        case = [command() for _ in range(chance.randrange(4, 14))]
+        if chance.random() < 0.4:
+            begin = chance.randrange(len(case))
+            case = [*case[:begin], ["WATCH", key()], *case[begin:begin + 2], ["MULTI"], *case[begin + 2:], ["EXEC"]]
+        yield [*case, ["MGET", "{k}1", "{k}2", "{k}3"], ["TTL", "{k}1"], ["TTL", "{k}2"]]
+
+
 RAW = [  # bytes as they are; what comes back until it is quiet or closed
     b"PING\r\n", b"PING hello\r\n", b"  PING  \r\n", b"\r\n\r\nPING\r\n", b'SET "in line" "a b"\r\nGET "in line"\r\n',
     b"SET q '\\x41'\r\nGET q\r\n", b'SET q "\\x41"\r\nGET q\r\n', b'GET "unbalanced\r\n', b"GET 'a'b\r\n", b"PING\n",
@@ -152,5 +180,5 @@ RAW = [  # bytes as they are; what comes back until it is quiet or closed
 
 
 def all_cases():
-    for group in (strings, numbers, set_options, keys, transactions, connections, words_of_any_kind):
+    for group in (strings, numbers, set_options, keys, transactions, connections, words_of_any_kind, mixtures):
         yield from group()
