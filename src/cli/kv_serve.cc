@@ -55,6 +55,14 @@ void say_where(const ServeOptions& options, const kv::Server& server) {
   std::fflush(stdout);
 }
 
+void reload_tls(kv::Server& server) {
+  Status reloaded = server.reload_tls();
+  if (reloaded)
+    log::info("kv", "the TLS files are read again");
+  else
+    log::error("kv", "the TLS files stay as they were", {{"reason", reloaded.error().message}});
+}
+
 Status serve(const Given& given) {
   ServeOptions options = TRY(options_of(given));
   kv::ServerOptions wanted = TRY(server_options(options));
@@ -69,13 +77,8 @@ Status serve(const Given& given) {
   std::unique_ptr<kv::Store> store =
       TRY(kv::Store::open(disk, clock, store_options).with_context("open " + options.data));
   std::unique_ptr<kv::Server> server = TRY(kv::Server::start(*store, disk, clock, random, wanted));
-  signals.on_hangup([&server] {
-    Status reloaded = server->reload_tls();
-    if (reloaded)
-      log::info("kv", "the TLS files are read again");
-    else
-      log::error("kv", "the TLS files stay as they were", {{"reason", reloaded.error().message}});
-  });
+  // Without TLS a terminal that closes ends the server, as any program in the foreground.
+  if (!wanted.tls.certificate.empty()) signals.on_hangup([&server] { reload_tls(*server); });
   say_where(options, *server);
   signals.run();
   server->stop();

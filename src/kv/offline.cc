@@ -1,6 +1,7 @@
 #include "kv/offline.h"
 
 #include <algorithm>
+#include <deque>
 #include <unordered_map>
 
 #include "kv/index/checkpoint.h"
@@ -21,8 +22,7 @@ struct Gap {
   bool is_zero, has_head;
 };
 
-// The places of a segment that are not sound. Bounded: who has lost more than that need not know each.
-constexpr size_t kGapsMax = 100'000;
+constexpr size_t kGapsMax = 100'000;  // behind what is known to be durable
 
 RecordReader reader_of(File& file, uint64_t begin, uint64_t end, uint32_t salt) {
   auto source = [&file](uint64_t offset, char* to, size_t size) { return file.read(offset, to, size); };
@@ -40,10 +40,13 @@ class Judge {
  public:
   Judge(Position first, OfflineFindings& findings) : findings_(findings), durable_(first) {}
 
-  void knows_durable(uint64_t position) { durable_ = std::max(durable_, position); }
+  void knows_durable(uint64_t position) {
+    durable_ = std::max(durable_, position);
+    for (; !gaps_.empty() && gaps_.front().begin < durable_; gaps_.pop_front()) add_damage(gaps_.front());
+  }
   void saw(const Item& item) {
     if (item.kind == Item::Kind::Gap) {
-      if (gaps_.size() < kGapsMax) gaps_.push_back({item.begin, item.end, open_.value_or(item.begin), item.is_zero, item.header.has_value()});
+      add({item.begin, item.end, open_.value_or(item.begin), item.is_zero, item.header.has_value()});
       open_.reset();
     }
     if (!item.header) return;
@@ -56,26 +59,40 @@ class Judge {
   }
   // `is_last`: no segment is behind.
   void segment_ended(uint64_t end, bool is_last) {
-    if (is_last || open_) gaps_.push_back({end, end, open_.value_or(end), false, false});
+    // Durable once and nothing sound behind: the log ends where it was durable up to.
+    bool is_lost = is_last && last_ && last_->end >= end && last_->begin < durable_;
+    if ((is_last && !is_lost) || open_) add({end, end, open_.value_or(end), false, false});
     open_.reset();
   }
+  // The log ends at the first place that is not sound and that nobody knew to be durable.
   void decide(uint64_t file_end) {
-    for (const Gap& gap : gaps_) {
-      if (gap.begin >= durable_) {
-        findings_.end = gap.cut;
-        findings_.torn_bytes = (gap.is_zero ? gap.begin : std::max(file_end, gap.cut)) - gap.cut;
-        return;
-      }
-      findings_.damaged++;
-      if (findings_.faults.size() < OfflineFindings::kFaultsMax) findings_.faults.push_back({gap.begin, reason_of(gap)});
-      findings_.end = std::max(durable_, gap.begin);
+    if (gaps_.empty()) {
+      findings_.end = durable_;
+      findings_.torn_bytes = std::max(file_end, durable_) - durable_;
+      return;
     }
+    const Gap& gap = gaps_.front();
+    findings_.end = gap.cut;
+    findings_.torn_bytes = (gap.is_zero ? gap.begin : std::max(file_end, gap.cut)) - gap.cut;
   }
 
  private:
+  void add(const Gap& gap) {
+    last_ = gap;
+    if (gap.begin < durable_)
+      add_damage(gap);
+    else if (gaps_.size() < kGapsMax)
+      gaps_.push_back(gap);
+  }
+  void add_damage(const Gap& gap) {
+    findings_.damaged++;
+    if (findings_.faults.size() < OfflineFindings::kFaultsMax) findings_.faults.push_back({gap.begin, reason_of(gap)});
+  }
+
   OfflineFindings& findings_;
   uint64_t durable_;
-  std::vector<Gap> gaps_;
+  std::deque<Gap> gaps_;  // that may yet turn out to be damage, or the end
+  std::optional<Gap> last_;
   std::optional<uint64_t> open_;  // the begin of the transaction that goes on
 };
 

@@ -112,6 +112,25 @@ TEST_CASE("the end and the faults are those that opening finds, whatever byte is
   }
 }
 
+TEST_CASE("the end is the same when the last of what was durable is damaged, whole or in part") {
+  for (size_t lost : {1, 10, 60, 200}) {
+    CAPTURE(lost);
+    Fixture fixture;
+    for (int i = 0; i < 10; i++) fixture.store.put("k" + std::to_string(i), std::string(40, 'v'));
+    fixture.store.close();
+    std::string path = fixture.segment();
+    auto file = fixture.store.disk.open(path, OpenMode::Write).value();
+    uint64_t size = file->size().value();
+    REQUIRE(file->write(size - lost, std::string(lost, '\xee')).has_value());
+    file.reset();
+    OfflineFindings findings = OfflineStore::open(fixture.store.disk, "/data").value()->verify("default", {}).value();
+    fixture.store.open();
+    CHECK_EQ(findings.end, fixture.store.space->figures().end);
+    CHECK_GT(findings.damaged, 0);
+    CHECK_EQ(findings.damaged, fixture.store.space->figures().corrupt_records);
+  }
+}
+
 TEST_CASE("a dump has the newest of each key, or all versions once, also after compaction") {
   Fixture fixture;
   TestStore& store = fixture.store;
