@@ -28,7 +28,7 @@ Result<const ServeOption*> find_option(const std::string& file, const wire::Yaml
 Status set_from(ServeOptions& options, const std::string& file, const wire::YamlNode& key,
                 const wire::YamlNode& value) {
   const ServeOption* option = TRY(find_option(file, key));
-  std::string where = file + ":" + std::to_string(value.place.line) + ": " + std::string(option->name);
+  std::string where = file + ":" + std::to_string(key.place.line) + ": " + std::string(option->name);
   bool is_text = std::holds_alternative<std::string ServeOptions::*>(option->member);
   if (value.kind != wire::YamlNode::Kind::Scalar)
     return make_error(Code::Invalid, where + ": allowed: " + allowed_values(*option) + "; not a list, a map or nothing");
