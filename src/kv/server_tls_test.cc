@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "io/test_certificates.h"
@@ -86,6 +87,39 @@ TEST_CASE("clients under TLS and plain ones see the same store; long pipelines a
   }
   REQUIRE(tls->write(requests, kLongMs).has_value());
   CHECK(receive(*tls, replies.size()) == replies);
+}
+
+TEST_CASE("many clients under TLS and without, in the same rounds, each get their own answers") {
+  Fixture fixture;
+  fixture.start();
+  std::atomic<int> wrong = 0;
+  auto talk = [&](int who, const std::function<Bytes(const Bytes&, size_t)>& exchange) {
+    for (int round = 0; round < 150; round++) {
+      Bytes requests, replies;
+      for (int i = 0; i < 1 + round % 8; i++) {
+        std::string key = "k" + std::to_string(who), value = key + std::string(static_cast<size_t>(round * 7 % 900), 'v');
+        requests += wire::resp_request({"SET", key, value}) + wire::resp_request({"GET", key});
+        replies += "+OK\r\n$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+      }
+      wrong += exchange(requests, replies.size()) != replies;
+    }
+  };
+  std::vector<std::jthread> clients;
+  for (int who = 0; who < 12; who++) {
+    clients.emplace_back([&, who] {
+      if (who % 2 == 0) {
+        auto tls = fixture.connect();
+        talk(who, [&](const Bytes& out, size_t size) {
+          return tls->write(out, kLongMs).has_value() ? receive(*tls, size) : Bytes();
+        });
+      } else {
+        TestClient plain(fixture.server->port());
+        talk(who, [&](const Bytes& out, size_t size) { return plain.send(out) ? plain.receive(size) : Bytes(); });
+      }
+    });
+  }
+  clients.clear();  // joins
+  CHECK_EQ(wrong, 0);
 }
 
 TEST_CASE("a reply under TLS waits for the disk as any other") {
