@@ -141,7 +141,8 @@ std::string allowed_values(const ServeOption& option) {
 
 std::string value_text(const ServeOptions& options, const ServeOption& option) {
   if (auto flag = std::get_if<bool Options::*>(&option.member)) return options.**flag ? "true" : "false";
-  if (auto number = std::get_if<uint64_t Options::*>(&option.member)) return std::to_string(options.**number);
+  if (auto number = std::get_if<uint64_t Options::*>(&option.member))
+    return options.**number > option.most ? "" : std::to_string(options.**number);
   return options.*std::get<std::string Options::*>(option.member);
 }
 

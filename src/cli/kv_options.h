@@ -31,7 +31,7 @@ std::span<const ServeOption> serve_options();
 
 // What is allowed: "0 to 65535", "always, interval or none", "true or false", "a text".
 std::string allowed_values(const ServeOption& option);
-// As the file would say it; "" for an empty text.
+// As the file would say it; "" for an empty text and for a number beyond what is allowed: those say "not given".
 std::string value_text(const ServeOptions& options, const ServeOption& option);
 // Invalid, beginning with `where` ("--port", "kv.yaml:3: port"), when `text` is not allowed.
 Status set_option(ServeOptions& options, const ServeOption& option, std::string_view text, const std::string& where);
