@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <set>
 
 #include "kv/local_store.h"
 #include "testing/simulated_clock.h"
@@ -19,9 +20,15 @@ struct Op {
   Position end = 0;
   uint64_t monotonic_ms = 0;
   bool continues = false;  // the next one belongs to the same transaction
+  std::optional<uint64_t> expiry_ms = {};
 };
 
-using State = std::map<std::string, std::string>;
+struct Held {
+  std::string value;
+  std::optional<uint64_t> expiry_ms;
+};
+// What the log holds, expired or not.
+using State = std::map<std::string, Held>;
 
 // One namespace, what was done to it, and what it may be after a crash.
 class World {
@@ -51,6 +58,7 @@ class World {
   }
 
   uint64_t lost() const { return lost_; }
+  uint64_t swept() const { return swept_; }
 
  private:
   bool open() {
@@ -90,7 +98,11 @@ class World {
   void step() {
     if (random_.chance(2)) plan_fault();
     switch (random_.below(13)) {
-      case 0: clock_.advance(random_.below(240)); break;
+      case 0: {
+        clock_.advance(random_.below(240));
+        if (random_.chance(5)) clock_.set_wall(clock_.wall_ms() + random_.below(4'000) - 2'000);
+        break;
+      }
       case 1: store_->syncer().run_due(); break;
       case 2: {
         if (ops_.empty()) break;
@@ -123,6 +135,38 @@ class World {
     }
     // The syncer's thread would have done it by now.
     store_->syncer().run_due();
+    learn_sweeps();
+  }
+
+  // The sweeper writes by itself: the deletions of what has expired, soonest first.
+  void learn_sweeps() {
+    size_t seen = space_->figures().next_sequence - first_sequence_;
+    if (seen <= ops_.size()) return;
+    std::map<uint64_t, std::string> over;  // no two expiries are the same
+    for (const auto& [key, held] : state_after(ops_.size())) {
+      if (!is_visible(held)) over[*held.expiry_ms] = key;
+    }
+    REQUIRE_LE(seen - ops_.size(), over.size());
+    for (const auto& [expiry_ms, key] : over) {
+      if (ops_.size() == seen) break;
+      ops_.push_back({.key = key,
+                      .value = std::nullopt,
+                      .end = space_->figures().end,
+                      .monotonic_ms = clock_.monotonic_ms()});
+      ++swept_;
+    }
+  }
+
+  bool is_visible(const Held& held) const { return !held.expiry_ms || *held.expiry_ms > space_->now_ms(); }
+  bool is_visible(const State& state, const std::string& key) const {
+    auto found = state.find(key);
+    return found != state.end() && is_visible(found->second);
+  }
+
+  uint64_t some_expiry() {
+    uint64_t expiry_ms = space_->now_ms() + random_.below(3'000) - 200;
+    while (!expiries_.insert(expiry_ms).second) ++expiry_ms;
+    return expiry_ms;
   }
 
   void write(bool is_transaction) {
@@ -138,7 +182,8 @@ class World {
         end = (*writer)->remove(op.key);
       } else {
         op.value = random_.bytes(random_.below(random_.chance(10) ? 3000 : 60));
-        end = (*writer)->put(op.key, *op.value);
+        if (random_.chance(20)) op.expiry_ms = some_expiry();
+        end = (*writer)->put(op.key, *op.value, {.expiry_ms = op.expiry_ms});
       }
       if (!end.has_value()) continue;
       op.end = *end;
@@ -167,7 +212,7 @@ class World {
     State state;
     for (size_t i = cleared_at_; i < count; ++i) {
       if (ops_[i].value) {
-        state[ops_[i].key] = *ops_[i].value;
+        state[ops_[i].key] = {*ops_[i].value, ops_[i].expiry_ms};
       } else {
         state.erase(ops_[i].key);
       }
@@ -181,7 +226,7 @@ class World {
     std::swap(cleared_at, cleared_at_);
     for (int i = 0; i < 20; ++i) {
       std::string key = "key" + std::to_string(i);
-      if (space_->contains(key) != expected.contains(key)) return false;
+      if (space_->contains(key) != is_visible(expected, key)) return false;
     }
     return true;
   }
@@ -195,10 +240,11 @@ class World {
       auto found = space_->find(key);
       REQUIRE_MESSAGE(found.has_value(), found.error().message);
       auto wanted = expected.find(key);
-      REQUIRE_EQ(found->has_value(), wanted != expected.end());
+      REQUIRE_EQ(found->has_value(), is_visible(expected, key));
+      if (wanted != expected.end()) live_bytes += key.size() + wanted->second.value.size();
       if (!*found) continue;
-      CHECK_EQ((*found)->value, wanted->second);
-      live_bytes += key.size() + wanted->second.size();
+      CHECK_EQ((*found)->value, wanted->second.value);
+      CHECK_EQ((*found)->expiry_ms, wanted->second.expiry_ms);
     }
     CHECK_EQ(space_->figures().live_bytes, live_bytes);
     check_scans(expected);
@@ -213,15 +259,17 @@ class World {
     for (std::optional<Position> from = 0; from;) {
       auto page = space_->scan(*from, 1 + random_.below(7), 1'000'000);
       REQUIRE(page.has_value());
-      for (const Entry& entry : page->entries) CHECK(expected.contains(entry.key));
+      for (const Entry& entry : page->entries) CHECK(is_visible(expected, entry.key));
       seen += page->entries.size();
       from = page->next;
     }
-    CHECK_EQ(seen, expected.size());
+    size_t visible = 0;
+    for (const auto& [key, held] : expected) visible += is_visible(held) ? 1 : 0;
+    CHECK_EQ(seen, visible);
     for (std::optional<Position> before = space_->figures().end; before;) {
       auto page = space_->scan_back(*before, 1 + random_.below(7), 1'000'000);
       REQUIRE(page.has_value());
-      for (const Entry& entry : page->entries) CHECK(expected.contains(entry.key));
+      for (const Entry& entry : page->entries) CHECK(is_visible(expected, entry.key));
       seen -= page->entries.size();
       before = page->next;
     }
@@ -234,8 +282,8 @@ class World {
     std::string value;
     auto found = space_->read_value(key, value);
     if (!found.has_value()) return;  // no power
-    REQUIRE_EQ(found->has_value(), expected.contains(key));
-    if (*found) CHECK_EQ(value, expected[key]);
+    REQUIRE_EQ(found->has_value(), is_visible(expected, key));
+    if (*found) CHECK_EQ(value, expected[key].value);
     if (history_ != History::Keep::Forever || ops_.size() == cleared_at_) return;
     // Nothing is ever dropped: the version of any moment is there.
     size_t count = cleared_at_ + 1 + random_.below(ops_.size() - cleared_at_);
@@ -244,7 +292,7 @@ class World {
     State then = state_after(count);
     bool is_there = version->has_value() && !(*version)->is_deletion;
     REQUIRE_EQ(is_there, then.contains(key));
-    if (is_there) CHECK_EQ((*version)->value, then[key]);
+    if (is_there) CHECK_EQ((*version)->value, then[key].value);
   }
 
   void after_crash(bool is_power_cut) {
@@ -285,6 +333,7 @@ class World {
     // What a failed flush was about may have survived the cut as a prefix: it was never refused for sure.
     ops_.insert(ops_.end(), unsure_.begin(), unsure_.end());
     REQUIRE_GE(survived, must);
+    if (unsure_.empty()) learn_sweeps();  // one that was cut
     REQUIRE_LE(survived, ops_.size());
     if (survived > 0 && survived < ops_.size()) CHECK_FALSE(ops_[survived - 1].continues);
     lost_ += ops_.size() - survived;
@@ -314,10 +363,12 @@ class World {
   bool is_faulty_ = false;
   uint64_t first_sequence_ = 1;
   uint64_t lost_ = 0;
+  uint64_t swept_ = 0;
+  std::set<uint64_t> expiries_;
 };
 
 void run_seeds(Durability durability, uint64_t seeds) {
-  uint64_t lost = 0;
+  uint64_t lost = 0, swept = 0;
   uint64_t first = std::getenv("KV_SEED") != nullptr ? std::stoull(std::getenv("KV_SEED")) : 0;
   if (std::getenv("KV_SEEDS") != nullptr) seeds = std::stoull(std::getenv("KV_SEEDS"));
   for (uint64_t seed = first; seed < (first > 0 ? first + 1 : seeds); ++seed) {
@@ -325,8 +376,10 @@ void run_seeds(Durability durability, uint64_t seeds) {
     World world(seed, durability);
     world.run(6);
     lost += world.lost();
+    swept += world.swept();
   }
   if (first == 0) CHECK(lost > 0);  // else the cuts have cut nothing
+  if (first == 0) CHECK(swept > seeds);
 }
 
 }  // namespace

@@ -124,8 +124,8 @@ Result<bool> Sweeper::sweep_slice() {
   TRY(space_.writer(space_.meta().epoch));
   {
     std::lock_guard guard(mutex_);
-    if (!walk_ && queue_.is_incomplete_at(now_ms)) begin_walk();
     if (!walk_) due = queue_.take(now_ms, kSliceDeletions);
+    if (!walk_ && due.empty() && queue_.is_incomplete_at(now_ms)) begin_walk();
   }
   if (walk_) {
     TRY(walk_slice());
