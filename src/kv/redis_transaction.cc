@@ -15,6 +15,12 @@ constexpr size_t kWatchedMost = 10'000;
 Result<Session::Version> newest_version(const Namespace& store, std::string_view key) {
   std::optional<Entry> entry = TRY(store.find_version(key, UINT64_MAX));
   if (!entry) return Session::Version();
+  if (entry->is_deletion && entry->previous) {
+    // The sweeper's deletions say when the key expired; they change nothing that anybody could see.
+    auto before = store.at(*entry->previous);
+    bool is_swept = before && before->expiry_ms && *before->expiry_ms <= entry->time_ms;
+    if (is_swept) return Session::Version{before->sequence, true};
+  }
   return Session::Version{entry->sequence, entry->expiry_ms && *entry->expiry_ms <= store.now_ms()};
 }
 

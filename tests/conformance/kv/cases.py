@@ -14,7 +14,8 @@ WRONG_COUNTS = {  # a command and the numbers of words behind it that are wrong,
     "GET": [0, 2], "SET": [0, 1, 3], "SETNX": [0, 1, 3], "GETSET": [0, 1, 3], "GETDEL": [0, 2], "APPEND": [0, 1, 3],
     "STRLEN": [0, 2], "GETRANGE": [0, 1, 2, 4], "SUBSTR": [0, 2, 4], "INCR": [0, 2], "DECR": [0, 2], "INCRBY": [0, 1, 3],
     "DECRBY": [0, 1, 3], "DEL": [0], "UNLINK": [0], "EXISTS": [0], "TOUCH": [0], "TYPE": [0, 2], "TTL": [0, 2],
-    "PTTL": [0, 2], "PERSIST": [0, 2], "MGET": [0], "MSET": [0, 1, 3, 5], "MSETNX": [0, 1, 3], "KEYS": [0, 2], "SCAN": [0],
+    "PTTL": [0, 2], "PERSIST": [0, 2], "EXPIRE": [0, 1], "PEXPIREAT": [0, 1], "SETEX": [0, 1, 2, 4], "PSETEX": [0, 1, 2, 4],
+    "GETEX": [0], "MGET": [0], "MSET": [0, 1, 3, 5], "MSETNX": [0, 1, 3], "KEYS": [0, 2], "SCAN": [0],
     "DBSIZE": [1], "RANDOMKEY": [1], "ECHO": [0, 2], "PING": [2, 3], "SELECT": [0], "MULTI": [1], "EXEC": [1],
     "DISCARD": [1], "WATCH": [0], "UNWATCH": [1], "TIME": [1], "QUIT": [], "RESET": [1], "HELLO": [], "CLIENT": [0],
     "CONFIG": [0], "AUTH": [0],
@@ -23,11 +24,20 @@ SET_OPTIONS = [[], ["NX"], ["XX"], ["GET"], ["nx", "get"], ["XX", "GET"], ["NX",
                ["EX"], ["EX", "0"], ["EX", "-1"], ["EX", "x"], ["PX", "0"], ["EX", "10", "PX", "10"], ["EX", "10", "KEEPTTL"],
                ["GET", "GET"], ["EX", "10"], ["PX", "10000"], ["EXAT", "99999999999"], ["PXAT", "99999999999999"],
                ["NX", "EX", "10"], ["EX", "9223372036854775807"], ["XX", "KEEPTTL"]]
-EXPIRY = [["EXPIRE", "{k}", "100"], ["EXPIRE", "{k}", "-1"], ["EXPIRE", "{k}", "x"], ["PEXPIRE", "{k}", "100000"],
-          ["EXPIREAT", "{k}", "99999999999"], ["PEXPIREAT", "{k}", "99999999999999"], ["EXPIRE", "{k}", "100", "NX"],
-          ["EXPIRE", "{k}", "100", "XX"], ["EXPIRE", "{k}", "100", "BOGUS"], ["EXPIRE", "{k}"], ["SETEX", "{k}", "100", "v"],
-          ["SETEX", "{k}", "0", "v"], ["PSETEX", "{k}", "100000", "v"], ["GETEX", "{k}"], ["GETEX", "{k}", "EX", "100"],
-          ["GETEX", "{k}", "PERSIST"], ["EXPIRETIME", "{k}"], ["PEXPIRETIME", "{k}"]]
+LIFETIMES = ["100", "0", "-1", "x", "", " 1", "007", "+5", "1.5", "9223372036854775", "9223372036854775807", "-9223372036854775808",
+             "9223372036854775808", "-9223372036854776", "9223372036854776", "99999999999", "99999999999999"]
+CONDITIONS = [[], ["NX"], ["XX"], ["GT"], ["LT"], ["nx"], ["XX", "GT"], ["XX", "LT"], ["NX", "XX"], ["NX", "GT"], ["GT", "LT"],
+              ["BOGUS"], ["NX", "BOGUS"], ["GT", "GT"], [""]]
+GETEX_OPTIONS = [[], ["PERSIST"], ["persist", "PERSIST"], ["EX"], ["EX", "100"], ["ex", "100", "EX", "200"], ["PX", "100000"],
+                 ["EX", "100", "PX", "100"], ["EX", "100", "PERSIST"], ["PERSIST", "EX", "100"], ["KEEPTTL"], ["NX"],
+                 ["EXAT", "1"], ["PXAT", "1"], ["EXAT", "99999999999"], ["PXAT", "99999999999999"], ["EX", "0"], ["EX", "x"],
+                 ["PX", "-1"], ["EXAT", "0"], ["EX", "9223372036854775807"], ["PXAT", "9223372036854775807"]]
+# What may keep or drop an expiry.
+TOUCHES = [["SET", "{k}", "1"], ["SET", "{k}", "1", "KEEPTTL"], ["SET", "{k}", "1", "GET"], ["SET", "{k}", "1", "NX"],
+           ["SET", "{k}", "1", "XX", "KEEPTTL"], ["GETSET", "{k}", "1"], ["INCR", "{k}"], ["DECRBY", "{k}", "3"],
+           ["APPEND", "{k}", "0"], ["MSET", "{k}", "1"], ["MSETNX", "{k}", "1"], ["SETNX", "{k}", "1"], ["PERSIST", "{k}"],
+           ["GETDEL", "{k}"], ["GETEX", "{k}"], ["DEL", "{k}"], ["TOUCH", "{k}"]]
+LEFT = [["TTL", "{k}"], ["PTTL", "{k}"], ["EXPIRETIME", "{k}"], ["PEXPIRETIME", "{k}"], ["GET", "{k}"]]
 
 
 def strings():
@@ -139,9 +149,32 @@ def words_of_any_kind():
     for words in (["NOSUCH"], ["nosuch", "a", "b"], [""], ["GE"], ["GETT", "{k}"], ["no such", "x"], ["N" * 200, "a" * 200],
                   ["nosuch", *["arg%d" % i for i in range(50)]], ["nosuch", "line\r\nend"], ["\0", "x"]):
         yield [words, ["PING"]]
-    for words in EXPIRY:
-        yield [["SET", "{k}", "v"], words, ["GET", "{k}"]]
-        yield [words, ["EXISTS", "{k}"]]
+    far = ["PEXPIREAT", "{k}", "99999999999000"]
+    for name in ("EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"):
+        for lifetime in LIFETIMES:
+            yield [["SET", "{k}", "1"], [name, "{k}", lifetime], *LEFT]
+            yield [[name, "{k}", lifetime], ["EXISTS", "{k}"]]
+        for conditions in CONDITIONS:
+            yield [["SET", "{k}", "1"], [name, "{k}", "1000", *conditions], *LEFT]
+            yield [["SET", "{k}", "1"], far, [name, "{k}", "1000", *conditions], *LEFT]
+            yield [["SET", "{k}", "1"], far, [name, "{k}", "99999999999001", *conditions], *LEFT]
+            yield [["SET", "{k}", "1"], [name, "{k}", "x", *conditions], *LEFT]
+    for lifetime in LIFETIMES:
+        for words in (["SETEX", "{k}", lifetime, "2"], ["PSETEX", "{k}", lifetime, "2"]):
+            yield [["SET", "{k}", "1"], words, *LEFT]
+        for name in ("EX", "PX", "EXAT", "PXAT"):
+            yield [["SET", "{k}", "1"], ["SET", "{k}", "2", name, lifetime], *LEFT]
+    for options in GETEX_OPTIONS:
+        yield [["SET", "{k}", "1"], ["GETEX", "{k}", *options], *LEFT]
+        yield [["SET", "{k}", "1"], far, ["GETEX", "{k}", *options], *LEFT]
+        yield [["GETEX", "{k}", *options], ["EXISTS", "{k}"]]
+    for touch in TOUCHES:
+        yield [["SET", "{k}", "1"], far, touch, *LEFT]
+        yield [["SET", "{k}", "1"], ["WATCH", "{k}"], far, touch, ["MULTI"], ["GET", "{k}"], ["EXEC"]]
+        yield [["MULTI"], ["SET", "{k}", "1"], far, touch, *LEFT, ["EXEC"]]
+    for name in ("TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "PERSIST"):
+        yield [[name, "{k}"], [name], [name, "{k}", "x"]]
+    yield [["SET", "{k}", "1", "PXAT", "1"], *LEFT, ["EXISTS", "{k}"], ["SETNX", "{k}", "2"], *LEFT]
 
 
 def mixtures():
