@@ -64,7 +64,7 @@ void Mover::occupy(Bundle& bundle, const Bytes& node) {
     addresses_.lease(*member.facets, replica);
     start_epoch(member);
   }
-  if (bundle.leaves_data()) state_.put(keys::kept(dossier_.id(), key_of(node)), "");
+  if (bundle.leaves_data() || bundle.policy().has_set()) state_.put(keys::kept(dossier_.id(), key_of(node)), "");
 }
 
 template <typename Act>
@@ -98,16 +98,16 @@ bool Mover::place(Bundle& bundle, std::string& lacking) {
   return false;
 }
 
-bool Mover::renew(Bundle& bundle, bool leaves, std::string& lacking) {
+bool Mover::renew(Bundle& bundle, Renewal where, std::string& lacking) {
   Status reserved = reserve_addresses(bundle);
-  Choice choice = reserved ? choose_renewed(bundle, leaves) : Choice{{}, reserved.error().message};
+  Choice choice = reserved ? choose_renewed(bundle, where) : Choice{{}, reserved.error().message};
   lacking = choice.lacking;
   if (choice.node.empty()) return false;
   occupy(bundle, choice.node);
   return true;
 }
 
-Choice Mover::choose_renewed(const Bundle& bundle, bool leaves) {
+Choice Mover::choose_renewed(const Bundle& bundle, Renewal where) {
   const Bytes home = bundle.home();
   auto for_placed = [&](auto&& act) {
     for (const Member& member : bundle.members) {
@@ -118,12 +118,12 @@ Choice Mover::choose_renewed(const Bundle& bundle, bool leaves) {
   for_placed([&](BytesView node, const pb::Facets& facets) { ground_.discharge(node, contract(), facets); });
   Choice choice = choose_apart_from(bundle, [&](Ask& ask) {
     Choice found;
-    if (!leaves) {
+    if (where != Renewal::Elsewhere) {
       ask.only = home;
       found = choose_node(ask, ground_.all());
       ask.only = {};
     }
-    if (found.node.empty() && !bundle.leaves_data()) found = choose_node(ask, ground_.all());
+    if (found.node.empty() && where != Renewal::InPlace) found = choose_node(ask, ground_.all());
     return found;
   });
   for_placed([&](BytesView node, const pb::Facets& facets) { ground_.charge(node, contract(), facets); });

@@ -14,6 +14,13 @@
 
 namespace mcloud::ledger {
 
+// Where a bundle that is begun anew may go.
+enum class Renewal {
+  InPlace,
+  Anywhere,   // in place if it still fits there
+  Elsewhere,
+};
+
 class Mover {
  public:
   Mover(StateWriter& state, Ground& ground, const Moment& moment, Dossier& dossier);
@@ -27,9 +34,8 @@ class Mover {
 
   // For what has no place or lost it. False: no place, `lacking` says why.
   bool place(Bundle& bundle, std::string& lacking);
-  // As if it took nothing where it stands: in place if it still fits there (and `leaves` is not set), else,
-  // when it leaves no data behind, elsewhere. False: it stays as it is.
-  bool renew(Bundle& bundle, bool leaves, std::string& lacking);
+  // As if it took nothing where it stands. False: it stays as it is, `lacking` says why.
+  bool renew(Bundle& bundle, Renewal where, std::string& lacking);
   // The next epoch where it stands.
   void start_anew(Bundle& bundle);
 
@@ -45,7 +51,7 @@ class Mover {
  private:
   BytesView contract() const { return dossier_.id().view(); }
   Status reserve_addresses(const Bundle& bundle);
-  Choice choose_renewed(const Bundle& bundle, bool leaves);
+  Choice choose_renewed(const Bundle& bundle, Renewal where);
   // The bundle's own replica does not count while `act` chooses.
   template <typename Act>
   Choice choose_apart_from(const Bundle& bundle, Act act);

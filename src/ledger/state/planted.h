@@ -28,4 +28,10 @@ inline constexpr bool kAnyCapacity = true;  // nodes are never full
 inline constexpr bool kAnyCapacity = false;
 #endif
 
+#ifdef MCLOUD_PLANTED_BUG_ELECTION
+inline constexpr bool kAnyElection = true;  // one vote is enough
+#else
+inline constexpr bool kAnyElection = false;
+#endif
+
 }  // namespace mcloud::ledger::planted

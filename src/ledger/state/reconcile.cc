@@ -5,6 +5,7 @@
 #include "ledger/state/agenda.h"
 #include "ledger/state/mover.h"
 #include "ledger/state/records.h"
+#include "ledger/state/set_keeper.h"
 
 namespace mcloud::ledger {
 namespace {
@@ -12,7 +13,12 @@ namespace {
 class Reconciler {
  public:
   Reconciler(StateWriter& state, Ground& ground, const Moment& moment, Dossier& dossier)
-      : state_(state), ground_(ground), moment_(moment), dossier_(dossier), mover_(state, ground, moment, dossier) {}
+      : state_(state),
+        ground_(ground),
+        moment_(moment),
+        dossier_(dossier),
+        mover_(state, ground, moment, dossier),
+        sets_(state, ground, moment, dossier) {}
 
   Reconciled run(bool is_revised) {
     const size_t before = count_replicas();
@@ -59,6 +65,7 @@ class Reconciler {
       auto& replicas = *at->second.mutable_replicas();
       while (replicas.size() > static_cast<int>(wanted)) {
         pb::Replica& last = replicas[replicas.size() - 1];
+        if (wanted != 0 && !may_remove(at->first, last)) break;
         mover_.unplace(at->first, last);
         mover_.release_addresses(at->first, last.index());
         raise_epoch_floor(at->first, last.epoch());
@@ -66,6 +73,16 @@ class Reconciler {
       }
       at = wanted == 0 ? workloads.erase(at) : std::next(at);
     }
+  }
+
+  // One too many, but its set may still need what it has: then it goes later.
+  bool may_remove(const std::string& workload, const pb::Replica& replica) {
+    if (sets_.may_give_up(workload, replica)) return true;
+    has_surplus_ = true;
+    const std::string name = workload + "/" + std::to_string(replica.index());
+    if (sets_.is_primary(workload, replica) && sets_.hand_over(workload)) mover_.set_changed();
+    note(name + ": is one too many and goes when the others of its set have what it has");
+    return false;
   }
 
   void raise_epoch_floor(const std::string& workload, uint64_t epoch) {
@@ -131,9 +148,12 @@ class Reconciler {
   }
 
   // Something that runs is not as wished: said in the contract, as the node owns the replica's message.
-  void note(const Bundle& bundle, const std::string& text) {
-    if (note_.empty()) note_ = bundle.name() + ": " + text;
+  void note(const std::string& text) {
+    if (note_.empty()) note_ = text;
   }
+  void note(const Bundle& bundle, const std::string& text) { note(bundle.name() + ": " + text); }
+
+  bool may_give_up(const Bundle& bundle) { return sets_.may_give_up(bundle.policy().name(), bundle.leader()); }
 
   // ---- what happened since -------------------------------------------------------------------
 
@@ -152,7 +172,7 @@ class Reconciler {
     }
     if (!bundle.is_placed()) return;
     bool gave_up = bundle.has_state(pb::REPLICA_CANNOT_RUN) || bundle.has_state(pb::REPLICA_STUCK);
-    if (gave_up && !bundle.leaves_data()) return give_up_place(bundle);
+    if (gave_up && !bundle.leaves_data() && may_give_up(bundle)) return give_up_place(bundle);
     if (!is_online(bundle.home())) return;
     if (bundle.has_state(pb::REPLICA_CANNOT_RUN) && is_current(bundle)) return try_again(bundle);
     for (Member& member : bundle.members) {
@@ -170,7 +190,7 @@ class Reconciler {
     wait(bundle, bundle.leader().message());
   }
 
-  // Bound to its node: the only place where it can be tried again.
+  // Bound to its node, or needed by its set: the only place where it can be tried again.
   void try_again(Bundle& bundle) {
     uint64_t until = excluded_until(bundle);
     if (until != 0) return look_again_at(until);
@@ -197,6 +217,9 @@ class Reconciler {
       return wait(bundle, "held: node " + node.name() + " was lost together with more than a third of farm " +
                               node.farm() + "; waits for it or for a drain");
     }
+    if (!may_give_up(bundle)) {
+      return wait(bundle, "node " + node.name() + " is lost; waits for it, or for a primary of its set to copy from");
+    }
     place(bundle, "node " + node.name() + " is lost; ");
   }
 
@@ -219,7 +242,7 @@ class Reconciler {
 
   // Ready, and if it was renewed just now, for as long as the update policy asks.
   bool is_available(const Bundle& bundle) {
-    if (!is_leader_ready(bundle)) return false;
+    if (!is_leader_ready(bundle) || !sets_.is_counted(bundle.policy().name(), bundle.leader())) return false;
     if (!is_current(bundle)) return true;
     uint64_t proven_ms = bundle.leader().since_ms() + bundle.policy().update().healthy_after_ms();
     if (proven_ms <= moment_.time_ms) return true;
@@ -230,29 +253,77 @@ class Reconciler {
   void renew(Group& group) {
     bool any = std::any_of(group.begin(), group.end(), [&](const Bundle& bundle) { return needs_renewal(bundle); });
     if (!any) return;
-    uint32_t allowed = std::max(1u, group.front().policy().update().max_unavailable());
-    uint32_t missing = 0;
+    const pb::SetRecord* set = sets_.find(group.front().policy().name());
+    uint32_t allowed = set != nullptr ? 1 : std::max(1u, group.front().policy().update().max_unavailable());
+    uint32_t missing = set != nullptr && is_electing(*set) ? 1 : 0;
     for (const Bundle& bundle : group) missing += is_available(bundle) ? 0 : 1;
-    for (Bundle& bundle : group) {
-      if (!needs_renewal(bundle)) continue;
-      bool was_available = is_available(bundle);
-      if (was_available && missing >= allowed) {
-        note(bundle, std::to_string(missing) + " of " + std::to_string(group.size()) + " replicas are not ready, " +
-                         std::to_string(allowed) + " may be: waits for them");
+    for (Bundle* bundle : in_order(group)) {
+      if (!needs_renewal(*bundle)) continue;
+      bool was_available = is_available(*bundle);
+      if (was_available && missing >= allowed && !may_precede(*bundle, group)) {
+        note(*bundle, std::to_string(missing) + " of " + std::to_string(group.size()) + " replicas are not ready, " +
+                          std::to_string(allowed) + " may be: waits for them");
         continue;
       }
-      if (renew(bundle) && was_available) ++missing;
+      if (renew(*bundle, was_available) && was_available) ++missing;
     }
   }
 
-  bool renew(Bundle& bundle) {
+  // The primary of a set last.
+  std::vector<Bundle*> in_order(Group& group) {
+    std::vector<Bundle*> order;
+    Bundle* last = nullptr;
+    for (Bundle& bundle : group) {
+      if (sets_.is_primary(bundle.policy().name(), bundle.leader())) {
+        last = &bundle;
+      } else {
+        order.push_back(&bundle);
+      }
+    }
+    if (last != nullptr) order.push_back(last);
+    return order;
+  }
+
+  // A primary that nobody else has to follow for a write does not wait for those who are not even voters: they may
+  // wait for its new version.
+  bool may_precede(const Bundle& bundle, const Group& group) {
+    const std::string& name = bundle.policy().name();
+    if (!sets_.is_primary(name, bundle.leader()) || sets_.find(name)->copies() > 1 || is_to_leave(bundle)) return false;
+    return std::all_of(group.begin(), group.end(), [&](const Bundle& other) {
+      return is_available(other) || !sets_.is_counted(name, other.leader());
+    });
+  }
+
+  // Where a member of a set may be begun anew; nothing: not now, and the contract says why.
+  std::optional<Renewal> choose_renewal(const Bundle& bundle, bool was_available) {
+    const std::string& name = bundle.policy().name();
+    const bool leaves = is_to_leave(bundle) && !bundle.leaves_data();
+    const Renewal wish = leaves                 ? Renewal::Elsewhere
+                         : bundle.leaves_data() ? Renewal::InPlace
+                                                : Renewal::Anywhere;
+    if (may_give_up(bundle)) return wish;
+    const pb::SetRecord& set = *sets_.find(name);
+    const bool is_missed = was_available && set.copies() > 1 && set.voters_size() > 1;
+    const bool hands_over = sets_.is_primary(name, bundle.leader()) && (leaves || is_missed);
+    if (!leaves && !hands_over) return Renewal::InPlace;
+    if (hands_over && sets_.hand_over(name)) {
+      mover_.set_changed();
+      note(bundle, "hands over to another member of its set first");
+    } else {
+      note(bundle, "waits until the other members of its set can do without it");
+    }
+    return std::nullopt;
+  }
+
+  bool renew(Bundle& bundle, bool was_available) {
     const Bytes home = bundle.home();
     bool is_scattered = std::any_of(bundle.members.begin() + 1, bundle.members.end(), [&](const Member& member) {
       return !member.replica->node().empty() && member.replica->node() != home;
     });
+    std::optional<Renewal> where = choose_renewal(bundle, was_available);
+    if (!where) return false;
     std::string lacking = "the data of what it leads is on several nodes";
-    bool leaves = is_to_leave(bundle) && !bundle.leaves_data();
-    if (!is_scattered && mover_.renew(bundle, leaves, lacking)) return true;
+    if (!is_scattered && mover_.renew(bundle, *where, lacking)) return true;
     blocked_ = !is_scattered || blocked_;
     std::string what = is_current(bundle) ? "cannot leave node " : "update waits on node ";
     note(bundle, what + node_name(home) + ": " + lacking);
@@ -264,6 +335,7 @@ class Reconciler {
   // ---- all of it -----------------------------------------------------------------------------
 
   void tend() {
+    if (sets_.advance()) mover_.set_changed();
     remove_surplus();
     make_replicas();
     mover_.grant_spaces();
@@ -284,7 +356,10 @@ class Reconciler {
     bool all_current = std::all_of(groups.begin(), groups.end(), [&](const Group& group) {
       return std::all_of(group.begin(), group.end(), [&](const Bundle& bundle) { return is_current(bundle); });
     });
-    if (all_current) mover_.drop_old_spaces();
+    if (all_current && !has_surplus_) mover_.drop_old_spaces();
+    if (!sets_.settle()) return;
+    mover_.set_changed();
+    agenda::mark_dirty(state_, dossier_.id());  // what waited for a primary is looked at again
   }
 
   void write_back() {
@@ -300,6 +375,8 @@ class Reconciler {
   const Moment& moment_;
   Dossier& dossier_;
   Mover mover_;
+  SetKeeper sets_;
+  bool has_surplus_ = false;
   bool blocked_ = false;  // something waits until others free something
   std::string note_;
 };

@@ -8,6 +8,7 @@
 //   - it is given to another node only when its node is fenced, gave it up, drains, or no longer fits;
 //   - what leaves data on its node (on_node_loss WAIT, START_EMPTY) is never moved away from a living node,
 //     with WAIT from no node at all;
+//   - a member of a replica set is begun anew one at a time, the primary last and after others took over;
 //   - a replica of a lost node keeps its place until another is found, so a node that comes back first goes on.
 #pragma once
 

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <map>
 
+#include "contract/header.h"
 #include "ledger/state/agenda.h"
 #include "ledger/state/call.h"
 #include "ledger/state/planted.h"
 #include "ledger/state/records.h"
+#include "ledger/state/replica_set.h"
 
 namespace mcloud::ledger {
 namespace {
@@ -49,8 +51,9 @@ class ResultTaker {
     }
     pb::Replica& replica = *workload->mutable_replicas(static_cast<int>(result.index()));
     TRY(check_holder(result, replica));
+    if (result.has_set()) TRY(take_set(id, result, *workload, replica));
     apply(result, replica);
-    agenda::mark_dirty(state_, id);
+    agenda::mark_dirty(state_, id);  // leaves a mark that says more as it is
     return {};
   }
 
@@ -85,6 +88,18 @@ class ResultTaker {
     contracts.erase(at);
     store(state_, key, assignment);
     state_.erase(keys::kept(id, call_.sender));
+    return {};
+  }
+
+  Status take_set(const ContractId& id, const pb::Result& result, pb::Workload& workload, const pb::Replica& replica) {
+    uint32_t copies = 0;
+    if (!result.set().proposed_voters().empty()) {
+      pb::Contract contract = *load<pb::Contract>(state_, keys::contract(id));
+      pb::ContractHeader header = parse_header(contract.current().header());
+      const pb::Facets* facets = contract::find_facets(header, workload.name());
+      if (facets != nullptr && header.version() == replica.version()) copies = facets->set().copies();
+    }
+    if (TRY(take_set_report(workload, replica, result.set(), copies, call_.time_ms))) agenda::mark_revised(state_, id);
     return {};
   }
 
