@@ -40,6 +40,27 @@ ReplicaStatus replica_status(const pb::Facets& facets, const pb::Replica& replic
   return status;
 }
 
+bool is_member(const pb::SetMember& member, const pb::Replica& replica) {
+  return member.index() == replica.index() && member.epoch() == replica.epoch();
+}
+
+std::string role_of(const pb::Workload& workload, const pb::Replica& replica) {
+  if (!workload.has_set()) return "";
+  if (workload.set().has_primary() && is_member(workload.set().primary(), replica)) return "primary";
+  bool is_voter = std::ranges::any_of(workload.set().voters(),
+                                      [&](const pb::SetMember& voter) { return is_member(voter, replica); });
+  return is_voter ? "voter" : "copy";
+}
+
+// All its members may be well while none of them leads.
+void judge_set(const pb::Workload& workload, ContractStatus& status) {
+  if (!workload.has_set() || workload.set().has_primary()) return;
+  if (status.condition != Condition::Ready && status.condition != Condition::Starting) return;
+  status.condition = Condition::Degraded;
+  status.why = workload.name() + " elects its primary";
+  if (!workload.set().message().empty()) status.why += ": " + workload.set().message();
+}
+
 std::vector<PublishedPort> published_ports(const pb::ContractHeader& header, const ContractStatus& status,
                                            const std::vector<pb::Node>& nodes) {
   std::vector<PublishedPort> ports;
@@ -51,10 +72,12 @@ std::vector<PublishedPort> published_ports(const pb::ContractHeader& header, con
       port.protocol = claim.substr(0, slash);
       port.port = static_cast<uint32_t>(std::strtoul(claim.c_str() + slash + 1, nullptr, 10));
       port.workload = facets.name();
+      port.kind = facets.kind();
       for (const ReplicaStatus& replica : status.replicas) {
         const pb::Node* node = find_node(nodes, replica.node);
         if (replica.workload != facets.name() || node == nullptr) continue;
-        port.where.push_back({node->name(), node->addresses().uplink(), replica.ready});
+        port.where.push_back({node->name(), node->addresses().uplink(),
+                              replica.ready && (replica.role.empty() || replica.role == "primary")});
       }
       ports.push_back(std::move(port));
     }
@@ -174,12 +197,16 @@ Result<ContractStatus> summarize(const pb::Contract& contract, const std::vector
     if (facets == nullptr) continue;  // of an older version, about to go
     for (const pb::Replica& replica : workload.replicas()) {
       status.replicas.push_back(replica_status(*facets, replica, status.version, nodes));
+      status.replicas.back().role = role_of(workload, replica);
       if (status.replicas.back().ready) status.ready++;
     }
   }
   for (const pb::Facets& facets : header.workloads()) status.wanted += facets.replicas();
   judge(status);
   if (status.condition == Condition::Ready && status.ready < status.wanted) status.condition = Condition::Starting;
+  if (status.state == pb::CONTRACT_ACTIVE) {
+    for (const pb::Workload& workload : workloads) judge_set(workload, status);
+  }
   status.published = published_ports(header, status, nodes);
   return status;
 }

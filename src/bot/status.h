@@ -22,6 +22,7 @@ struct ReplicaStatus {
   uint32_t restarts = 0;
   uint64_t since_ms = 0;  // block time
   std::string message;
+  std::string role;    // of a member of a replica set: "primary", "voter" (its copy counts), "copy"; else ""
   std::vector<pb::LeasedAddress> addresses;
 
   std::string name() const { return workload + "-" + std::to_string(index); }
@@ -31,10 +32,11 @@ struct PublishedPort {
   std::string protocol;  // "tcp" or "udp"
   uint32_t port = 0;
   std::string workload;
+  std::string kind;  // of the workload
   struct Where {
     std::string node_name;
     std::string address;  // uplink
-    bool ready = false;
+    bool ready = false;  // it gets requests: of a replica set only the primary does
   };
   std::vector<Where> where;  // nodes that run a replica of it
 };

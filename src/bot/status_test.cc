@@ -186,3 +186,29 @@ TEST_CASE("secrets are sealed for every node that may ever run one of the worklo
   limited.mutable_workloads(1)->mutable_placement()->clear_farms();
   CHECK_EQ(eligible_nodes(limited, world.nodes).size(), 2);
 }
+
+TEST_CASE("of a replica set one is the primary, and while none is, that is what is wrong") {
+  World world;
+  pb::SetRecord& set = *world.workloads[1].mutable_set();
+  for (uint32_t index : {0, 1}) {
+    pb::SetMember& voter = *set.add_voters();
+    voter.set_index(index);
+    voter.set_epoch(1);
+  }
+  *set.mutable_primary() = set.voters(1);
+  ContractStatus status = world.status();
+  CHECK(status.condition == Condition::Ready);
+  CHECK_EQ(status.replicas[0].role, "");
+  CHECK_EQ(status.replicas[1].role, "voter");
+  CHECK_EQ(status.replicas[2].role, "primary");
+  for (const PublishedPort& port : status.published) {
+    for (const auto& where : port.where) CHECK_EQ(where.ready, where.node_name == "n2");
+  }
+  world.web(0).set_epoch(2);  // another life of it: its copy does not count yet
+  CHECK_EQ(world.status().replicas[1].role, "copy");
+  set.clear_primary();
+  set.set_message("waits for web/0 on node n1");
+  status = world.status();
+  CHECK(status.condition == Condition::Degraded);
+  CHECK_EQ(status.why, "web elects its primary: waits for web/0 on node n1");
+}

@@ -26,6 +26,7 @@ Json json_of(const bot::ReplicaStatus& replica) {
   json["restarts"] = replica.restarts;
   json["since_ms"] = replica.since_ms;
   json["message"] = replica.message;
+  if (!replica.role.empty()) json["role"] = replica.role;
   json["addresses"] = Json::array();
   for (const pb::LeasedAddress& address : replica.addresses) {
     json["addresses"].push_back({{"network", address.space()}, {"address", address.address()}});
@@ -73,7 +74,7 @@ Table replica_table(const bot::ContractStatus& status, uint64_t now_ms) {
   for (const bot::ReplicaStatus& replica : status.replicas) {
     std::string age = now_ms > replica.since_ms ? format_age(now_ms - replica.since_ms) : format_age(0);
     table.rows.push_back({{replica.name(), Tone::Strong},
-                          replica.kind,
+                          replica.role.empty() ? replica.kind : replica.kind + " " + replica.role,
                           {std::string(bot::replica_state_name(replica.state)), tone_of(replica.state)},
                           replica.node_name.empty() ? "-" : replica.node_name,
                           address_text(replica),
@@ -109,7 +110,7 @@ void print_signatures(Output& out, bot::LedgerView& view, const bot::ContractSta
 }  // namespace
 
 std::vector<std::string> urls_of(const ContractId& contract, const bot::PublishedPort& port, const Context& context) {
-  std::string scheme = port.protocol == "tcp" ? "http" : port.protocol;
+  std::string scheme = port.protocol != "tcp" ? port.protocol : port.kind == "kv" ? "redis" : "http";
   if (context.is_local) {
     auto found = context.ports.find(forward_name(port.protocol, port.port, contract));
     if (found == context.ports.end()) return {};

@@ -28,6 +28,7 @@ Result<GroupRole> role_of(std::string_view text) {
 
 Result<std::vector<GroupMember>> members_of(std::string_view text) {
   std::vector<GroupMember> members;
+  if (text == "-") return members;  // none
   while (!text.empty()) {
     std::string_view one = text.substr(0, text.find(','));
     text.remove_prefix(std::min(one.size() + 1, text.size()));
