@@ -40,6 +40,21 @@ ReplicaStatus replica_status(const pb::Facets& facets, const pb::Replica& replic
   return status;
 }
 
+SetStatus set_status(const pb::Workload& workload) {
+  const pb::SetRecord& record = workload.set();
+  auto name_of = [&](const pb::SetMember& member) { return workload.name() + "-" + std::to_string(member.index()); };
+  SetStatus status;
+  status.workload = workload.name();
+  status.term = record.term();
+  if (record.has_primary()) status.primary = name_of(record.primary());
+  for (const pb::SetMember& voter : record.voters()) status.voters.push_back(name_of(voter));
+  for (const pb::SetMember& member : record.partial()) status.partial.push_back(name_of(member));
+  status.copies = record.copies();
+  status.since_ms = record.since_ms();
+  status.message = record.message();
+  return status;
+}
+
 bool is_member(const pb::SetMember& member, const pb::Replica& replica) {
   return member.index() == replica.index() && member.epoch() == replica.epoch();
 }
@@ -195,6 +210,7 @@ Result<ContractStatus> summarize(const pb::Contract& contract, const std::vector
   for (const pb::Workload& workload : workloads) {
     const pb::Facets* facets = contract::find_facets(header, workload.name());
     if (facets == nullptr) continue;  // of an older version, about to go
+    if (workload.has_set()) status.sets.push_back(set_status(workload));
     for (const pb::Replica& replica : workload.replicas()) {
       status.replicas.push_back(replica_status(*facets, replica, status.version, nodes));
       status.replicas.back().role = role_of(workload, replica);

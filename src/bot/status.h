@@ -28,6 +28,18 @@ struct ReplicaStatus {
   std::string name() const { return workload + "-" + std::to_string(index); }
 };
 
+// Replicas of one stateful thing: who leads, whose copies count.
+struct SetStatus {
+  std::string workload;
+  uint64_t term = 0;
+  std::string primary;               // "db-0"; "" while electing
+  std::vector<std::string> voters;   // by index
+  std::vector<std::string> partial;  // whose copies are in the making
+  uint32_t copies = 0;               // what is acknowledged is on at least so many voters
+  uint64_t since_ms = 0;             // of the primary, or of the election; block time
+  std::string message;               // while electing: who is waited for
+};
+
 struct PublishedPort {
   std::string protocol;  // "tcp" or "udp"
   uint32_t port = 0;
@@ -60,6 +72,7 @@ struct ContractStatus {
   uint32_t ready = 0;  // replicas
   uint32_t wanted = 0;
   std::vector<ReplicaStatus> replicas;  // sorted by workload and index
+  std::vector<SetStatus> sets;          // sorted by workload
   std::vector<PublishedPort> published;
   bool has_proposal = false;           // a version waits for approvals
   contract::ApprovalTally approvals;   // of the proposal, else of the version that runs

@@ -201,6 +201,9 @@ TEST_CASE("of a replica set one is the primary, and while none is, that is what 
   CHECK_EQ(status.replicas[0].role, "");
   CHECK_EQ(status.replicas[1].role, "voter");
   CHECK_EQ(status.replicas[2].role, "primary");
+  REQUIRE_EQ(status.sets.size(), 1u);
+  CHECK_EQ(status.sets[0].primary, "web-1");
+  CHECK_EQ(status.sets[0].voters, std::vector<std::string>{"web-0", "web-1"});
   for (const PublishedPort& port : status.published) {
     for (const auto& where : port.where) CHECK_EQ(where.ready, where.node_name == "n2");
   }

@@ -34,6 +34,14 @@ Json json_of(const bot::ReplicaStatus& replica) {
   return json;
 }
 
+Json json_of(const bot::SetStatus& set) {
+  return {{"workload", set.workload}, {"term", set.term},
+          {"primary", set.primary.empty() ? Json(nullptr) : Json(set.primary)},
+          {"voters", set.voters},     {"partial", set.partial},
+          {"copies", set.copies},     {"since_ms", set.since_ms},
+          {"message", set.message}};
+}
+
 Json json_of(const contract::ApprovalTally& tally, bot::LedgerView& view) {
   auto names = [&](const std::vector<PublicKey>& keys) {
     Json list = Json::array();
@@ -83,6 +91,22 @@ Table replica_table(const bot::ContractStatus& status, uint64_t now_ms) {
                           {replica.message, Tone::Warning}});
   }
   return table;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// "db: primary db-0 since 5m, term 3; voters db-0, db-1, db-2, of whom 2 have what is acknowledged"
+std::string set_text(const bot::SetStatus& set, uint64_t now_ms) {
+  std::string age = format_age(now_ms > set.since_ms ? now_ms - set.since_ms : 0);
+  std::string text = set.workload + ": " + (set.primary.empty() ? "elects a primary" : "primary " + set.primary);
+  text += " since " + age + ", term " + std::to_string(set.term) + "; voters " + joined(set.voters) + ", of whom " +
+          std::to_string(set.copies) + " have what is acknowledged";
+  if (!set.partial.empty()) text += "; copies in the making: " + joined(set.partial);
+  return set.message.empty() ? text : text + "; " + set.message;
 }
 
 // Whose signatures there are, and how to give those that are missing.
@@ -142,6 +166,8 @@ Json json_of(const bot::ContractStatus& status, bot::LedgerView& view, const Con
   json["acceptance"] = json_of(status.acceptance, view);
   json["replicas"] = Json::array();
   for (const bot::ReplicaStatus& replica : status.replicas) json["replicas"].push_back(json_of(replica));
+  json["sets"] = Json::array();
+  for (const bot::SetStatus& set : status.sets) json["sets"].push_back(json_of(set));
   json["published"] = Json::array();
   for (const bot::PublishedPort& port : status.published) json["published"].push_back(json_of(status.id, port, context));
   return json;
@@ -224,6 +250,11 @@ void print_contract(Desk& desk, bot::LedgerView& view, const bot::ContractStatus
   if (!status.replicas.empty()) {
     out.line("");
     out.table(replica_table(status, desk.clock().wall_ms()));
+  }
+  for (const bot::SetStatus& set : status.sets) {
+    std::string text = printable(set_text(set, desk.clock().wall_ms()));
+    if (set.primary.empty()) text = paint(text, Tone::Warning, out.colour());
+    out.line((&set == &status.sets.front() ? "\n" : "") + text);
   }
   const char* gap = "\n";
   for (const bot::PublishedPort& port : status.published) {

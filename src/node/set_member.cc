@@ -60,7 +60,7 @@ void SetMember::ordered(const SetOrder& order, uint64_t now_ms) {
 void SetMember::process_began(uint64_t now_ms) {
   ++process_;
   status_.reset();
-  led_.reset();
+  told_.reset();
   failures_ = 0;
   due_ms_ = now_ms;
 }
@@ -77,14 +77,16 @@ GroupCommand SetMember::next(bool is_fresh) const {
                       .voters_revision = order_.voters_revision, .voters = order_.voters,
                       .candidates = order_.candidates};
     bool is_leading = status_->role == GroupRole::Master && status_->term == order_.term;
-    if (is_leading && led_ == lead) return {};
+    if (is_leading && told_ == lead) return {};
     return is_fresh || is_leading || order_.voters == order_.candidates ? lead : GroupCommand{};
   }
   bool is_following = status_->role == GroupRole::Follower && status_->term == order_.term &&
                       status_->master == master_of(order_);
-  if (is_following || order_.primary_host.empty()) return {};
-  return {.verb = GroupVerb::Follow, .term = order_.term, .member = order_.self, .host = order_.primary_host,
-          .port = order_.port};
+  GroupCommand follow{.verb = GroupVerb::Follow, .term = order_.term, .member = order_.self,
+                      .host = order_.primary_host, .port = order_.port};
+  // Under the name of an earlier epoch it would not be counted.
+  if ((is_following && told_ == follow) || order_.primary_host.empty()) return {};
+  return follow;
 }
 
 bool SetMember::is_settled() const {
@@ -102,7 +104,7 @@ void SetMember::answered(const GroupCommand& command, const Result<GroupStatus>&
   failures_ = 0;
   bool is_news = status_ != *answer;
   status_ = *answer;
-  if (command.verb == GroupVerb::Lead) led_ = command;
+  if (command.verb == GroupVerb::Lead || command.verb == GroupVerb::Follow) told_ = command;
   note_report();
   bool is_next_known = is_news && command.verb == GroupVerb::Status && next(true).verb != GroupVerb::Status;
   due_ms_ = is_next_known ? now_ms : now_ms + (is_settled() ? kSettledMs : kQuickMs);

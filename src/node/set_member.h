@@ -76,7 +76,7 @@ class SetMember {
 
   SetOrder order_;
   std::optional<GroupStatus> status_;
-  std::optional<GroupCommand> led_;  // the last LEAD that this process took
+  std::optional<GroupCommand> told_;  // the last LEAD or FOLLOW that this process took
   std::optional<pb::SetReport> report_;
   uint64_t due_ms_ = 0;
   uint64_t process_ = 0;

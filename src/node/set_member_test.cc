@@ -131,6 +131,20 @@ TEST_CASE("a follower follows the primary, and follows anew when it has another 
   CHECK(member.next(true).host == "10.42.0.9");
 }
 
+TEST_CASE("a follower that goes on in a new epoch follows under its new name") {
+  SetMember member(led_by(kOther, 5));
+  look(member, a_status(GroupRole::Nobody, 5));
+  GroupStatus follower = a_status(GroupRole::Follower, 5);
+  follower.master = "10.42.0.2:6379";
+  member.answered(member.next(true), follower, 1'000);
+  REQUIRE(member.next(true).verb == GroupVerb::Status);
+  SetOrder renewed = led_by(kOther, 5);
+  renewed.self.epoch += 1;
+  member.ordered(renewed, 2'000);
+  CHECK(member.next(true).verb == GroupVerb::Follow);
+  CHECK(member.next(true).member == renewed.self);
+}
+
 TEST_CASE("a follower whose primary has no known address is left as it is") {
   SetOrder order = led_by(kOther, 5);
   order.primary_host.clear();

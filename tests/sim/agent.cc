@@ -51,6 +51,7 @@ std::shared_ptr<const View> read_view(const Chain& chain, const Judge& judge, co
       told.state = workload->second.replicas(static_cast<int>(replica.index())).state();
       told.facets = contract::find_facets(*header, replica.workload());
       told.spec = spec_of(*header, *told.facets);
+      if (told.facets->has_set()) told.set = std::make_shared<const pb::Workload>(workload->second);
     }
   }
   return view;
@@ -68,6 +69,7 @@ void Agent::after_own(uint64_t ms, std::function<void()> act) {
 
 void Agent::start() {
   beat();
+  tick_copies();
   poll();
 }
 
@@ -78,12 +80,14 @@ void Agent::crash_machine() {
   ++boots_;
   for (const auto& [id, container] : containers_) world_.judge.stopped(id_, container.actual.replica);
   containers_.clear();
+  for (auto& [key, disk] : disks_) disk.lose_power(world_.random.below(4));
   crash_agent();
 }
 
 void Agent::boot_machine() {
   is_machine_up_ = true;
   beat();
+  tick_copies();
   restart_agent();
 }
 
@@ -95,6 +99,8 @@ void Agent::crash_agent() {
   busy_.clear();
   given_up_.clear();
   broken_.clear();
+  members_.clear();
+  told_sets_.clear();
   sent_sequence_ = 0;
 }
 
@@ -151,6 +157,9 @@ void Agent::arrive(const std::shared_ptr<const View>& view, uint64_t asked_ms) {
   if (view->height < height_max_) return;  // never older than what was verified before
   height_max_ = view->height;
   view_ = view;
+  for (const auto& [key, replica] : view->replicas) {
+    if (replica.set) routes_[key] = replica.set;
+  }
   turn();
 }
 
@@ -227,6 +236,8 @@ void Agent::turn() {
   for (const node::Step& step : node::plan(desired(), actual(), contact())) {
     if (step.after.empty() && !busy_.contains(step_key(step))) begin(step);
   }
+  tend_members();
+  erase_disks();
   report();
 }
 
@@ -285,6 +296,7 @@ void Agent::start_container(const node::Step& step) {
     container.actual.volumes.push_back({step.replica.contract, volume, step.replica.index});
   }
   container.healthy_ms = world_.clock.now() + world_.random.below(500);
+  if (replica->facets->has_set()) start_copy(step.replica, container);
   world_.judge.started({id_, step.replica, step.epoch, step.version});
 }
 
@@ -306,12 +318,13 @@ pb::ReplicaState Agent::state_of(const ReplicaKey& replica, const View::Replica&
 void Agent::report() {
   if (!view_ || contact() == node::Contact::Lost) return;
   if (view_->node.state() == pb::NODE_FENCED) {
-    return send([&](pb::Transaction& transaction) {
+    send([&](pb::Transaction& transaction) {
       pb::RejoinNode& rejoin = *transaction.mutable_rejoin_node();
       rejoin.set_node_epoch(view_->node.epoch());
       *rejoin.mutable_capacity() = view_->node.capacity();
       *rejoin.mutable_addresses() = view_->node.addresses();
     });
+    return;
   }
   std::vector<pb::Result> results;
   for (const auto& [key, replica] : view_->replicas) {
@@ -319,8 +332,10 @@ void Agent::report() {
     bool is_written_off = replica.state == pb::REPLICA_CANNOT_RUN || replica.state == pb::REPLICA_STUCK;
     if (is_volume(key) && state == pb::REPLICA_RUNNING)
       world_.judge.has_volume({id_, key, replica.epoch, replica.version});
-    if (state == replica.state || is_written_off) continue;
+    std::optional<pb::SetReport> set = set_news(key);
+    if ((state == replica.state && !set) || is_written_off) continue;
     pb::Result& result = results.emplace_back();
+    if (set) *result.mutable_set() = *set;
     result.set_contract(key.contract.bytes());
     result.set_workload(key.workload);
     result.set_index(key.index);
@@ -336,19 +351,27 @@ void Agent::report() {
     result.set_state(pb::REPLICA_STOPPED);
   }
   if (results.empty() || world_.clock.now() < sent_ms_ + kReportGapMs) return;
-  send([&](pb::Transaction& transaction) {
-    for (const pb::Result& result : results) *transaction.mutable_report_results()->add_results() = result;
-  });
+  if (!send([&](pb::Transaction& transaction) {
+        for (const pb::Result& result : results) *transaction.mutable_report_results()->add_results() = result;
+      })) {
+    return;
+  }
+  for (const pb::Result& result : results) {
+    if (!result.has_set()) continue;
+    told_sets_[{ledger::contract_id_of(result.contract()), result.workload(), result.index()}] =
+        wire::encode(result.set());
+  }
 }
 
 // One at a time: the next when the ledger shows that this one was executed, or it seems lost.
-void Agent::send(const Fill& fill) {
+bool Agent::send(const Fill& fill) {
   bool in_flight = sent_sequence_ > view_->last_sequence && world_.clock.now() < sent_ms_ + kResendMs;
-  if (in_flight) return;
+  if (in_flight) return false;
   sent_sequence_ = view_->last_sequence + 1;
   sent_ms_ = world_.clock.now();
   Bytes bytes = sign(name_, sent_sequence_, fill);
   world_.network.send(name_, "ledger", [this, bytes] { world_.chain.submit(bytes); });
+  return true;
 }
 
 std::optional<std::string> Agent::check_settled() const {

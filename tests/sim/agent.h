@@ -9,7 +9,9 @@
 #include <string>
 
 #include "node/plan.h"
+#include "node/set_member.h"
 #include "sim/chain.h"
+#include "sim/copy.h"
 #include "sim/network.h"
 
 namespace mcloud::sim {
@@ -22,6 +24,7 @@ struct View {
     pb::ReplicaState state = pb::REPLICA_UNSET;
     const pb::Facets* facets = nullptr;  // the judge's, for good
     Hash spec;
+    std::shared_ptr<const pb::Workload> set;  // with facets->has_set()
   };
   uint64_t height = 0;
   uint64_t last_sequence = 0;
@@ -30,6 +33,14 @@ struct View {
   std::set<ContractId> erase;
 };
 std::shared_ptr<const View> read_view(const Chain& chain, const Judge& judge, const std::string& node);
+
+class Agent;
+
+// Nodes find each other by name.
+struct Peers {
+  std::map<std::string, Agent*> agents;
+  uint64_t values = 0;  // that clients wrote
+};
 
 class Agent {
  public:
@@ -40,6 +51,7 @@ class Agent {
     Chain& chain;
     Judge& judge;
     const Scenario& scenario;
+    Peers& peers;
   };
   Agent(World world, std::string name);
   Agent(const Agent&) = delete;
@@ -55,6 +67,9 @@ class Agent {
   // Gives up something that runs. False when nothing does.
   bool break_down();
 
+  // What the member here has, when it leads; nullptr when it does not.
+  const Log* led_log(const node::ReplicaKey& replica) const;
+
   // Everything runs that the ledger says, in its version, and nothing else: what is wrong, or nullopt.
   std::optional<std::string> check_settled() const;
 
@@ -62,6 +77,7 @@ class Agent {
   struct Container {
     node::ActualContainer actual;
     uint64_t healthy_ms = 0;  // from then on
+    std::shared_ptr<Copy> copy;  // a member of a set
   };
 
   // The machine's own clock runs a little slow or fast; what it waits for and measures is by that clock.
@@ -79,7 +95,17 @@ class Agent {
   void start_container(const node::Step& step);
   void report();
   pb::ReplicaState state_of(const node::ReplicaKey& replica, const View::Replica& told) const;
-  void send(const Fill& fill);
+  bool send(const Fill& fill);
+  // agent_sets.cc: members of replica sets.
+  void start_copy(const node::ReplicaKey& replica, Container& container);
+  void tick_copies();
+  void tend_members();
+  void sync_later(const std::shared_ptr<Copy>& copy);
+  void pull(const node::ReplicaKey& replica, const Copy& copy);
+  void serve(const node::ReplicaKey& replica, const Pull& pull, const std::string& from, uint32_t from_index);
+  void erase_disks();
+  const Container* running_copy(const node::ReplicaKey& replica) const;
+  std::optional<pb::SetReport> set_news(const node::ReplicaKey& replica) const;
   const View::Replica* told(const node::ReplicaKey& replica) const;
   bool is_volume(const node::ReplicaKey& replica) const;
 
@@ -97,6 +123,8 @@ class Agent {
   std::map<node::ReplicaKey, uint64_t> volumes_;
   std::map<node::ReplicaKey, Hash> prepared_;
   uint64_t containers_made_ = 0;
+  std::map<node::ReplicaKey, Disk> disks_;
+  std::map<node::ReplicaKey, std::shared_ptr<const pb::Workload>> routes_;  // where the others of its set stand
   uint64_t height_max_ = 0;  // durable
 
   // The agent's memory.
@@ -107,6 +135,8 @@ class Agent {
   std::set<std::string> busy_;                     // steps on their way
   std::map<node::ReplicaKey, uint64_t> given_up_;  // replica -> epoch
   std::set<node::ReplicaKey> broken_;              // of those, what ran when it was given up
+  std::map<node::ReplicaKey, node::SetMember> members_;
+  std::map<node::ReplicaKey, Bytes> told_sets_;  // the last report of a set that was sent
   uint64_t sent_sequence_ = 0;
   uint64_t sent_ms_ = 0;
 };

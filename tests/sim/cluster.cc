@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "ledger/state/records.h"
 #include "sim/agent.h"
 #include "sim/people.h"
 
@@ -18,7 +19,10 @@ class Cluster {
         judge_(clock_, scenario_),
         chain_(clock_, scenario_, judge_),
         people_(world()) {
-    for (int i = 0; i < scenario.nodes; ++i) agents_.emplace_back(world(), "n" + std::to_string(i));
+    for (int i = 0; i < scenario.nodes; ++i) {
+      Agent& agent = agents_.emplace_back(world(), "n" + std::to_string(i));
+      peers_.agents[agent.name()] = &agent;
+    }
   }
 
   RunFigures run() {
@@ -31,6 +35,7 @@ class Cluster {
     repair();
     clock_.run_until(clock_.now() + scenario_.quiet_ms);
     judge_.settled(chain_.state());
+    settle_sets();
     for (const Agent& agent : agents_) {
       if (auto wrong = agent.check_settled()) throw Violation("at the end: " + *wrong);
     }
@@ -39,11 +44,14 @@ class Cluster {
     figures_.starts = judge_.starts();
     figures_.moves = judge_.moves();
     figures_.fencings = judge_.fencings();
+    figures_.elections = judge_.elections();
+    figures_.leaders = judge_.sets().leaders();
+    figures_.acknowledged = judge_.sets().acknowledged();
     return figures_;
   }
 
  private:
-  Agent::World world() { return {clock_, random_, network_, chain_, judge_, scenario_}; }
+  Agent::World world() { return {clock_, random_, network_, chain_, judge_, scenario_, peers_}; }
   Agent& some_agent() { return agents_[random_.below(agents_.size())]; }
 
   // Calls `fault` again and again while the chaos lasts.
@@ -74,6 +82,7 @@ class Cluster {
     every(scenario_.crash_every_ms, [this] { crash(some_agent()); });
     every(scenario_.agent_crash_every_ms, [this] { crash_agent(some_agent()); });
     every(scenario_.cut_every_ms, [this] { cut(some_agent(), true); });
+    every(scenario_.partition_every_ms, [this] { part(some_agent()); });
     every(scenario_.deaf_every_ms, [this] { cut(some_agent(), false); });
     every(scenario_.outage_every_ms, [this] { stop_ledger(); });
     every(scenario_.validator_every_ms, [this] {
@@ -104,6 +113,54 @@ class Cluster {
     ++figures_.agent_crashes;
     agent.crash_agent();
     clock_.after(1 + random_.below(400), [&agent] { agent.restart_agent(); });
+  }
+
+  // From one other node, or from all.
+  void part(Agent& agent) {
+    uint64_t alone = random_.chance(40) ? agents_.size() : random_.below(agents_.size());
+    std::vector<std::string> others;
+    for (uint64_t i = 0; i < agents_.size(); ++i) {
+      const std::string& other = agents_[i].name();
+      if (other == agent.name() || (alone != agents_.size() && alone != i)) continue;
+      if (network_.is_cut(agent.name(), other)) continue;
+      others.push_back(other);
+      network_.cut(agent.name(), other);
+    }
+    ++figures_.partitions;
+    for_a_while(10'000, [this, &agent, others] {
+      for (const std::string& other : others) network_.restore(agent.name(), other);
+    });
+  }
+
+  // Every set has a primary, which leads and has everything; all its replicas that stand somewhere count.
+  void settle_sets() {
+    each_set([this](const pb::Workload& workload) {
+      const pb::SetRecord& set = workload.set();
+      const std::string what = "the set " + workload.name() + " ";
+      if (!set.has_primary()) judge_.fail(what + "has no primary at the end: " + set.message());
+      for (const pb::Replica& replica : workload.replicas()) {
+        auto is_it = [&](const pb::SetMember& member) {
+          return member.index() == replica.index() && member.epoch() == replica.epoch();
+        };
+        bool counts = std::any_of(set.voters().begin(), set.voters().end(), is_it) &&
+                      std::none_of(set.partial().begin(), set.partial().end(), is_it);
+        if (!counts && !replica.node().empty()) judge_.fail(what + "does not count on all its members at the end");
+      }
+      node::ReplicaKey key{ledger::contract_id_of(workload.contract()), workload.name(), set.primary().index()};
+      const Log* log = nullptr;
+      for (const Agent& agent : agents_) log = log != nullptr ? log : agent.led_log(key);
+      if (log == nullptr) judge_.fail(what + "has a primary that does not lead at the end");
+      judge_.settled_set(key, *log);
+    });
+  }
+
+  void each_set(const std::function<void(const pb::Workload&)>& act) const {
+    chain_.state().each("workload/", [&](BytesView key, BytesView value) {
+      pb::Workload workload;
+      ledger::parse_record(workload, value, key);
+      if (workload.has_set()) act(workload);
+      return true;
+    });
   }
 
   // Enough of them do not hear it to fence it.
@@ -152,6 +209,12 @@ class Cluster {
       agent.restart_agent();
       if (disturbances_[agent.name()] > 0) disturb(agent, -disturbances_[agent.name()]);
     }
+    clock_.after(scenario_.quiet_ms / 2, [this] {
+      each_set([this](const pb::Workload& workload) {
+        if (workload.set().has_primary() || workload.set().since_ms() + scenario_.quiet_ms / 4 > clock_.now()) return;
+        judge_.fail("nothing fails any more, and the set " + workload.name() + " still elects: " + workload.set().message());
+      });
+    });
   }
 
   const Scenario scenario_;
@@ -161,6 +224,7 @@ class Cluster {
   Network network_;
   Judge judge_;
   Chain chain_;
+  Peers peers_;
   People people_;
   std::deque<Agent> agents_;
   std::map<std::string, int> disturbances_;

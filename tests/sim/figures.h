@@ -13,10 +13,14 @@ struct RunFigures {
   uint64_t starts = 0;
   uint64_t moves = 0;
   uint64_t fencings = 0;
+  uint64_t elections = 0;     // of replica sets
+  uint64_t leaders = 0;       // members that began to lead
+  uint64_t acknowledged = 0;  // writes to sets
   // Faults.
   uint64_t crashes = 0;  // of machines
   uint64_t agent_crashes = 0;
   uint64_t cuts = 0;                // from the ledger and all validators
+  uint64_t partitions = 0;          // of nodes from each other
   uint64_t deaf = 0;                // from some or all validators only
   uint64_t validator_restarts = 0;  // of one of several
   uint64_t outages = 0;
@@ -34,13 +38,17 @@ struct RunFigures {
     const char* name;
     uint64_t RunFigures::* count;
   };
-  static constexpr std::array<Entry, 18> kEntries = {{{"blocks", &RunFigures::blocks},
+  static constexpr std::array<Entry, 22> kEntries = {{{"blocks", &RunFigures::blocks},
                                                       {"starts", &RunFigures::starts},
                                                       {"moves", &RunFigures::moves},
                                                       {"fencings", &RunFigures::fencings},
+                                                      {"elections", &RunFigures::elections},
+                                                      {"leaders", &RunFigures::leaders},
+                                                      {"writes", &RunFigures::acknowledged},
                                                       {"crashes", &RunFigures::crashes},
                                                       {"agent crashes", &RunFigures::agent_crashes},
                                                       {"cuts", &RunFigures::cuts},
+                                                      {"partitions", &RunFigures::partitions},
                                                       {"deaf", &RunFigures::deaf},
                                                       {"validator restarts", &RunFigures::validator_restarts},
                                                       {"outages", &RunFigures::outages},

@@ -112,6 +112,7 @@ void Judge::judge_workload(const ledger::Overlay::Changes::value_type& change) {
     fail(node::describe(key) + " epoch " + std::to_string(replica.epoch()) +
          " is reported ready, but its node never ran that");
   }
+  judge_set({id, name}, workload);
   // Replicas that are no more. Their epochs stay used: somebody may still run them.
   auto at = holders_.lower_bound({id, name, static_cast<uint32_t>(workload.replicas_size())});
   for (; at != holders_.end() && at->first.contract == id && at->first.workload == name; ++at) {
@@ -119,6 +120,40 @@ void Judge::judge_workload(const ledger::Overlay::Changes::value_type& change) {
     at->second.node.clear();
     data_at_.erase(at->first);
   }
+}
+
+// A term has one primary; the next is higher.
+void Judge::judge_set(const SetKey& key, const pb::Workload& workload) {
+  if (!workload.has_set()) {
+    if (terms_.erase(key) > 0) sets_.forget(key);
+    return;
+  }
+  bool is_asynchronous = workload.set().copies() == 1;
+  for (const pb::Replica& replica : workload.replicas()) {
+    const pb::ContractHeader* told = replica.node().empty() ? nullptr : header(key.first, replica.version());
+    const pb::Facets* facets = told == nullptr ? nullptr : contract::find_facets(*told, key.second);
+    is_asynchronous = is_asynchronous && (facets == nullptr || facets->set().copies() <= 1);
+  }
+  sets_.asynchronous(key, is_asynchronous);
+  auto [term, is_new] = terms_.try_emplace(key, workload.set().term());
+  if (workload.set().term() < term->second) fail("the set " + key.second + ": its term goes back");
+  elections_ += !is_new && workload.set().term() > term->second ? 1 : 0;
+  term->second = workload.set().term();
+}
+
+void Judge::acknowledged(const ReplicaKey& by, uint64_t term, uint64_t value, uint32_t copies) {
+  std::string wrong = sets_.acknowledged({by.contract, by.workload}, term, value, copies, clock_.now());
+  if (!wrong.empty()) fail(node::describe(by) + ": " + wrong);
+}
+
+void Judge::leads(const ReplicaKey& replica, uint64_t term, const Log& log) {
+  std::string wrong = sets_.leads({replica.contract, replica.workload}, term, log);
+  if (!wrong.empty()) fail(node::describe(replica) + ": " + wrong);
+}
+
+void Judge::settled_set(const ReplicaKey& primary, const Log& log) const {
+  std::string wrong = sets_.settled({primary.contract, primary.workload}, log, clock_.now());
+  if (!wrong.empty()) fail(node::describe(primary) + ": " + wrong);
 }
 
 void Judge::judge_node(const pb::Node& node) {

@@ -13,6 +13,7 @@
 #include "mcloud/ledger.pb.h"
 #include "node/plan.h"
 #include "sim/clockwork.h"
+#include "sim/judge_sets.h"
 #include "sim/scenario.h"
 
 namespace mcloud::sim {
@@ -49,17 +50,26 @@ class Judge {
   // What asks to be stopped on isolation runs on a node that has not heard of the ledger for so long.
   void check_isolation(const NodeId& node, const node::ReplicaKey& replica, uint64_t silent_ms) const;
 
+  // ---- members of replica sets ---------------------------------------------------------------
+  void acknowledged(const node::ReplicaKey& by, uint64_t term, uint64_t value, uint32_t copies);
+  void leads(const node::ReplicaKey& replica, uint64_t term, const Log& log);
+  // At the end: the primary's log.
+  void settled_set(const node::ReplicaKey& primary, const Log& log) const;
+  const SetJudge& sets() const { return sets_; }
+  [[noreturn]] void fail(const std::string& what) const;
+
   // ---- at the end ----------------------------------------------------------------------------
   void settled(const ledger::StateReader& state) const;  // everything placeable is placed and ready
 
   const pb::ContractHeader* header(const ContractId& contract, uint64_t version) const;
+  uint64_t elections() const { return elections_; }
   uint64_t fencings() const { return fencings_; }
   uint64_t moves() const { return moves_; }
   uint64_t starts() const { return starts_; }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const;
   void judge_workload(const ledger::Overlay::Changes::value_type& change);
+  void judge_set(const SetKey& key, const pb::Workload& workload);
   void judge_move(const node::ReplicaKey& key, const Bytes& from, uint64_t version);
   void judge_node(const pb::Node& node);
   void judge_contract(const pb::Contract& contract) const;
@@ -88,6 +98,7 @@ class Judge {
     uint64_t epoch_max = 0;
     uint64_t version = 0;
   };
+  std::map<SetKey, uint64_t> terms_;  // of sets, as the ledger says
 
   const Clockwork& clock_;
   const Scenario& scenario_;
@@ -102,6 +113,8 @@ class Judge {
   std::map<node::ReplicaKey, NodeId> data_at_;  // where a volume that must not move was made
   std::map<NodeId, uint64_t> disturbed_until_;  // UINT64_MAX = still
   uint64_t back_ms_ = 0;                        // end of the last outage
+  SetJudge sets_;
+  uint64_t elections_ = 0;
   uint64_t fencings_ = 0;
   uint64_t moves_ = 0;
   uint64_t starts_ = 0;

@@ -1,5 +1,7 @@
 #include "sim/people.h"
 
+#include <algorithm>
+
 #include "contract/approval.h"
 #include "contract/header.h"
 #include "crypto/hash.h"
@@ -14,6 +16,13 @@ constexpr uint64_t kTickMs = 300;
 constexpr uint64_t kResendMs = 2000;
 constexpr size_t kContractsMax = 7;
 constexpr size_t kWaitingMax = 20;  // during an outage: what waits must be through before the end
+
+// Among containers: "kv" stands between "db-data" and "web".
+void add_sorted(std::vector<pb::Facets>& workloads, const pb::Facets& facets) {
+  auto at = std::find_if(workloads.begin(), workloads.end(),
+                         [&](const pb::Facets& other) { return other.name() > facets.name(); });
+  workloads.insert(at, facets);
+}
 
 }  // namespace
 
@@ -106,6 +115,24 @@ pb::Facets People::some_container(const std::string& name) {
   return facets;
 }
 
+pb::Facets People::some_set() {
+  testing::SimulatedRandom& random = world_.random;
+  const uint64_t most = std::min<uint64_t>(4, static_cast<uint64_t>(world_.scenario.nodes));
+  pb::Facets facets = ledger::test_facets("kv", static_cast<uint32_t>(1 + random.below(most)));
+  const bool is_lone = facets.replicas() == 1;
+  facets.mutable_set()->set_copies(is_lone ? 1 : static_cast<uint32_t>(1 + random.below(std::min(3u, facets.replicas()))));
+  facets.mutable_demand()->set_memory_bytes(128ull << 20);
+  facets.mutable_demand()->set_cpu_milli(100);
+  facets.mutable_placement()->set_spread(pb::SPREAD_REQUIRE);
+  facets.set_exclusive(is_lone);
+  facets.set_has_health(true);
+  facets.set_on_node_loss(is_lone ? pb::NODE_LOSS_WAIT : pb::NODE_LOSS_MOVE);
+  if (!is_lone && facets.set().copies() == 1) facets.set_on_isolation(pb::ISOLATION_STOP);
+  if (random.chance(30)) facets.set_on_mass_loss(pb::MASS_LOSS_MOVE);
+  facets.mutable_update()->set_healthy_after_ms(random.below(2) * 1000);
+  return facets;
+}
+
 std::vector<pb::Facets> People::some_workloads() {
   std::vector<pb::Facets> workloads;
   if (world_.random.chance(50)) {
@@ -143,7 +170,9 @@ void People::submit() {
   header.set_expires_ms(world_.clock.now() + 5000 + world_.random.below(20'000));
   ledger::TestChain::set_signers(header, {"bob", "cyd", "dan"}, 2);
   if (world_.random.chance(20)) header.mutable_approvals()->mutable_signers(0)->set_required(true);
-  for (const pb::Facets& facets : some_workloads()) *header.add_workloads() = facets;
+  std::vector<pb::Facets> workloads = some_workloads();
+  if (world_.random.chance(50)) add_sorted(workloads, some_set());
+  for (const pb::Facets& facets : workloads) *header.add_workloads() = facets;
   headers_.push_back(header);
   post("ann", [bytes = wire::encode(header)](pb::Transaction& transaction) {
     transaction.mutable_submit_contract()->set_header(bytes);
@@ -156,8 +185,10 @@ void People::update(pb::ContractHeader& header) {
   header.set_expires_ms(world_.clock.now() + 5000 + world_.random.below(20'000));
   if (world_.random.chance(50)) header.set_body_hash(world_.random.bytes(32));
   if (world_.random.chance(40)) {
+    std::vector<pb::Facets> workloads = some_workloads();
+    if (contract::find_facets(header, "kv") != nullptr) add_sorted(workloads, some_set());
     header.clear_workloads();
-    for (const pb::Facets& facets : some_workloads()) *header.add_workloads() = facets;
+    for (const pb::Facets& facets : workloads) *header.add_workloads() = facets;
   }
   post("ann", [bytes = wire::encode(header)](pb::Transaction& transaction) {
     transaction.mutable_update_contract()->set_header(bytes);

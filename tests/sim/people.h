@@ -36,6 +36,7 @@ class People {
   void cancel(size_t index);
   void decide(const pb::ContractHeader& header);
   std::vector<pb::Facets> some_workloads();
+  pb::Facets some_set();
   pb::Facets some_container(const std::string& name);
 
   Agent::World world_;

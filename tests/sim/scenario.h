@@ -17,6 +17,7 @@ struct Scenario {
   uint64_t crash_every_ms = 0;        // a machine, for a while
   uint64_t agent_crash_every_ms = 0;  // only the agent, for a moment
   uint64_t cut_every_ms = 0;          // a node from ledger and validators
+  uint64_t partition_every_ms = 0;    // a node from other nodes
   uint64_t deaf_every_ms = 0;    // a node from some validators only: it reads the ledger, they do not hear its heart
   uint64_t outage_every_ms = 0;  // the ledger and all validators
   uint64_t outage_ms_max = 20'000;
@@ -44,6 +45,7 @@ inline Scenario make_scenario(uint64_t seed) {
     scenario.chaos_ms = 300'000;
   }
   scenario.breakdown_every_ms = sometimes(40, 5000);
+  scenario.partition_every_ms = sometimes(50, 6000);
   scenario.validator_every_ms = scenario.validators > 1 ? sometimes(50, 4000) : 0;
   if (random.chance(20)) return scenario;  // no node is away or unheard: then none may be fenced at all
   scenario.network.loss_percent = sometimes(30, 5);

@@ -109,6 +109,9 @@ class History {
     facets.mutable_placement()->set_spread(static_cast<pb::Spread>(1 + dice_.below(3)));
     facets.mutable_update()->set_max_unavailable(1 + dice_.below(std::max(1u, facets.replicas())));
     facets.mutable_update()->set_healthy_after_ms((bits & 4) != 0 ? 3000 : 0);
+    if ((bits & 16) != 0 && facets.replicas() > 0) {
+      facets.mutable_set()->set_copies(1 + dice_.below(facets.replicas()));
+    }
     if ((bits & 8) != 0) facets.mutable_placement()->set_pin(test_key(node()).public_key().bytes());
     return facets;
   }
@@ -120,7 +123,7 @@ class History {
       std::string name = std::string("w") + letter;
       if (all.contains(name)) continue;
       pb::Facets leader = some_leader(name);
-      uint32_t followers = dice_.below(3);
+      uint32_t followers = leader.has_set() ? 0 : dice_.below(3);
       if (followers > 0) leader.set_on_node_loss(dice_.coin() ? pb::NODE_LOSS_WAIT : pb::NODE_LOSS_START_EMPTY);
       for (uint32_t i = 0; i < followers; ++i) {
         pb::Facets follower = leader;
@@ -239,11 +242,36 @@ class History {
         result.set_epoch(replica.epoch() - ((bits & 0xe0) == 0xe0 ? 1 : 0));
         result.set_version(replica.version());
         result.set_state(static_cast<pb::ReplicaState>((bits >> 1 & 15) % 12));
+        add_set_report(contract.contract(), result);
         results.push_back(result);
       }
     }
     if (results.empty()) results.emplace_back().set_contract(contract::contract_id(header).bytes());
     chain_.report(name, results);
+  }
+
+  // Mostly at the term and revision that are recorded; a proposal of some of its replicas.
+  void add_set_report(const Bytes& contract, pb::Result& result) {
+    result.clear_set();
+    pb::Workload workload =
+        load<pb::Workload>(chain_.state(), keys::workload(contract_id_of(contract), result.workload()))
+            .value_or(pb::Workload());
+    if (!workload.has_set()) return;
+    uint8_t bits = dice_.byte();
+    if ((bits & 1) != 0) result.set_state(pb::REPLICA_HEALTHY);
+    pb::SetReport& report = *result.mutable_set();
+    report.set_term(workload.set().term() + ((bits & 6) == 6 ? 1 : 0) - ((bits & 6) == 4 ? 1 : 0));
+    report.mutable_rank()->set_term(bits >> 3 & 1);
+    report.mutable_rank()->set_position(bits >> 4 & 3);
+    report.set_complete((bits & 0xc0) != 0);
+    report.set_voters_revision(workload.set().voters_revision());
+    uint8_t proposed = dice_.byte();
+    for (const pb::Replica& replica : workload.replicas()) {
+      if ((proposed >> replica.index() & 1) == 0) continue;
+      pb::SetMember& member = *report.add_proposed_voters();
+      member.set_index(replica.index());
+      member.set_epoch(replica.epoch());
+    }
   }
 
   // ---- judging ---------------------------------------------------------------------------------

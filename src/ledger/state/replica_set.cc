@@ -44,6 +44,22 @@ void put_ballot(pb::SetRecord& record, const pb::SetMember& member, const pb::Se
   at->set_complete(report.complete());
 }
 
+bool is_partial(const pb::SetRecord& record, const pb::SetMember& member) {
+  return std::any_of(record.partial().begin(), record.partial().end(),
+                     [&](const pb::SetMember& partial) { return is_member(partial, member); });
+}
+
+void note_copy(pb::SetRecord& record, const pb::SetMember& member, bool is_complete) {
+  auto& partial = *record.mutable_partial();
+  auto at = std::find_if(partial.begin(), partial.end(),
+                         [&](const pb::SetMember& other) { return other.index() >= member.index(); });
+  if (at != partial.end() && at->index() == member.index()) at = partial.erase(at);
+  if (is_complete) return;
+  auto position = at - partial.begin();
+  *partial.Add() = member;
+  std::rotate(partial.begin() + position, partial.end() - 1, partial.end());
+}
+
 void drop_ballot(pb::SetRecord& record, uint32_t index) {
   auto& ballots = *record.mutable_ballots();
   auto end = std::remove_if(ballots.begin(), ballots.end(),
@@ -88,17 +104,49 @@ const pb::SetMember& best_of(const Votes& votes) {
          })->ballot->member();
 }
 
+// One of them at least has everything that was acknowledged.
+bool is_enough(const pb::SetRecord& record, const Votes& votes) {
+  if (votes.size() >= votes_needed(record)) return true;
+  return std::any_of(votes.begin(), votes.end(),
+                     [&](const Vote& vote) { return is_member(vote.seat->member, record.previous()); });
+}
+
+// Nobody was ever promised that a write outlives its primary.
+bool accepts_loss(const SetView& view, const pb::SetRecord& record) {
+  return record.copies() == 1 &&
+         std::all_of(view.seats.begin(), view.seats.end(), [](const Seat& seat) { return seat.copies == 1; });
+}
+
 // Who is elected; nullptr while more must be heard.
 const pb::SetMember* choose_primary(const SetView& view, const pb::SetRecord& record) {
   bool is_all = false;
   Votes votes = living_votes(view, record, is_all);
   Votes preferred = lasting(votes);
-  const size_t needed = votes_needed(record);
-  if (preferred.size() >= needed) return &best_of(preferred);
+  if (is_enough(record, preferred)) return &best_of(preferred);
   if (!is_all || votes.empty()) return nullptr;
-  if (votes.size() >= needed) return &best_of(votes);
-  if (record.copies() > 1) return nullptr;
+  if (is_enough(record, votes)) return &best_of(votes);
+  if (!accepts_loss(view, record)) return nullptr;
   return &best_of(preferred.empty() ? votes : preferred);
+}
+
+// A contract that asks for more copies than the record can count on: the primary knows when it is so and says it
+// with its next proposal. When there is no reason for one, a voter is dropped: what `copies` voters had, one less
+// of those that remain has, and the primary has it all.
+void ask_for_proposal(const SetView& view, pb::SetRecord& record) {
+  const Seat* primary = find_seat(view, record.primary());
+  auto& voters = *record.mutable_voters();
+  if (primary == nullptr || primary->life != Life::Lives || !primary->is_current) return;
+  if (primary->copies <= record.copies() || primary->copies > static_cast<uint32_t>(voters.size())) return;
+  for (const Seat& seat : view.seats) {
+    if (seat.life != Life::Unplaced && !is_voter(record, seat.member)) return;
+  }
+  for (const pb::SetMember& voter : voters) {
+    if (find_seat(view, voter) == nullptr) return;
+  }
+  auto last = voters.end() - 1;
+  voters.erase(is_member(*last, record.primary()) ? last - 1 : last);
+  record.set_copies(std::max(1u, record.copies() - 1));
+  record.set_voters_revision(record.voters_revision() + 1);
 }
 
 std::string waits_for(const SetView& view, const pb::SetRecord& record) {
@@ -165,6 +213,10 @@ bool is_voter(const pb::SetRecord& record, const pb::SetMember& member) {
                      [&](const pb::SetMember& voter) { return is_member(voter, member); });
 }
 
+bool is_counted(const pb::SetRecord& record, const pb::SetMember& member) {
+  return is_voter(record, member) && !is_partial(record, member);
+}
+
 bool is_electing(const pb::SetRecord& record) { return !record.has_primary(); }
 
 size_t votes_needed(const pb::SetRecord& record) {
@@ -178,7 +230,7 @@ bool form_set(const SetView& view, pb::SetRecord& record) {
   }
   record.Clear();
   record.set_term(1);
-  record.set_copies(view.copies);
+  record.set_copies(view.seats.front().copies);
   record.set_voters_revision(1);
   record.set_since_ms(view.time_ms);
   for (const Seat& seat : view.seats) *record.add_voters() = seat.member;
@@ -192,6 +244,7 @@ bool rename_member(pb::SetRecord& record, const pb::SetMember& before, uint64_t 
     if (is_member(voter, before)) voter.set_epoch(epoch);
   }
   if (record.has_primary() && is_member(record.primary(), before)) record.mutable_primary()->set_epoch(epoch);
+  if (record.has_previous() && is_member(record.previous(), before)) record.mutable_previous()->set_epoch(epoch);
   record.set_voters_revision(record.voters_revision() + 1);
   drop_ballot(record, before.index());  // the process that comes says again what it finds
   return true;
@@ -199,6 +252,7 @@ bool rename_member(pb::SetRecord& record, const pb::SetMember& before, uint64_t 
 
 void begin_election(pb::SetRecord& record, uint64_t time_ms) {
   record.set_term(record.term() + 1);
+  if (record.has_primary()) *record.mutable_previous() = record.primary();
   record.clear_primary();
   record.clear_ballots();
   record.set_since_ms(time_ms);
@@ -206,8 +260,10 @@ void begin_election(pb::SetRecord& record, uint64_t time_ms) {
 
 bool advance_set(const SetView& view, pb::SetRecord& record) {
   const pb::SetRecord before = record;
-  // Under another version fewer may have been enough; more counts when a primary says that it is so.
-  record.set_copies(std::min(record.copies(), view.copies));
+  auto& partial = *record.mutable_partial();
+  partial.erase(std::remove_if(partial.begin(), partial.end(),
+                               [&](const pb::SetMember& member) { return find_seat(view, member) == nullptr; }),
+                partial.end());
   if (record.has_primary()) {
     const Seat* seat = find_seat(view, record.primary());
     bool is_over = seat == nullptr || seat->life == Life::Lost || seat->life == Life::GaveUp;
@@ -217,18 +273,23 @@ bool advance_set(const SetView& view, pb::SetRecord& record) {
     if (const pb::SetMember* chosen = choose_primary(view, record)) {
       *record.mutable_primary() = pb::SetMember(*chosen);
       record.clear_ballots();
+      record.clear_previous();
       record.set_since_ms(view.time_ms);
     }
   }
+  // Fewer are enough from now on when the primary's version says so; more count when it says that it is so.
+  if (const Seat* seat = find_seat(view, record.primary())) record.set_copies(std::min(record.copies(), seat->copies));
+  ask_for_proposal(view, record);
   record.set_message(is_electing(record) ? waits_for(view, record) : "");
-  return record.term() != before.term() || record.has_primary() != before.has_primary();
+  return record.term() != before.term() || record.has_primary() != before.has_primary() ||
+         record.voters_revision() != before.voters_revision();
 }
 
 bool can_hand_over(const SetView& view, const pb::SetRecord& record) {
   if (is_electing(record)) return false;
   size_t others = 0;
   for (const Seat& seat : view.seats) {
-    if (is_member(seat.member, record.primary()) || !is_voter(record, seat.member)) continue;
+    if (is_member(seat.member, record.primary()) || !is_counted(record, seat.member)) continue;
     if (seat.is_ready && seat.is_staying && seat.is_current) ++others;
   }
   return others >= (record.copies() > 1 ? votes_needed(record) : 1);
@@ -239,9 +300,12 @@ bool may_give_up(const SetView& view, const pb::SetRecord& record, const pb::Set
   if (is_electing(record) || is_member(record.primary(), member)) return false;
   const Seat* primary = find_seat(view, record.primary());
   if (primary == nullptr || primary->life != Life::Lives) return false;
-  if (record.copies() == 1) return true;
+  if (accepts_loss(view, record)) return true;
   uint32_t gone = 1;
-  for (const pb::SetMember& voter : record.voters()) gone += find_seat(view, voter) == nullptr ? 1 : 0;
+  for (const pb::SetMember& voter : record.voters()) {
+    if (is_member(voter, member)) continue;
+    gone += find_seat(view, voter) == nullptr || is_partial(record, voter) ? 1 : 0;
+  }
   return gone <= record.copies() - 1;
 }
 
@@ -253,6 +317,7 @@ Result<bool> take_set_report(pb::Workload& workload, const pb::Replica& replica,
   pb::SetMember member;
   member.set_index(replica.index());
   member.set_epoch(replica.epoch());
+  note_copy(record, member, report.complete());
   if (!is_voter(record, member)) return false;
   bool is_changed = false;
   // Somebody's hand was there: a voter obeys this term no more, so the next one must be above.

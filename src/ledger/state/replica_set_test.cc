@@ -204,17 +204,22 @@ TEST_CASE("with one copy who is lost meanwhile is not waited for") {
   CHECK_EQ(chain.primary(), 1);
 }
 
-TEST_CASE("a primary that returns before the election is over votes like the others") {
+TEST_CASE("the last primary's vote is enough: it has everything that was acknowledged") {
   SetChain chain(3, 3, 2);
   chain.all_healthy(3);
   std::string lost = chain.node_of(0);
   chain.lose(lost);
   chain.rejoin(lost);
   chain.say(0, 1, 99);
-  chain.say(1, 1, 98);
   CHECK_EQ(chain.primary(), 0);
   CHECK_EQ(chain.set().term(), 2);
   CHECK_EQ(chain.node_of(0), lost);
+  CHECK_FALSE(chain.set().has_previous());
+  // Of others' votes it is only enough when what it has is in them: they may have more.
+  chain.lose(lost);
+  chain.rejoin(lost);
+  chain.say_at_once({chain.said(0, 1, 99), chain.said(1, 1, 100)});
+  CHECK_EQ(chain.primary(), 1);
 }
 
 TEST_CASE("a primary that gives up is replaced, then its replica goes elsewhere") {
@@ -269,6 +274,28 @@ TEST_CASE("a proposal is not taken from others, without the primary, with strang
   CHECK_EQ(chain.set().voters_revision(), 1);
   chain.say(chain.proposal({0, 2}));
   CHECK_EQ(chain.voters(), "0.1,2.1");
+}
+
+TEST_CASE("a voter whose copy is in the making is no reason to let another one go") {
+  SetChain chain(5, 3, 2);
+  chain.all_healthy(3);
+  chain.lose(chain.node_of(1));
+  pb::Result partial = chain.said(1, 1, 3);
+  partial.mutable_set()->set_complete(false);
+  chain.say(partial);
+  chain.say(chain.proposal({0, 1, 2}));
+  REQUIRE_EQ(chain.voters(), "0.1,1.2,2.1");
+  std::string home = chain.node_of(2);
+  chain.drain(home);
+  chain.settle();
+  CHECK_EQ(chain.node_of(2), home);
+  chain.pass(20'000);
+  chain.lose(home);
+  CHECK_EQ(chain.node_of(2), home);
+  chain.say(1, 1, 10);
+  CHECK_EQ(chain.set().partial_size(), 0);
+  chain.settle();
+  CHECK_NE(chain.node_of(2), home);
 }
 
 TEST_CASE("a second lost voter waits until the first one's successor counts") {
@@ -433,6 +460,65 @@ TEST_CASE("a set that grows takes the new ones in when the primary says so; more
   CHECK_EQ(chain.set().copies(), 3);
   CHECK_EQ(chain.voters(), "0.2,1.2,2.1,3.1");
   chain.check_books();
+}
+
+TEST_CASE("fewer copies count from the moment the primary runs the version that asks for them") {
+  SetChain chain(3, 3, 3);
+  chain.all_healthy(3);
+  chain.header = chain.upgrade(chain.header, [](pb::ContractHeader& header) {
+    header.mutable_workloads(0)->mutable_set()->set_copies(1);
+  });
+  chain.settle();
+  chain.say(1, 1, 10);
+  chain.settle();
+  CHECK_EQ(chain.set().copies(), 3);
+  chain.say(2, 1, 10);
+  chain.settle();
+  REQUIRE_EQ(chain.primary(), -1);
+  CHECK_EQ(chain.set().copies(), 3);
+  chain.say(2, 1, 10);
+  CHECK_EQ(chain.primary(), 2);  // with three copies one vote is enough
+  CHECK_EQ(chain.set().copies(), 1);
+}
+
+TEST_CASE("more copies are counted on when the primary says so, and it is given a reason to say so") {
+  SetChain chain(3, 3, 1);
+  chain.all_healthy(3);
+  chain.header = chain.upgrade(chain.header, [](pb::ContractHeader& header) {
+    header.mutable_workloads(0)->mutable_set()->set_copies(2);
+  });
+  chain.settle();
+  for (int i = 0; i < 4; ++i) {
+    chain.all_healthy(3);
+    chain.settle();
+  }
+  CHECK_EQ(chain.voters(), "0.2,1.2");
+  CHECK_EQ(chain.set().copies(), 1);
+  chain.say(chain.proposal({0, 1, 2}));
+  chain.settle();
+  CHECK_EQ(chain.voters(), "0.2,1.2,2.2");
+  CHECK_EQ(chain.set().copies(), 2);
+}
+
+TEST_CASE("where a version promises more than one copy, all voters are waited for as long as it may not be so") {
+  SetChain chain(4, 3, 1);
+  chain.all_healthy(3);
+  chain.header = chain.upgrade(chain.header, [](pb::ContractHeader& header) {
+    header.mutable_workloads(0)->mutable_set()->set_copies(2);
+  });
+  chain.settle();
+  for (int i = 0; i < 4; ++i) {
+    chain.all_healthy(3);
+    chain.settle();
+  }
+  std::string home = chain.node_of(0);
+  chain.lose(home);
+  chain.say(1, 1, 10);
+  chain.say(2, 1, 10);
+  CHECK_EQ(chain.primary(), -1);
+  chain.rejoin(home);
+  chain.say(0, 1, 11);
+  CHECK_EQ(chain.primary(), 0);
 }
 
 TEST_CASE("a set that shrinks lets a member go when the others have what it has, a primary after it handed over") {

@@ -1,5 +1,7 @@
 #include "ledger/state/set_keeper.h"
 
+#include <algorithm>
+
 #include "ledger/state/records.h"
 
 namespace mcloud::ledger {
@@ -47,7 +49,9 @@ Seat SetKeeper::seat_of(const std::string& workload, const pb::Facets& facets, c
   seat.name = workload + "/" + std::to_string(replica.index());
   if (node == nullptr) return seat;
   seat.name += " on node " + node->name();
-  seat.is_ready = seat.life == Life::Lives && is_ready(replica, dossier_.facets_of(workload, replica));
+  const pb::Facets& own = dossier_.facets_of(workload, replica);
+  seat.copies = std::max(1u, own.set().copies());
+  seat.is_ready = seat.life == Life::Lives && is_ready(replica, own);
   seat.is_staying = replica.index() < facets.replicas() && !node->draining() && fits(*node, pb::Demand());
   seat.is_current = replica.version() == dossier_.version();
   return seat;
@@ -55,7 +59,6 @@ Seat SetKeeper::seat_of(const std::string& workload, const pb::Facets& facets, c
 
 SetView SetKeeper::view_of(const std::string& workload, const pb::Facets& facets) {
   SetView view;
-  view.copies = facets.set().copies();
   view.time_ms = moment_.time_ms;
   for (const pb::Replica& replica : dossier_.workloads().at(workload).replicas()) {
     view.seats.push_back(seat_of(workload, facets, replica));
@@ -124,7 +127,7 @@ bool SetKeeper::is_primary(const std::string& workload, const pb::Replica& repli
 
 bool SetKeeper::is_counted(const std::string& workload, const pb::Replica& replica) {
   const pb::SetRecord* record = find(workload);
-  return record == nullptr || is_voter(*record, member_of(replica));
+  return record == nullptr || ledger::is_counted(*record, member_of(replica));
 }
 
 bool SetKeeper::hand_over(const std::string& workload) {

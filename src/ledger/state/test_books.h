@@ -19,6 +19,7 @@ class Books {
       pb::Workload workload;
       parse_record(workload, value, key);
       for (const pb::Replica& replica : workload.replicas()) count(workload, replica);
+      if (workload.has_set()) check_set(workload);
       return true;
     });
     state_.each("node/", [&](BytesView key, BytesView value) {
@@ -66,6 +67,34 @@ class Books {
       ++at->second.second;
     }
     node.replicas.insert(name_of(workload.contract(), workload.name(), replica));
+  }
+
+  static bool stands(const pb::Workload& workload, const pb::SetMember& member) {
+    if (member.index() >= static_cast<uint32_t>(workload.replicas_size())) return false;
+    const pb::Replica& replica = workload.replicas(static_cast<int>(member.index()));
+    return replica.epoch() == member.epoch() && !replica.node().empty();
+  }
+
+  // Enough voters are there, or have been lost while the record says who must come back; never was one given up that
+  // an election cannot do without.
+  void check_set(const pb::Workload& workload) {
+    const pb::SetRecord& set = workload.set();
+    if (set.term() == 0 || set.voters_revision() == 0) wrong("a set without a term or a revision");
+    if (set.copies() == 0 || set.copies() > static_cast<uint32_t>(set.voters_size())) wrong("a set has too few voters");
+    if (set.voters_size() > static_cast<int>(contract::kSetReplicasMax)) wrong("a set has too many voters");
+    uint32_t gone = 0;
+    bool has_primary = false;
+    for (int i = 0; i < set.voters_size(); ++i) {
+      if (i > 0 && set.voters(i - 1).index() >= set.voters(i).index()) wrong("a set's voters are unsorted");
+      gone += stands(workload, set.voters(i)) ? 0 : 1;
+      has_primary = has_primary || set.voters(i).SerializeAsString() == set.primary().SerializeAsString();
+    }
+    if (set.has_primary() && (!has_primary || !stands(workload, set.primary()))) {
+      wrong("a set's primary is no voter or stands nowhere");
+    }
+    if (gone >= static_cast<uint32_t>(set.voters_size())) wrong("all voters of a set were given up");
+    if (set.has_primary() && (set.ballots_size() > 0 || !set.message().empty())) wrong("a set elects and has a primary");
+    if (!set.has_primary() && set.message().empty()) wrong("a set elects and does not say who is waited for");
   }
 
   static pb::Demand total(const std::vector<const pb::Demand*>& demands) {
