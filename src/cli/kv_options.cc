@@ -37,6 +37,11 @@ constexpr ServeOption kOptions[] = {
     {"tls-port", "N", "port for TLS (9901); 0 takes a free one and prints it", &Options::tls_port, 0, 65535},
     {"tls-only", "", "no TCP port without TLS; the unix socket stays", &Options::tls_only},
     {"metrics-listen", "HOST:PORT", "serve Prometheus metrics there, at /metrics", &Options::metrics_listen},
+    {"follow", "HOST:PORT", "copy this server and follow it, unless another role is remembered", &Options::follow},
+    {"password-file", "FILE", "the admin password of the server that is followed", &Options::password_file},
+    {"min-replicas", "N", "a write is acknowledged when so many followers have it on their disks",
+     &Options::min_replicas, 0, 63},
+    {"managed", "", "begin as nobody and wait for the node's agent (GROUP)", &Options::managed},
     {"segment-mb", "N", "size of the log's files (256)", &Options::segment_mb, 1, 32 << 10},
 };
 
@@ -64,12 +69,12 @@ Value chosen(const std::string& word, std::initializer_list<std::pair<std::strin
   return choices.begin()->second;
 }
 
-Result<std::string> read_password(const std::string& path) {
+Result<std::string> read_password(const std::string& path, const std::string& option) {
   if (path.empty()) return std::string();
-  std::string text = TRY(io::read_file(path, 4096).with_context("admin-password-file"));
+  std::string text = TRY(io::read_file(path, 4096).with_context(option));
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   if (text.empty() || text.size() > 128)
-    return make_error(Code::Invalid, "admin-password-file " + path + ": a password has 1 to 128 bytes, in one line");
+    return make_error(Code::Invalid, option + " " + path + ": a password has 1 to 128 bytes, in one line");
   return text;
 }
 
@@ -78,7 +83,7 @@ Result<kv::ServiceOptions> service_options(const ServeOptions& options) {
   service.folder = options.data;
   service.protects_default = options.protect;
   service.memory_bytes_max = options.memory_mb * kMebi;
-  service.admin_password = TRY(read_password(options.admin_password_file));
+  service.admin_password = TRY(read_password(options.admin_password_file, "admin-password-file"));
   service.dialect = chosen<kv::Dialect>(options.dialect, {{"0-db", kv::Dialect::Zdb}, {"redis", kv::Dialect::Redis}});
   using Policy = kv::ModePolicy;
   service.mode = chosen<Policy>(options.mode,
@@ -102,6 +107,30 @@ Status add_tls(const ServeOptions& options, kv::ServerOptions& wanted) {
   wanted.tls_host = options.listen;
   wanted.tls_port = static_cast<uint16_t>(options.tls_port);
   if (options.tls_only) wanted.host.clear();
+  return {};
+}
+
+// Whom this server follows from the start, and how many must have a write.
+Status add_replication(const ServeOptions& options, kv::ServerOptions& wanted) {
+  wanted.service.is_managed = options.managed;
+  wanted.service.upstream_password = TRY(read_password(options.password_file, "password-file"));
+  const bool has_copies = options.min_replicas <= 63;
+  if (options.managed && (has_copies || !options.follow.empty()))
+    return make_error(Code::Invalid, "managed: the node's agent says whom to follow and how many replicas there are");
+  if (has_copies) wanted.replication.copies = options.min_replicas + 1;
+  if (options.follow.empty()) return {};
+  const std::string& text = options.follow;
+  size_t colon = text.rfind(':');
+  size_t digits = std::min(colon, text.size() - 1) + 1;
+  uint16_t port = 0;
+  auto [end, failed] = std::from_chars(text.data() + digits, text.data() + text.size(), port);
+  bool is_good = colon != std::string::npos && colon > 0 && failed == std::errc() &&
+                 end == text.data() + text.size() && port > 0;
+  if (!is_good)
+    return make_error(Code::Invalid, "follow: allowed: HOST:PORT; not \"" + text.substr(0, kShownBytes) + "\"");
+  std::string host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  wanted.replication.follow = kv::Upstream{host, port, wanted.service.upstream_password};
   return {};
 }
 
@@ -180,6 +209,7 @@ Result<kv::ServerOptions> server_options(const ServeOptions& options) {
   wanted.service = TRY(service_options(options));
   TRY(add_tls(options, wanted));
   TRY(add_metrics(options.metrics_listen, wanted));
+  TRY(add_replication(options, wanted));
   return wanted;
 }
 

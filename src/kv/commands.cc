@@ -29,6 +29,7 @@ bool refuse(Call& call, const Refusal& refusal) {
 }
 
 bool may_write(Call& call) {
+  if (refuse_unless_leading(call)) return false;
   if (!call.session.is_writable()) {
     bool is_anonymous = !call.session.is_admin() && call.store().name() == kDefaultNamespace;
     return refuse(call, is_anonymous ? kNoPassword : kReadOnly);
@@ -75,6 +76,7 @@ std::optional<int64_t> parse_integer(std::string_view text) {
 std::string error_text(Session& session, const Error& error) { return error_text(session.dialect(), error); }
 
 std::string error_text(Dialect dialect, const Error& error) {
+  if (error.message.starts_with("LOADING ")) return error.message;
   if (dialect == Dialect::Zdb) {
     switch (error.code) {
       case Code::Exhausted:

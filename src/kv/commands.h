@@ -39,6 +39,7 @@ enum CommandFlags : uint32_t {
   kUnqueued = 32,  // Redis: runs at once inside MULTI
   kAlone = 64,     // Redis: not inside MULTI
   kNoAuth = 128,   // Redis: allowed before AUTH
+  kLead = 256,     // only where the server leads
 };
 
 struct Command {
@@ -83,5 +84,18 @@ std::string error_text(Dialect dialect, const Error& error);
 void run_epoch(Call& call);
 void run_compact(Call& call);
 void run_verify(Call& call);
+
+// Ours, in both dialects (replication/commands.cc).
+void run_replicate(Call& call);
+void run_follow(Call& call);
+void run_replicaof(Call& call);
+void run_promote(Call& call);
+void run_min_replicas(Call& call);
+void run_snapshot(Call& call);
+void run_role(Call& call);
+void run_group(Call& call);
+// True: the error is said.
+bool refuse_unless_leading(Call& call);
+bool refuse_while_loading(const Command& command, Call& call);
 
 }  // namespace mcloud::kv

@@ -111,7 +111,7 @@ class Compaction {
     while (!is_done) {
       uint64_t looked = 0;
       {
-        LocalWriter writer(space_, std::unique_lock(space_.writing_), {});
+        LocalWriter writer(space_, TRY(space_.lock_to_write()), {});
         while (!is_done && looked < kSliceBytes) {
           RecordReader::Item item = TRY(reader.next());
           is_done = item.kind == RecordReader::Item::Kind::End;
@@ -152,11 +152,12 @@ class Compaction {
 
   // From here on the log begins behind the segment, in this life and in every later one.
   Status drop(Position begin, Position end) {
-    std::lock_guard writer(space_.writing_);
+    std::unique_lock writer = TRY(space_.lock_to_write());
     Totals baseline = space_.ends_[begin];
     TRY(space_.change_meta([&](Meta& meta) {
       meta.first = end;
       meta.baseline = baseline;
+      meta.front_at = space_.log_.written();
     }));
     for (auto [hash, position] : forgotten_) space_.index_.erase(hash, position);
     TRY(space_.log_.drop_before(end));
@@ -165,7 +166,7 @@ class Compaction {
   }
 
   Status seal() {
-    LocalWriter writer(space_, std::unique_lock(space_.writing_), {});
+    LocalWriter writer(space_, TRY(space_.lock_to_write()), {});
     return writer.roll();
   }
 

@@ -41,6 +41,13 @@ Result<std::shared_ptr<LocalNamespace>> LocalNamespace::open(const Parts& parts,
   made->ends_ = std::move(found.ends);
   made->unchecked_ = std::move(found.without_checkpoint);
   made->log_.start(std::move(found.segments), found.end);
+  made->meta_.front_at = found.end;
+  // What the log has lost, its lineage must not say of what will stand there.
+  if (Lineage true_now = trimmed(made->meta_.lineage, found.end); true_now != made->meta_.lineage) {
+    made->meta_.lineage = std::move(true_now);
+    TRY(save_meta(parts.disk, made->folder_, made->meta_));
+  }
+  made->is_complete_ = found.end >= made->meta_.complete_at;
   made->sweeper_.start(found.expiring);
   return made;
 }
@@ -49,6 +56,12 @@ Status LocalNamespace::is_usable() const {
   if (!is_disabled_.load(std::memory_order_acquire)) return {};
   std::lock_guard guard(meta_mutex_);
   return *disabled_;
+}
+
+Status LocalNamespace::is_readable() const {
+  TRY(is_usable());
+  if (is_complete()) return {};
+  return make_error(Code::Unavailable, std::string(kLoading));
 }
 
 void LocalNamespace::disable(Error why) {
@@ -76,13 +89,14 @@ Status LocalNamespace::change_meta(const std::function<void(Meta&)>& change) {
   TRY(save_meta(parts_.disk, folder_, changed));
   std::lock_guard guard(meta_mutex_);
   meta_ = std::move(changed);
+  changes_.fetch_add(1, std::memory_order_release);
   durability_ = meta_.settings.durability;
   interval_ms_ = meta_.settings.interval_ms;
   return {};
 }
 
 Status LocalNamespace::set_settings(const Settings& settings) {
-  std::lock_guard writer(writing_);
+  std::unique_lock writer = TRY(lock_to_lead());
   if (settings.mode != this->settings().mode && totals().next_sequence != 1) {
     return make_error(Code::Conflict, "the mode of a namespace that has been written to cannot change");
   }
@@ -93,7 +107,7 @@ Status LocalNamespace::set_settings(const Settings& settings) {
 
 Status LocalNamespace::see_epoch(uint64_t epoch) {
   // Behind the writer that lives: none with a lower epoch writes after this has returned.
-  std::lock_guard writer(writing_);
+  std::unique_lock writer = TRY(lock_to_lead());
   uint64_t seen = meta().epoch;
   if (epoch < seen)
     return make_error(Code::Denied,
@@ -103,8 +117,7 @@ Status LocalNamespace::see_epoch(uint64_t epoch) {
 }
 
 Result<std::unique_ptr<Writer>> LocalNamespace::writer(uint64_t epoch) {
-  TRY(is_usable());
-  std::unique_lock lock(writing_);
+  std::unique_lock lock = TRY(lock_to_write());
   LocalWriter::Rules rules;
   {
     std::lock_guard guard(meta_mutex_);
@@ -267,6 +280,7 @@ void LocalNamespace::on_rolled() {
 }
 
 Status LocalNamespace::write_checkpoints() {
+  std::lock_guard one(checkpointing_);
   TRY(is_usable());
   std::vector<uint64_t> unchecked;
   std::map<uint64_t, Totals> ends;
@@ -296,8 +310,7 @@ Status LocalNamespace::close() {
 }
 
 Status LocalNamespace::clear() {
-  std::lock_guard writer(writing_);
-  TRY(is_usable());
+  std::unique_lock writer = TRY(lock_to_write());
   Position end = log_.written();
   if (end == log_.begin()) return {};
   if (log_.segments()->back()->begin() != end) TRY(log_.roll());
@@ -308,6 +321,7 @@ Status LocalNamespace::clear() {
   TRY(change_meta([&](Meta& meta) {
     meta.first = end;
     meta.baseline = totals;
+    meta.front_at = end;
   }));
   index_.clear();
   sweeper_.clear();

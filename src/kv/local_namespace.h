@@ -11,7 +11,7 @@
 #include "kv/log/log.h"
 #include "kv/meta.h"
 #include "kv/publication.h"
-#include "kv/store.h"
+#include "kv/replica.h"
 #include "kv/sweeper.h"
 #include "kv/syncer.h"
 #include "kv/wall_time.h"
@@ -25,9 +25,19 @@ struct SegmentView {
   Position end = 0;  // of the segment's records
 };
 
-class LocalNamespace final : public Namespace, public Syncable, public std::enable_shared_from_this<LocalNamespace> {
+// Whether the store's namespaces may be written to, and under which term. Shared by all of them.
+struct Leadership {
+  std::atomic<uint64_t> term{0};
+  std::atomic<uint64_t> reign{0};  // another number each time that leading begins; 0: it does not lead
+};
+
+class LocalNamespace final : public Namespace,
+                             public ReplicaLog,
+                             public Syncable,
+                             public std::enable_shared_from_this<LocalNamespace> {
  public:
   struct Parts {
+    Leadership& leadership;
     Disk& disk;
     Clock& clock;
     WallTime& time;
@@ -61,6 +71,17 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   Status compact(const std::function<bool(double)>& progress) override;
   Result<std::vector<Fault>> verify(const std::function<bool(double)>& progress) const override;
   Figures figures() const override;
+  ReplicaLog& replica() override { return *this; }
+
+  LogState log_state() const override;
+  bool is_complete() const override { return is_complete_.load(std::memory_order_acquire); }
+  uint64_t changes() const override { return changes_.load(std::memory_order_acquire); }
+  Result<LogChunk> read_log(Position from, size_t bytes_max) const override;
+  Status take_lineage(const Lineage& lineage) override;
+  Status append_log(const LogChunk& chunk, const Lineage& lineage) override;
+  Status drop_front(Position first, const Totals& baseline) override;
+  Status copy_settings(const Settings& settings, uint64_t epoch) override;
+  Result<Position> make_durable() override;
 
   void sync_now() override;
   void sync_due() override;
@@ -70,6 +91,12 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   Status close();
   // Everybody who still holds it gets `why` from every call.
   void disable(Error why);
+  // disable(), and nothing of it touches the folder when it returns: it may be opened as another one.
+  void retire(Error why);
+  // Appends the log from `from` on to `file`; the bytes. Also of one that is retired.
+  Result<uint64_t> copy_to(File& file, Position from) const;
+  Meta meta() const;
+  void wait_for_writer() { std::lock_guard writer(writing_); }
   // All keys and all history.
   Status clear();
   // Writes the checkpoints that sealed and durable segments lack; off the writers' path.
@@ -79,9 +106,23 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   friend class LocalWriter;
   friend class Compaction;
   friend class Sweeper;
+  friend class RawAppend;
 
   LocalNamespace(const Parts& parts, std::string name, std::string folder, Meta meta);
   Status is_usable() const;
+  Status is_readable() const;  // usable, and a complete copy
+  // The writer's lock of a store that leads.
+  Result<std::unique_lock<std::mutex>> lock_to_lead();
+  // The same, and a generation has begun: what is written now is its.
+  Result<std::unique_lock<std::mutex>> lock_to_write();
+  Status begin_generation(uint64_t term);
+  // The writer's lock of a store that does not lead.
+  Result<std::unique_lock<std::mutex>> lock_to_copy();
+  Status take_over(const Lineage& lineage);
+  Status fit_segment(Position segment);
+  Status roll_log();
+  Status copy_epoch(uint64_t epoch);
+  Status complete_if_due();
   // The record that the index has for `key`, a deletion too; its head is in `head`. Corrupt: `*bad` says where.
   Result<std::optional<Header>> locate(uint64_t hash, std::string_view key, Bytes& head,
                                        std::optional<Position>* bad = nullptr) const;
@@ -110,7 +151,6 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   // Newest first, until `is_it`.
   Result<std::optional<Entry>> walk(std::string_view key, const std::function<bool(const Header&)>& is_it) const;
   void serve_waiting();
-  Meta meta() const;
   Status change_meta(const std::function<void(Meta&)>& change);
   Status write_checkpoint(const SegmentPtr& segment, uint64_t end, const Totals& totals);
   Totals totals() const;
@@ -129,12 +169,14 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   Batch batch_;                      // its
   std::map<uint64_t, Totals> ends_;  // its: a sealed segment's begin -> the totals at its end
   std::vector<uint64_t> unchecked_;  // its: sealed segments without checkpoint
+  uint64_t begun_ = 0;               // its: the reign in which the last generation was begun
   mutable SpinLock totals_lock_;
   Totals totals_;
   std::atomic<uint64_t> faults_{0};
   std::atomic<uint64_t> expired_keys_{0};
 
-  std::mutex compacting_;  // one compaction at a time
+  std::mutex compacting_;     // one compaction at a time
+  std::mutex checkpointing_;  // checkpoints are written one after the other
   std::mutex changing_;    // one change of the meta file at a time
   mutable std::mutex meta_mutex_;
   Meta meta_;
@@ -142,6 +184,9 @@ class LocalNamespace final : public Namespace, public Syncable, public std::enab
   std::atomic<bool> is_disabled_{false};
   std::atomic<Durability> durability_{Durability::Interval};
   std::atomic<uint64_t> interval_ms_{0};
+  std::atomic<bool> is_complete_{true};
+  std::atomic<uint64_t> changes_{0};
+  std::atomic<uint64_t> newest_ms_{0};
 
   std::mutex syncing_;  // one sync at a time
   Times sync_times_;    // counted under it

@@ -4,6 +4,7 @@
 #include "io/clock.h"
 #include "kv/log/bytes.h"
 #include "kv/parallel.h"
+#include "kv/replication/role.h"
 
 namespace mcloud::kv {
 namespace {
@@ -67,7 +68,8 @@ LocalStore::LocalStore(Disk& disk, Clock& clock, const Options& options, Threads
       syncer_(clock, threads == Threads::Own),
       time_(clock),
       workers_(threads == Threads::Own ? std::make_unique<io::Pool>(1, kWorkersQueueMax) : nullptr),
-      parts_{disk, clock, time_, syncer_, workers_.get(), options.segment_bytes, options.compact_bytes_per_s} {}
+      parts_{leadership_, disk, clock, time_, syncer_, workers_.get(), options.segment_bytes,
+             options.compact_bytes_per_s} {}
 
 Result<std::unique_ptr<LocalStore>> LocalStore::open(Disk& disk, Clock& clock, const Options& options,
                                                      Threads threads) {
@@ -77,6 +79,9 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(Disk& disk, Clock& clock, c
   std::unique_ptr<LocalStore> store(new LocalStore(disk, clock, options, threads));
   TRY(disk.make_folder(options.folder));
   store->lock_ = TRY(disk.lock(options.folder + "/lock"));
+  store->promised_ = TRY(load_term(disk, options.folder));
+  RoleRecord role = TRY(load_role(disk, options.folder));
+  if (role.role == Role::Master && !role.is_managed) store->lead();
   TRY(store->open_all());
   return store;
 }
@@ -130,15 +135,19 @@ Result<NamespacePtr> LocalStore::create(std::string_view name, const Settings& s
   Meta meta{.salt = load<uint32_t>(secret.data()),
             .hash = {load<uint64_t>(secret.data() + 4), load<uint64_t>(secret.data() + 12)},
             .settings = settings};
-  const std::string beside = spaces() + "/." + folder + ".new";
-  TRY(disk_.make_folder(beside));
-  TRY(save_meta(disk_, beside, meta));
-  TRY(disk_.rename(beside, spaces() + "/" + folder));
-  TRY(disk_.sync_folder(spaces()));
+  TRY(make_folder_of(folder, meta));
   auto made = TRY(open_one(std::string(name)));
   std::lock_guard guard(mutex_);
   by_name_[std::string(name)] = made;
   return NamespacePtr(made);
+}
+
+Status LocalStore::make_folder_of(const std::string& folder, const Meta& meta) {
+  const std::string beside = spaces() + "/." + folder + ".new";
+  TRY(disk_.make_folder(beside));
+  TRY(save_meta(disk_, beside, meta));
+  TRY(disk_.rename(beside, spaces() + "/" + folder));
+  return disk_.sync_folder(spaces());
 }
 
 std::shared_ptr<LocalNamespace> LocalStore::local(std::string_view name) const {
@@ -156,22 +165,43 @@ std::vector<std::string> LocalStore::names() const {
   return names;
 }
 
+std::vector<std::shared_ptr<LocalNamespace>> LocalStore::all() const {
+  std::lock_guard guard(mutex_);
+  std::vector<std::shared_ptr<LocalNamespace>> all;
+  for (const auto& [name, space] : by_name_) all.push_back(space);
+  return all;
+}
+
 Status LocalStore::remove(std::string_view name) {
   std::lock_guard one(changing_);
+  return remove_one(name);
+}
+
+// Where its folder is now: it is gone, durably; what is left of it is swept.
+Result<std::string> LocalStore::move_away(const LocalNamespace& space) {
+  std::string gone = spaces() + "/." + std::to_string(removed_++) + ".gone";
+  TRY(disk_.rename(space.folder(), gone));
+  TRY(disk_.sync_folder(spaces()));
+  return gone;
+}
+
+Status LocalStore::remove_one(std::string_view name) {
   auto space = local(name);
   if (!space) return make_error(Code::NotFound, "there is no namespace of this name");
-  const std::string gone = spaces() + "/." + std::to_string(removed_++) + ".gone";
-  TRY(disk_.rename(space->folder(), gone));
-  TRY(disk_.sync_folder(spaces()));
+  const std::string gone = TRY(move_away(*space));
   space->disable(make_error(Code::NotFound, "the namespace has been removed"));
   {
     std::lock_guard guard(mutex_);
     by_name_.erase(by_name_.find(name));
   }
-  // It is gone; what is left of its files is swept at the next opening.
+  sweep(gone);
+  return {};
+}
+
+// What stays is swept at the next opening.
+void LocalStore::sweep(const std::string& gone) {
   Status swept = remove_folder(disk_, gone);
   if (!swept.has_value()) log::warning("kv", "sweeping a removed namespace", {{"error", swept.error().message}});
-  return {};
 }
 
 Status LocalStore::clear(std::string_view name) {
@@ -181,12 +211,11 @@ Status LocalStore::clear(std::string_view name) {
 }
 
 Status LocalStore::close() {
-  std::vector<std::shared_ptr<LocalNamespace>> all;
   {
     std::lock_guard guard(mutex_);
     if (std::exchange(is_closed_, true)) return {};
-    for (const auto& [name, space] : by_name_) all.push_back(space);
   }
+  std::vector<std::shared_ptr<LocalNamespace>> all = this->all();
   Status done = in_parallel(all.size(), [&](size_t i) {
     Status closed = all[i]->close();
     all[i]->disable(make_error(Code::Unavailable, "the store is closed"));

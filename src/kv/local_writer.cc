@@ -188,13 +188,7 @@ Status LocalWriter::prepare(size_t record_bytes) {
 
 Status LocalWriter::roll() {
   TRY(write_out());
-  uint64_t sealed = space_.log_.segments()->back()->begin();
-  if (sealed == space_.log_.written()) return {};
-  TRY(space_.log_.roll());
-  space_.ends_[sealed] = totals_;
-  space_.unchecked_.push_back(sealed);
-  space_.on_rolled();
-  return {};
+  return space_.roll_log();
 }
 
 void LocalWriter::begin() {
@@ -248,6 +242,7 @@ Status LocalWriter::write_out() {
   }
   publish();
   space_.set_totals(totals_);
+  space_.newest_ms_.store(batch_.items().back().header.time_ms, std::memory_order_relaxed);
   batch_.clear();
   space_.request_sync_after_write();
   return {};

@@ -5,6 +5,8 @@
 //   hash HEX32         the index's hash key
 //   first N            nothing of the log before this position counts
 //   baseline N N N     next sequence, next id, live bytes at `first`
+//   lineage WORDS      which (term, generation) wrote the log from which position on (replication/lineage.h)
+//   complete_at N      a copy of another log shows nothing before it has reached this position; 0: it is complete
 //   epoch N            the highest seen
 //   mode user | sequence
 //   durability always | interval | none
@@ -20,6 +22,7 @@
 #include "base/disk.h"
 #include "kv/index/checkpoint.h"
 #include "kv/index/hash.h"
+#include "kv/replication/lineage.h"
 #include "kv/store.h"
 
 namespace mcloud::kv {
@@ -29,12 +32,18 @@ struct Meta {
   HashKey hash;
   Position first = 0;
   Totals baseline;
+  Lineage lineage;
+  Position complete_at = 0;
   uint64_t epoch = 0;
   Settings settings;
+  Position front_at = 0;  // in memory only: where the log ended when `first` became its begin
 };
 
 Bytes encode_meta(const Meta& meta);
 Result<Meta> parse_meta(BytesView text);  // Corrupt; Unsupported: a later version
+// The lines from `mode` on.
+Bytes encode_settings(const Settings& settings);
+Result<Settings> parse_settings(BytesView text);
 
 // FOLDER/meta. save_meta() leaves the old or the new one, durably.
 Result<Meta> load_meta(Disk& disk, const std::string& folder);

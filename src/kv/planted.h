@@ -40,4 +40,28 @@ inline constexpr bool kNoTogether = true;  // a transaction becomes visible key 
 inline constexpr bool kNoTogether = false;
 #endif
 
+#ifdef MCLOUD_PLANTED_BUG_KV_PROMISE
+inline constexpr bool kForgetsPromises = true;  // a promised term is in memory only
+#else
+inline constexpr bool kForgetsPromises = false;
+#endif
+
+#ifdef MCLOUD_PLANTED_BUG_KV_ACK
+inline constexpr bool kAcksUnsynced = true;  // a follower says that it has what it has only received
+#else
+inline constexpr bool kAcksUnsynced = false;
+#endif
+
+#ifdef MCLOUD_PLANTED_BUG_KV_MERGE
+inline constexpr bool kMergesTails = true;  // two logs count as the same wherever both have something
+#else
+inline constexpr bool kMergesTails = false;
+#endif
+
+#ifdef MCLOUD_PLANTED_BUG_KV_GENERATION
+inline constexpr bool kNoGeneration = true;  // a master that was opened again goes on under its old generation
+#else
+inline constexpr bool kNoGeneration = false;
+#endif
+
 }  // namespace mcloud::kv::planted

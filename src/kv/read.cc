@@ -51,7 +51,7 @@ Result<std::optional<Entry>> LocalNamespace::find_brief(std::string_view key) co
 }
 
 bool LocalNamespace::contains(std::string_view key) const {
-  if (is_disabled_) return false;
+  if (is_disabled_ || !is_complete()) return false;
   publication_.wait_for_transaction();
   Bytes head;
   auto header = locate(hash_key(hash_, key), key, head);
@@ -59,7 +59,7 @@ bool LocalNamespace::contains(std::string_view key) const {
 }
 
 Result<std::optional<size_t>> LocalNamespace::read_value(std::string_view key, std::string& to) const {
-  TRY(is_usable());
+  TRY(is_readable());
   thread_local Bytes head;
   const uint64_t hash = hash_key(hash_, key);
   publication_.wait_for_transaction();
@@ -112,7 +112,7 @@ Result<Entry> LocalNamespace::entry_of(const Header& header, BytesView key) cons
 }
 
 Result<Entry> LocalNamespace::at(Position position) const {
-  TRY(is_usable());
+  TRY(is_readable());
   if (position % 8 != 0) return make_error(Code::NotFound, "no record begins there");
   Bytes head;
   Header header = TRY(log_.read_head(position, head));
@@ -121,7 +121,7 @@ Result<Entry> LocalNamespace::at(Position position) const {
 
 Result<std::optional<Entry>> LocalNamespace::walk(std::string_view key,
                                                   const std::function<bool(const Header&)>& is_it) const {
-  TRY(is_usable());
+  TRY(is_readable());
   publication_.wait_for_transaction();
   for (int tries = 0;; ++tries) {
     Result<std::optional<Entry>> found = walk_once(key, is_it);

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "kv/session.h"
+#include "kv/zdb_commands.h"
 
 namespace mcloud::kv {
 namespace {
@@ -17,7 +18,7 @@ constexpr Command kCommands[] = {
     {"AUTH", -2, kAlone, redis::run_auth},
     {"CLIENT", -2, 0, redis::run_client},
     {"COMMAND", -1, kRead, redis::run_command},
-    {"COMPACT", 1, kAlone, kv::run_compact},
+    {"COMPACT", 1, kAlone | kLead, kv::run_compact},
     {"CONFIG", -2, kRead | kAlone, redis::run_config},
     {"DBSIZE", 1, kRead | kAlone, redis::run_dbsize},
     {"DECR", 2, kWrite, redis::run_decr},
@@ -31,12 +32,14 @@ constexpr Command kCommands[] = {
     {"EXPIRE", -3, kWrite, redis::run_expire},
     {"EXPIREAT", -3, kWrite, redis::run_expireat},
     {"EXPIRETIME", 2, kRead, redis::run_expiretime},
-    {"FLUSHDB", -1, kAlone, redis::run_flushdb},
+    {"FLUSHDB", -1, kAlone | kLead, redis::run_flushdb},
+    {"FOLLOW", -3, kAlone, kv::run_follow},
     {"GET", -2, kRead, redis::run_get},
     {"GETDEL", 2, kWrite, redis::run_getdel},
     {"GETEX", -2, kWrite, redis::run_getex},
     {"GETRANGE", 4, kRead, redis::run_getrange},
     {"GETSET", 3, kWrite, redis::run_getset},
+    {"GROUP", -2, kAlone, kv::run_group},
     {"HELLO", -1, kAlone, redis::run_hello},
     {"HISTORY", -2, kRead | kAlone, redis::run_history},
     {"INCR", 2, kWrite, redis::run_incr},
@@ -44,24 +47,31 @@ constexpr Command kCommands[] = {
     {"INFO", -1, kRead, redis::run_info},
     {"KEYS", 2, kAlone, redis::run_keys},
     {"MGET", -2, kRead, redis::run_mget},
+    {"MIN-REPLICAS", 2, kAlone, kv::run_min_replicas},
     {"MSET", -3, kWrite, redis::run_mset},
     {"MSETNX", -3, kWrite, redis::run_msetnx},
     {"MULTI", 1, kUnqueued, redis::run_multi},
+    {"NSLIST", 1, kAlone, zdb::run_nslist},
     {"PERSIST", 2, kWrite, redis::run_persist},
     {"PEXPIRE", -3, kWrite, redis::run_pexpire},
     {"PEXPIREAT", -3, kWrite, redis::run_pexpireat},
     {"PEXPIRETIME", 2, kRead, redis::run_pexpiretime},
     {"PING", -1, kRead, redis::run_ping},
+    {"PROMOTE", -1, kAlone, kv::run_promote},
     {"PSETEX", 4, kWrite, redis::run_psetex},
     {"PTTL", 2, kRead, redis::run_pttl},
     {"QUIT", -1, kUnqueued, redis::run_quit},
     {"RANDOMKEY", 1, kRead | kAlone, redis::run_randomkey},
+    {"REPLICAOF", 3, kAlone, kv::run_replicaof},
+    {"REPLICATE", -1, kAlone, kv::run_replicate},
     {"RESET", 1, kUnqueued, redis::run_reset},
+    {"ROLE", 1, kAlone, kv::run_role},
     {"SCAN", -2, kRead | kHeavy | kAlone, redis::run_scan},
     {"SELECT", -2, kAlone, redis::run_select},
     {"SET", -3, kWrite, redis::run_set},
     {"SETEX", 4, kWrite, redis::run_setex},
     {"SETNX", 3, kWrite, redis::run_setnx},
+    {"SNAPSHOT", 1, kAlone, kv::run_snapshot},
     {"STRLEN", 2, kRead, redis::run_strlen},
     {"SUBSTR", 4, kRead, redis::run_getrange},
     {"TIME", 1, kRead, redis::run_time},
@@ -121,6 +131,8 @@ void run_redis_command(const Command* command, Call& call) {
     return call.reply.error("ERR the namespace has been removed: SELECT another one");
   if (call.space()->is_frozen && (command->flags & kRead) != 0)
     return call.reply.error("ERR namespace is temporarily frozen (read-write disabled)");
+  if ((command->flags & kLead) != 0 && refuse_unless_leading(call)) return;
+  if (refuse_while_loading(*command, call)) return;
   command->handler(call);
 }
 

@@ -1,5 +1,6 @@
 // The connection itself in the Redis dialect.
 #include "kv/redis_commands.h"
+#include "kv/replication/replication.h"
 #include "kv/session.h"
 
 namespace mcloud::kv::redis {
@@ -32,7 +33,7 @@ void say_hello(Call& call) {
   reply.bulk("mode");
   reply.bulk("standalone");
   reply.bulk("role");
-  reply.bulk("master");
+  reply.bulk(call.state().replication().group().may_write() ? "master" : "replica");
   reply.bulk("modules");
   reply.array(0);
 }

@@ -1,6 +1,7 @@
 // The server as the Redis dialect describes it: COMMAND, CONFIG GET, INFO, TIME.
 #include "kv/metrics.h"
 #include "kv/redis_commands.h"
+#include "kv/replication/info.h"
 #include "kv/session.h"
 
 namespace mcloud::kv::redis {
@@ -12,9 +13,11 @@ struct KeyPlaces {
 };
 
 KeyPlaces key_places(const Command& command) {
-  for (std::string_view none : {"AUTH",  "CLIENT",    "COMMAND", "COMPACT", "CONFIG", "DBSIZE", "DISCARD", "ECHO",
-                                "EPOCH", "EXEC",      "FLUSHDB", "HELLO",   "INFO",   "KEYS",   "MULTI",   "PING",
-                                "QUIT",  "RANDOMKEY", "RESET",   "SCAN",    "SELECT", "TIME",   "UNWATCH", "VERIFY"}) {
+  for (std::string_view none :
+       {"AUTH",   "CLIENT",  "COMMAND",   "COMPACT",   "CONFIG",       "DBSIZE", "DISCARD",  "ECHO", "EPOCH",   "EXEC",
+        "FLUSHDB", "FOLLOW", "GROUP",     "HELLO",     "INFO",         "KEYS",   "MIN-REPLICAS", "MULTI", "NSLIST",
+        "PING",   "PROMOTE", "QUIT",      "RANDOMKEY", "REPLICAOF",    "REPLICATE", "RESET", "ROLE", "SCAN", "SELECT",
+        "SNAPSHOT", "TIME",  "UNWATCH",   "VERIFY"}) {
     if (command.name == none) return {};
   }
   for (std::string_view pairs : {"MSET", "MSETNX"}) {
@@ -90,6 +93,12 @@ void set_config(Call& call) {
   call.reply.simple("OK");
 }
 
+std::string replication(Call& call) {
+  std::string text;
+  for (const auto& [name, value] : replication_facts(call.state(), *call.space())) text += name + ":" + value + "\r\n";
+  return text;
+}
+
 }  // namespace
 
 void run_command(Call& call) {
@@ -161,7 +170,8 @@ void run_info(Call& call) {
       line("total_connections_received", counters.connections_ever) +
       line("total_commands_processed", counters.commands) + line("total_net_input_bytes", counters.bytes_in) +
       line("total_net_output_bytes", counters.bytes_out) + line("rejected_connections", counters.refused) +
-      line("total_error_replies", counters.failed) + line("expired_keys", figures.expired_keys) + "\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n" +
+      line("total_error_replies", counters.failed) + line("expired_keys", figures.expired_keys) +
+      "\r\n# Replication\r\n" + replication(call) +
       line("epoch", figures.epoch) + line("next_sequence", figures.next_sequence) + "\r\n" + keyspace(call);
   call.reply.text(text);
 }

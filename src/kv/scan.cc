@@ -38,7 +38,7 @@ Result<bool> LocalNamespace::is_live(const Header& header, BytesView key) const 
 }
 
 Result<Namespace::Page> LocalNamespace::scan(Position from, size_t count, uint64_t time_us) const {
-  TRY(is_usable());
+  TRY(is_readable());
   Page page;
   Deadline deadline(time_us);
   Bytes head;
@@ -65,7 +65,7 @@ Result<Namespace::Page> LocalNamespace::scan(Position from, size_t count, uint64
 // Backwards nothing points, but every record says its own position: a window is walked from its first sound record.
 Result<Namespace::Page> LocalNamespace::scan_back(std::optional<Position> before, size_t count,
                                                   uint64_t time_us) const {
-  TRY(is_usable());
+  TRY(is_readable());
   Page page;
   Deadline deadline(time_us);
   Position end = std::min(before.value_or(log_.written()), log_.written());
@@ -129,7 +129,7 @@ Result<Entry> LocalNamespace::brief_of(const Header& header, BytesView key) cons
 }
 
 Result<std::vector<Namespace::Fault>> LocalNamespace::verify(const std::function<bool(double)>& progress) const {
-  TRY(is_usable());
+  TRY(is_readable());
   std::vector<Fault> faults;
   const Position first = log_.begin();
   const Position last = log_.written();

@@ -22,6 +22,7 @@ class LoopServer final : public Server {
   ~LoopServer() override { stop(); }
 
   Status open() {
+    TRY(state_.replication().open(options_.replication));
     for (size_t i = 0; i < std::max<size_t>(options_.threads, 1); i++)
       loops_.push_back(TRY(ServerLoop::make(state_, *workers_, options_)));
     if (!options_.host.empty()) {
@@ -43,6 +44,7 @@ class LoopServer final : public Server {
   void stop() override {
     state_.stop();
     metrics_.reset();
+    state_.replication().stop();
     for (auto& loop : loops_) loop->stop();
     threads_.clear();  // joins
     workers_.reset();  // waits for what runs

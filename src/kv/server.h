@@ -6,7 +6,7 @@
 #include <string>
 
 #include "io/tls.h"
-#include "kv/server_state.h"
+#include "kv/replication/replication.h"
 
 namespace mcloud::kv {
 
@@ -26,6 +26,7 @@ struct ServerOptions {
   bool has_metrics = false;           // GET /metrics, by HTTP
   std::string metrics_host = "127.0.0.1";
   uint16_t metrics_port = 0;          // 0: any free one
+  ReplicationOptions replication;
   ServiceOptions service;
 };
 

@@ -96,7 +96,7 @@ void ServerLoop::when_durable(const SpacePtr& space, Position position) {
       touch(*connection);
     }
   };
-  space->store->when_durable(position, [inbox = inbox_, told = std::move(told)](Status status) {
+  when_acknowledged(space, position, [inbox = inbox_, told = std::move(told)](Status status) {
     inbox->post([told, status = std::move(status)] { told(status); });
   });
 }

@@ -1,5 +1,7 @@
 #include "kv/server_state.h"
 
+#include "kv/replication/replication.h"
+
 namespace mcloud::kv {
 
 Space::Space(NamespacePtr opened) : store(std::move(opened)) { refresh(); }
@@ -9,6 +11,15 @@ void Space::refresh() {
   is_write_once = settings.is_write_once;
   durability = settings.durability;
   mode = settings.mode;
+  is_loading = !store->replica().is_complete();
+}
+
+void when_acknowledged(const SpacePtr& space, Position position, std::function<void(Status)> then) {
+  if (!space->feed->is_awaited()) return space->store->when_durable(position, std::move(then));
+  space->store->when_durable(position, [feed = space->feed, position, then = std::move(then)](Status status) {
+    if (!status.has_value()) return then(std::move(status));
+    feed->wait(position, then);
+  });
 }
 
 ServerState::ServerState(Store& store, Disk& disk, Clock& clock, Random& random, ServiceOptions options)
@@ -21,6 +32,28 @@ ServerState::ServerState(Store& store, Disk& disk, Clock& clock, Random& random,
   for (const std::string& name : store_.names()) {
     if (NamespacePtr found = store_.find(name)) spaces_[name] = std::make_shared<Space>(std::move(found));
   }
+  replication_ = std::make_unique<Replication>(*this, store, disk, clock, store_.folder());
+}
+
+ServerState::~ServerState() = default;
+
+std::vector<SpacePtr> ServerState::spaces() const {
+  std::lock_guard lock(mutex_);
+  std::vector<SpacePtr> all;
+  for (const auto& [name, space] : spaces_) all.push_back(space);
+  return all;
+}
+
+void ServerState::refresh(const std::string& name) {
+  NamespacePtr now = store_.find(name);
+  SpacePtr fresh = now ? std::make_shared<Space>(now) : nullptr;
+  if (fresh) replication_->attach(*fresh);
+  std::lock_guard lock(mutex_);
+  SpacePtr& space = spaces_[name];
+  if (space && space->store == now) return;
+  if (space) (fresh ? space->is_replaced : space->is_gone) = true;
+  space = fresh;
+  if (!space) spaces_.erase(name);
 }
 
 Tallies& ServerState::make_tallies() {
@@ -64,8 +97,10 @@ SpacePtr ServerState::find(std::string_view name) const {
 Result<SpacePtr> ServerState::create(std::string_view name) {
   Settings settings = options_.defaults;
   settings.mode = options_.mode == ModePolicy::Sequence ? KeyMode::Sequence : KeyMode::User;
+  if (!replication_->group().may_write()) return make_error(Code::Conflict, "this server does not lead");
   std::lock_guard one(changing_);
   SpacePtr space = std::make_shared<Space>(TRY(store_.create(name, settings)));
+  replication_->attach(*space);
   std::lock_guard lock(mutex_);
   spaces_[std::string(name)] = space;
   return space;

@@ -13,6 +13,7 @@
 #include "base/disk.h"
 #include "base/world.h"
 #include "kv/counters.h"
+#include "kv/replication/feed.h"
 #include "kv/session_hub.h"
 #include "kv/store.h"
 
@@ -28,19 +29,28 @@ struct Space {
   void refresh();
 
   const NamespacePtr store;
+  const std::shared_ptr<Feed> feed = std::make_shared<Feed>();  // who follows it
   std::atomic<bool> is_locked = false;  // reads only
   std::atomic<bool> is_frozen = false;  // neither reads nor writes
   std::atomic<bool> is_gone = false;    // removed while clients used it
+  std::atomic<bool> is_replaced = false;  // another one of this name is here now: a copy made anew
+  std::atomic<bool> is_loading = false;   // a copy that is not complete
   std::atomic<bool> is_write_once = false;
   std::atomic<Durability> durability = Durability::Interval;
   std::atomic<KeyMode> mode = KeyMode::User;
 };
 using SpacePtr = std::shared_ptr<Space>;
 
+// Calls back when `position` is as durable as an acknowledgement promises: here, and at as many followers as the rules
+// say.
+void when_acknowledged(const SpacePtr& space, Position position, std::function<void(Status)> then);
+
 struct ServiceOptions {
   Dialect dialect = Dialect::Zdb;  // of connections that do not begin with HELLO
   ModePolicy mode = ModePolicy::Mixed;
   Settings defaults;                    // of new namespaces
+  std::string upstream_password;        // what a master is told when FOLLOW does not say it
+  bool is_managed = false;              // a node's agent gives orders (GROUP)
   std::string admin_password;           // empty: every client is an administrator
   bool protects_default = false;        // the namespace `default` is read-only for who is no administrator
   std::string folder;                   // for INFO and NSINFO
@@ -57,11 +67,15 @@ struct ConnectionCounters {
 inline constexpr std::string_view kDefaultNamespace = "default";
 inline constexpr std::string_view kServerVersion = "0.1.0";
 
+class Replication;
+
 class ServerState {
  public:
   // All are borrowed. Takes the store's namespaces over.
   ServerState(Store& store, Disk& disk, Clock& clock, Random& random, ServiceOptions options);
+  ~ServerState();
 
+  Replication& replication() { return *replication_; }
   const ServiceOptions& options() const { return options_; }
   Clock& clock() { return clock_; }
   Random& random() { return random_; }
@@ -74,6 +88,9 @@ class ServerState {
   uint64_t started_ms() const { return started_ms_; }
 
   SpacePtr find(std::string_view name) const;  // nullptr: none
+  std::vector<SpacePtr> spaces() const;
+  // The store has another namespace of this name, or none.
+  void refresh(const std::string& name);
   std::vector<std::string> names() const { return store_.names(); }
   Result<SpacePtr> create(std::string_view name);
   Status remove(const SpacePtr& space);  // sessions that use it are told
@@ -111,6 +128,7 @@ class ServerState {
   std::mutex changing_;       // one change at a time; waits for writers, so nobody who holds one takes it
   mutable std::mutex mutex_;  // spaces_; never held while the store works
   std::map<std::string, SpacePtr, std::less<>> spaces_;
+  std::unique_ptr<Replication> replication_;
 };
 
 }  // namespace mcloud::kv

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kv/replication/stream.h"
 #include "kv/spare_buffers.h"
 
 namespace mcloud::kv {
@@ -73,6 +74,7 @@ void Session::feed_again() {
 void Session::feed(BytesView bytes, Round& round) {
   has_more_ = false;
   if (is_closing_) return;
+  if (stream_) return feed_stream(bytes);
   if (input_.size() == begin_) {
     keep_rest(bytes.substr(execute(bytes, round)));
     return account();
@@ -141,6 +143,10 @@ size_t Session::execute(BytesView bytes, Round& round) {
     if (is_starved_) break;
     begin += parser_.size();
     parser_.reset();
+    if (stream_) {
+      feed_stream(bytes.substr(begin));
+      return bytes.size();
+    }
     if (has_more_) {  // a heavy command: the others first
       has_more_ = begin < bytes.size();
       break;
@@ -173,6 +179,9 @@ void Session::run_request(Round& round) {
   if (arguments.empty()) {
     if (dialect_ == Dialect::Zdb) reply.error("Missing arguments");
     return;
+  }
+  if (space_->is_replaced) {
+    if (SpacePtr now = state_.find(space_->store->name())) space_ = std::move(now);
   }
   commands_++;
   tallies_.run.add();
@@ -254,7 +263,24 @@ void Session::sent(size_t bytes) {
     dropped_ += sent_;
     sent_ = 0;
   }
+  if (stream_) fill_stream(false);
   account();
+}
+
+void Session::become_stream(std::unique_ptr<Stream> stream) {
+  stream_ = std::move(stream);
+  fill_stream(true);
+}
+
+void Session::feed_stream(BytesView bytes) {
+  if (!stream_->feed(bytes)) is_closing_ = true;
+}
+
+// What has ended says nothing more: the rest of its output is a part of a frame.
+void Session::fill_stream(bool is_rung) {
+  if (is_closing_) return;
+  bool goes_on = is_rung ? stream_->on_ring(output_, unsent()) : stream_->fill(output_, unsent());
+  if (!goes_on) is_closing_ = true;
 }
 
 void Session::replace_reply(uint64_t begin, uint64_t end, const Error& error) {
@@ -337,6 +363,10 @@ void Session::deliver(uint64_t ticket, Bytes bytes) {
     }
     output_ += bytes;
     return;
+  }
+  if (ticket == kStreamTicket) {
+    if (stream_) fill_stream(true);
+    return account();
   }
   if (ticket != waiting_ticket_) return;  // came after its timeout
   waiting_ticket_ = 0;

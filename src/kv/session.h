@@ -11,6 +11,7 @@
 #include "kv/lookahead.h"
 #include "kv/server_state.h"
 #include "kv/session_round.h"
+#include "kv/session_tickets.h"
 #include "wire/resp.h"
 
 namespace mcloud::kv {
@@ -23,6 +24,8 @@ class SessionPort : public Mailbox {
   // What the loop counts.
   virtual Tallies& tallies() = 0;
 };
+
+class Stream;
 
 class Session {
  public:
@@ -48,7 +51,10 @@ class Session {
   void resume(Round& round) { feed({}, round); }
   bool has_requests_left() const { return has_more_; }
   // False: read no more for now.
-  bool wants_input() const { return !is_waiting() && !is_full() && !is_closing_ && !has_more_ && !is_starved_; }
+  bool wants_input() const {
+    if (stream_) return !is_closing_;
+    return !is_waiting() && !is_full() && !is_closing_ && !has_more_ && !is_starved_;
+  }
   // A large value is on its way: so many bytes may be read straight to read_space(), then grew().
   size_t missing() const { return input_.size() > begin_ ? parser_.missing() : 0; }
   char* read_space(size_t bytes);
@@ -104,7 +110,8 @@ class Session {
   uint64_t wait_for_delivery(uint64_t timeout_ms, std::string timeout_text);
   void listen(Listener listener);
   void become_mirror() { is_mirror_ = true; }
-  static constexpr uint64_t kMirrorTicket = ~0ull;
+  // Everything from here on is a replication stream (replication/stream.h).
+  void become_stream(std::unique_ptr<Stream> stream);
 
   // Kept for commands.
   struct Version {
@@ -141,6 +148,8 @@ class Session {
     std::optional<Status> outcome;
   };
 
+  void feed_stream(BytesView bytes);
+  void fill_stream(bool is_rung);
   bool is_full() const { return unsent() >= state_.options().output_bytes_max; }
   uint64_t end_of_output() const { return dropped_ + output_.size(); }
   size_t execute(BytesView bytes, Round& round);
@@ -182,6 +191,7 @@ class Session {
   uint64_t dropped_ = 0;  // bytes of output before output_
   size_t accounted_ = 0;
   std::deque<Barrier> barriers_;
+  std::unique_ptr<Stream> stream_;
 };
 
 }  // namespace mcloud::kv

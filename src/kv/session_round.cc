@@ -57,9 +57,11 @@ void Round::settle() {
     // From the back, so that the places of what comes before stay true.
     for (auto at = dependents_.rbegin(); at != dependents_.rend(); ++at)
       at->session->replace_reply(at->begin, at->end, flushed.error());
-  } else if (space_->durability == Durability::Always && position_ > space_->store->durable_position()) {
-    add_barriers();
+  } else if (space_->feed->is_awaited() ||
+             (space_->durability == Durability::Always && position_ > space_->store->durable_position())) {
+    if (position_ > 0) add_barriers();
   }
+  if (space_->feed->has_streams()) space_->feed->ring();
   dependents_.clear();
   position_ = 0;
   bytes_ = 0;

@@ -95,6 +95,8 @@ struct Figures {
 };
 
 class Namespace;
+class ReplicaLog;
+class ReplicaStore;
 
 // The one who may write, until it is destroyed; then what it wrote is with the kernel (it survives our death).
 class Writer {
@@ -159,7 +161,8 @@ class Namespace {
   virtual Result<Page> scan(Position from, size_t count, uint64_t time_us) const = 0;
   virtual Result<Page> scan_back(std::optional<Position> before, size_t count, uint64_t time_us) const = 0;
 
-  // Waits for the writer before (short: batches). Denied: `epoch` is lower than the highest seen.
+  // Waits for the writer before (short: batches). Denied: `epoch` is lower than the highest seen. Conflict: this store
+  // does not lead (kv/replica.h).
   virtual Result<std::unique_ptr<Writer>> writer(uint64_t epoch = 0) = 0;
   // Durably remembers that `epoch` has been seen; lower ones are refused from then on. Denied when it is lower itself.
   virtual Status see_epoch(uint64_t epoch) = 0;
@@ -180,6 +183,7 @@ class Namespace {
   virtual Result<std::vector<Fault>> verify(const std::function<bool(double)>& progress) const = 0;
 
   virtual Figures figures() const = 0;
+  virtual ReplicaLog& replica() = 0;  // its log as replication sees it (kv/replica.h)
 };
 
 using NamespacePtr = std::shared_ptr<Namespace>;
@@ -205,6 +209,8 @@ class Store {
   virtual Status clear(std::string_view name) = 0;  // FLUSH: all keys and all history
   // Everything durable, index checkpoints written. Also done by the destructor, as far as possible.
   virtual Status close() = 0;
+  virtual const std::string& folder() const = 0;
+  virtual ReplicaStore& replica() = 0;  // kv/replica.h
 };
 
 }  // namespace mcloud::kv

@@ -5,10 +5,12 @@
 #include <atomic>              // the clock is read by the store's threads
 #include <condition_variable>  // the store's threads post
 #include <deque>
+#include <doctest/doctest.h>
 #include <map>
 
 #include "io/clock.h"
 #include "io/disk.h"
+#include "kv/replication/replication.h"
 #include "kv/session.h"
 #include "testing/temporary_folder.h"
 
@@ -42,8 +44,11 @@ struct SessionStore {
 class TestSessions final : public SessionPort, public Round::Waiter {
  public:
   explicit TestSessions(const ServiceOptions& options = {})
-      : store_(options), state_(*store_.store, store_.disk, store_.clock, store_.random, with_folder(options)) {}
+      : store_(options), state_(*store_.store, store_.disk, store_.clock, store_.random, with_folder(options)) {
+    CHECK(state_.replication().open({}).has_value());
+  }
   ~TestSessions() override {
+    state_.replication().stop();
     sessions_.clear();
     static_cast<void>(store_.store->close());  // nobody calls back behind this
   }
@@ -103,7 +108,7 @@ class TestSessions final : public SessionPort, public Round::Waiter {
     post(session, ticket, work());
   }
   void when_durable(const SpacePtr& space, Position position) override {
-    space->store->when_durable(position, [this, space, position](Status status) {
+    when_acknowledged(space, position, [this, space, position](Status status) {
       enqueue([this, space, position, status] {
         for (auto& [id, session] : sessions_) session->durable(*space, position, status);
       });

@@ -1,5 +1,6 @@
 // For tests: conversations as text (tests/transcripts/kv/*.resp), each line one of
-//   # comment          option NAME [VALUE]    dialect, mode, admin, protect, durability: before the first request
+//   # comment          option NAME [VALUE]    dialect, mode, admin, protect, durability, managed: before the first
+//                      request
 //   @NAME              the connection that speaks from here on; `main` at first
 //   > words            a request: words as in a shell, "..." with \n \x00 escapes; {5*x} is xxxxx, $name what was kept,
 //                      {sha1:text} the hash in hex

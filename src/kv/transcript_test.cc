@@ -82,6 +82,8 @@ void set_option(Transcript& transcript, const std::string& line) {
     options.admin_password = value;
   else if (name == "protect")
     options.protects_default = true;
+  else if (name == "managed")
+    options.is_managed = true;
   else if (name == "durability")
     options.defaults.durability = Durability::Always;
   else

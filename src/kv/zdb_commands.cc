@@ -37,18 +37,25 @@ constexpr Command kCommands[] = {
     {"INFO", 0, kRead, zdb::run_info},
     {"STOP", 0, 0, zdb::run_stop},
     {"DBSIZE", 0, kRead, zdb::run_dbsize},
-    {"NSNEW", 2, kAdmin, zdb::run_nsnew},
-    {"NSDEL", 2, kAdmin, zdb::run_nsdel},
+    {"NSNEW", 2, kAdmin | kLead, zdb::run_nsnew},
+    {"NSDEL", 2, kAdmin | kLead, zdb::run_nsdel},
     {"NSLIST", 0, kRead, zdb::run_nslist},
-    {"NSSET", 4, kAdmin, zdb::run_nsset},
+    {"NSSET", 4, kAdmin | kLead, zdb::run_nsset},
     {"NSINFO", 2, kRead, zdb::run_nsinfo},
     {"NSJUMP", 0, kAdmin, zdb::run_nsjump},
     {"SELECT", 0, 0, zdb::run_select},
     {"RELOAD", 2, kAdmin, zdb::run_reload},
-    {"FLUSH", 0, 0, zdb::run_flush},
+    {"FLUSH", 0, kLead, zdb::run_flush},
     {"EPOCH", 0, kWhole, run_epoch},
-    {"COMPACT", 1, kWhole | kAdmin, run_compact},
+    {"COMPACT", 1, kWhole | kAdmin | kLead, run_compact},
     {"VERIFY", 1, kWhole | kAdmin, run_verify},
+    {"REPLICATE", 0, kWhole | kAdmin, run_replicate},
+    {"FOLLOW", 0, kWhole | kAdmin, run_follow},
+    {"PROMOTE", 0, kWhole | kAdmin, run_promote},
+    {"MIN-REPLICAS", 2, kWhole | kAdmin, run_min_replicas},
+    {"SNAPSHOT", 1, kWhole | kAdmin, run_snapshot},
+    {"ROLE", 1, kWhole, run_role},
+    {"GROUP", 0, kWhole | kAdmin, run_group},
 };
 
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
@@ -90,6 +97,8 @@ void run(const Command& command, Call& call) {
     return call.reply.error("Permission denied");
   }
   if (command.arity != 0 && !zdb::has_arguments(call, static_cast<size_t>(command.arity))) return;
+  if ((command.flags & kLead) != 0 && refuse_unless_leading(call)) return;
+  if (refuse_while_loading(command, call)) return;
   // Before it runs: who waits for it is told in any case, and a command may end this session's namespace.
   if (call.state().hub().is_heard()) tell(command, call);
   command.handler(call);

@@ -3,6 +3,7 @@
 
 #include "crypto/sha1.h"
 #include "kv/log/crc32c.h"
+#include "kv/replication/info.h"
 #include "kv/session.h"
 #include "kv/zdb_commands.h"
 
@@ -77,7 +78,7 @@ void run_wait(Call& call) {
 void run_mirror(Call& call) {
   call.reply.simple("Starting mirroring");
   Listener listener;
-  listener.ticket = Session::kMirrorTicket;
+  listener.ticket = kMirrorTicket;
   listener.is_mirror = true;
   call.session.become_mirror();
   call.session.listen(listener);
@@ -167,6 +168,8 @@ void run_info(Call& call) {
     add_traffic(text, name, 0);
   add_traffic(text, "network_rx", counters.bytes_in);
   add_traffic(text, "network_tx", counters.bytes_out);
+  text += "\n# replication\n";
+  for (const auto& [name, value] : replication_facts(state, *call.space())) text += name + ": " + value + "\n";
   call.reply.bulk(text);
 }
 

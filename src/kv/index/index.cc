@@ -59,6 +59,13 @@ void Index::erase(uint64_t hash, uint64_t position) {
   shard.table.erase(hash, position);
 }
 
+void Index::erase_below(uint64_t position) {
+  for (Shard& shard : shards_) {
+    std::lock_guard guard(shard.lock);
+    shard.table.erase_below(position);
+  }
+}
+
 void Index::clear() {
   for (Shard& shard : shards_) {
     Table empty;

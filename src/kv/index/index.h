@@ -34,6 +34,7 @@ class Index {
   void put(uint64_t hash, std::optional<uint64_t> replaced, Place place);
   bool replace(uint64_t hash, uint64_t position, Place place);
   void erase(uint64_t hash, uint64_t position);
+  void erase_below(uint64_t position);
   void clear();
 
   uint64_t keys() const;

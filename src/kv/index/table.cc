@@ -67,4 +67,12 @@ bool Table::erase(uint64_t hash, uint64_t position) {
   return true;
 }
 
+void Table::erase_below(uint64_t position) {
+  std::vector<Slot> below;
+  for (const Slot& slot : slots_) {
+    if (slot.is_used() && slot.place().position < position) below.push_back(slot);
+  }
+  for (const Slot& slot : below) erase(slot.hash(), slot.place().position);
+}
+
 }  // namespace mcloud::kv

@@ -38,6 +38,7 @@ class Table {
   // False: no slot with this hash is at `position`.
   bool replace(uint64_t hash, uint64_t position, Place place);
   bool erase(uint64_t hash, uint64_t position);
+  void erase_below(uint64_t position);
   bool contains(uint64_t hash, uint64_t position) const { return find(hash, position).has_value(); }
 
   size_t used() const { return used_; }

@@ -173,6 +173,13 @@ Status Log::trim() {
   return active->file().truncate(written() - active->begin());
 }
 
+Status Log::end_spare() {
+  std::lock_guard guard(spare_mutex_);
+  spare_.reset();
+  spare_bytes_ = kPositionEnd;
+  return disk_.remove(spare_path());
+}
+
 Result<Header> Log::read_head(uint64_t position, Bytes& buffer) const {
   SegmentPtr segment = segment_of(position);
   if (!segment) return gone(position);

@@ -51,6 +51,8 @@ class Log {
   Status extend_spare();
   // Gives back what is allocated behind the end and ahead.
   Status trim();
+  // Gives back what is allocated ahead, and nothing is any more.
+  Status end_spare();
 
   // --- any thread's
   // The record at `position`; its head is checked. `buffer` gets header and key. NotFound: dropped.
