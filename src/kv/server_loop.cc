@@ -14,6 +14,7 @@
 namespace mcloud::kv {
 namespace {
 
+constexpr size_t kLargeBytes = 64 << 10;  // replies of so much are sent at once
 constexpr size_t kArrivalsMax = 16;  // connections that are read before their requests are run
 constexpr size_t kDirectBytes = 32 << 10;    // a value of which so much is missing is read straight to its place
 constexpr size_t kDirectBytesMax = 1 << 20;
@@ -168,6 +169,7 @@ void ServerLoop::run_round(int timeout_ms) {
       auto found = connections_.find(id);
       if (found == connections_.end()) continue;
       found->second->session.resume(round);
+      send_large(*found->second, round);
       touch(*found->second);
     }
     if constexpr (planted::kRepliesFirst) finish_round();
@@ -234,9 +236,19 @@ void ServerLoop::feed_arrivals(Round& round) {
   Lookahead lookahead;
   for (const Arrival& arrival : arrivals_) arrival.connection->session.look(lookahead, arrival.bytes);
   lookahead.fetch();
-  for (const Arrival& arrival : arrivals_) arrival.connection->session.feed(arrival.bytes, round);
+  for (const Arrival& arrival : arrivals_) {
+    arrival.connection->session.feed(arrival.bytes, round);
+    send_large(*arrival.connection, round);
+  }
   arrivals_.clear();
   arrived_ = 0;
+}
+
+// Large replies do not wait for the end of the round, unless they depend on it: their memory serves the next ones, and is
+// still in the processor's caches when it is sent.
+void ServerLoop::send_large(Connection& connection, const Round& round) {
+  if (connection.session.unsent() >= kLargeBytes && !connection.is_dead && !round.depends(connection.session))
+    send_to(connection);
 }
 
 void ServerLoop::after_read(Connection& connection, ssize_t got) {

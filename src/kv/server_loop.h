@@ -77,6 +77,7 @@ class ServerLoop final : public SessionPort, public Round::Waiter {
   bool after_send(Connection& connection, ssize_t sent, size_t wanted);
   size_t unsent(const Connection& connection) const;
   void feed_arrivals(Round& round);
+  void send_large(Connection& connection, const Round& round);
   void touch(Connection& connection);
   void finish_round();
   void measure_round();

@@ -1,5 +1,7 @@
 #include "kv/session_round.h"
 
+#include <algorithm>
+
 #include "kv/planted.h"
 #include "kv/session.h"
 
@@ -47,6 +49,10 @@ void Round::confirms(Position position) { position_ = std::max(position_, positi
 void Round::end_reply(Session& session, uint64_t begin, uint64_t end) {
   if (!is_touched_ || writer_ == nullptr) return;
   dependents_.push_back({&session, begin, end});
+}
+
+bool Round::depends(const Session& session) const {
+  return std::ranges::any_of(dependents_, [&](const Dependent& dependent) { return dependent.session == &session; });
 }
 
 void Round::settle() {

@@ -44,6 +44,8 @@ class Round {
   // Around each request: begin_reply(), then end_reply() with the reply's place in the session's output.
   void begin_reply() { is_touched_ = false; }
   void end_reply(Session& session, uint64_t begin, uint64_t end);
+  // Is there a reply of `session` that may still become an error when this round is settled?
+  bool depends(const Session& session) const;
 
   // Writes everything, lets the writer go, and settles what the replies are.
   void settle();
