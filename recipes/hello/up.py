@@ -3,6 +3,7 @@
 import argparse
 import json
 import pathlib
+import secrets
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,11 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from trial import Cluster, Failure, Load, now_ms  # noqa: E402
+from resp import Client, Refused  # noqa: E402
+from trial import Cluster, Failure, Load, now_ms, wait_for  # noqa: E402
+
+
+TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def say(text):
@@ -33,7 +38,47 @@ def deploy(cluster, recipe):
     return now_ms() - started
 
 
-def prove(cluster, ready_ms):
+class Database:
+    """recipes/kv on the same cluster: its password is made here, once for each folder."""
+
+    def __init__(self, cluster, folder):
+        self.cluster = cluster
+        self.password_file = folder / "kv-password"
+
+    def password(self):
+        if not self.password_file.exists():
+            self.password_file.touch(mode=0o600)
+            self.password_file.write_text(secrets.token_hex(8))
+        return self.password_file.read_text()
+
+    def apply(self, recipe):
+        known = self.cluster.try_json("status", "kv")
+        if known is None or known["state"] != "active":
+            self.cluster.run("apply", recipe, "--no-wait", env={"KV_PASSWORD": self.password()})
+
+    def address(self):
+        host, port = self.cluster.url("kv", "store", 60).split("//")[1].strip("/").split(":")
+        return host, int(port)
+
+    def url(self):
+        host, port = self.address()
+        return f"redis://:{self.password()}@{host}:{port}"
+
+    def call(self, *words, seconds=60):
+        """Asks until the master answers, whoever that is by then."""
+        def answer():
+            try:
+                with Client(*self.address(), self.password()) as client:
+                    return [client.call(*words)]
+            except (OSError, Refused):
+                return None
+        return wait_for(f"the database to answer {words[0]}", seconds, answer, 0.05)[0]
+
+
+def prove(cluster, ready_ms, database):
+    started = now_ms()
+    database.call("SET", "proof", "kept")
+    kv_ready_ms = ready_ms + now_ms() - started
     twin, web = cluster.url("hello", "twin"), cluster.url("hello", "web")
     cluster.wait_ready("hello", "web", 2)
     cluster.wait_ready("hello", "twin", 1)
@@ -53,17 +98,22 @@ def prove(cluster, ready_ms):
     full_again_ms = now_ms() - killed
     time.sleep(0.5)
     sent, failed = load.end()
-    return {"ready_ms": round(ready_ms), "healed_ms": round(healed_ms), "failed_requests_2_replicas": failed,
+    kept = database.call("GET", "proof") == b"kept"
+    return {"ready_ms": round(ready_ms), "kv_ready_ms": round(kv_ready_ms), "kv_kept": kept,
+            "healed_ms": round(healed_ms), "failed_requests_2_replicas": failed,
             "requests_2_replicas": sent, "full_again_ms": round(full_again_ms), "killed": [first, second],
             "nodes": [n["id"] for n in cluster.cluster_nodes().values()],
             "state_hash": cluster.ledger_status()["state_hash"]}
 
 
-def screen(cluster, folder, mcloud):
+def screen(cluster, folder, mcloud, database):
+    database.call("SET", "greeting", "hello")
     print()
     print(cluster.run("status", "hello").stdout.rstrip())
     print()
     print(f"  open    {cluster.url('hello', 'web')}")
+    print(f"  kv      {database.url()}   one master, two followers; any Redis client, or:")
+    print(f"          {TREE}/recipes/resp.py {database.url()} GET greeting")
     print()
     print("  next, in another terminal:")
     print(f"    export PATH={pathlib.Path(mcloud).parent}:$PATH MCLOUD_CLUSTER={folder}")
@@ -94,12 +144,14 @@ def main():
     try:
         say(f"starting a cluster of {options.nodes} nodes in {options.dir}")
         cluster.up()
-        say("deploying recipes/hello/contract.yaml (2 of 3 approvals)")
+        say("deploying recipes/hello/contract.yaml (2 of 3 approvals) and recipes/kv/contract.yaml")
+        database = Database(cluster, options.dir)
+        database.apply(options.recipe.parent / "kv/contract.yaml")
         ready_ms = deploy(cluster, options.recipe)
         if options.once:
-            result = prove(cluster, ready_ms)
+            result = prove(cluster, ready_ms, database)
         else:
-            screen(cluster, options.dir, options.mcloud)
+            screen(cluster, options.dir, options.mcloud, database)
             cluster.process.wait()
             raise Failure(f"the cluster ended by itself; see {options.dir}/up.log")
     except KeyboardInterrupt:

@@ -99,7 +99,8 @@ class SpecMaker {
   }
 
   std::string field_of(const pb::SecretFile& file) const {
-    return task_.built_in ? kPasswordField : contract::secret_file_field(file.path());
+    // The password is the only file of a built-in program.
+    return task_.built_in ? std::string(contract::kPasswordField) : contract::secret_file_field(file.path());
   }
 
   Status add_files(runtime::ContainerSpec& spec) const {

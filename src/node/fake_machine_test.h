@@ -50,6 +50,7 @@ class FakeMachine {
         disks.erase(job.container);
         return {};
       case JobKind::Probe: return {.status = probe, .networks = {}};
+      case JobKind::AskMember: return ask(job);
       case JobKind::Measure:
         return {.status = {}, .networks = {}, .usage = job.container.empty() ? volume_usage : disk_usage};
     }
@@ -79,6 +80,8 @@ class FakeMachine {
   Status probe;
   DiskUsage disk_usage;    // of every container
   DiskUsage volume_usage;  // of every volume
+  std::map<std::string, GroupStatus> members;  // by container: what their processes say
+  std::vector<GroupCommand> told;              // to members, questions left out
   std::vector<JobKind> done;
   uint64_t now_ms = 1;
 
@@ -94,6 +97,29 @@ class FakeMachine {
       outcome.networks[contract] = {};
     }
     return outcome;
+  }
+
+  // Obeys as a managed kv does, and has everything at once.
+  JobOutcome ask(const Job& job) {
+    REQUIRE(containers.contains(job.container));
+    GroupStatus& status = members[job.container];
+    const GroupCommand& command = job.group;
+    if (command.verb == GroupVerb::Status) return {.status = {}, .networks = {}, .group = status};
+    told.push_back(command);
+    if (command.term < status.term) return {.status = make_error(Code::Denied, "FENCED"), .networks = {}};
+    status.term = command.term;
+    status.master.clear();
+    if (command.verb == GroupVerb::Promise) status.role = GroupRole::Nobody;
+    if (command.verb == GroupVerb::Lead) {
+      status.role = GroupRole::Master;
+      status.voters_revision = command.voters_revision;
+      status.proposal = command.voters == command.candidates ? std::vector<GroupMember>() : command.candidates;
+    }
+    if (command.verb == GroupVerb::Follow) {
+      status.role = GroupRole::Follower;
+      status.master = command.host + ":" + std::to_string(command.port);
+    }
+    return {.status = {}, .networks = {}, .group = status};
   }
 
   JobOutcome start(const Job& job) {
@@ -133,6 +159,7 @@ class FakeMachine {
     process.status.state = runtime::ContainerState::Running;
     process.status.started_ms = now_ms;
     disks.insert(job.container);
+    members[job.container].role = GroupRole::Nobody;
     containers[job.container] = std::move(process);
     return {};
   }

@@ -104,8 +104,7 @@ std::set<std::string> deeds(const Orders& orders) {
     serving.insert(replica);
   }
   for (const auto& [replica, task] : orders.volumes) {
-    deeds.insert(describe(replica) + " epoch " + std::to_string(task.epoch) + " size " +
-                 std::to_string(task.size_bytes));
+    deeds.insert(describe(replica) + " size " + std::to_string(task.size_bytes));
   }
   for (const auto& [contract, networks] : orders.networks) {
     deeds.insert("networks " + to_hex(wire::encode(contract_networks(orders, contract, serving))));

@@ -17,7 +17,6 @@ inline constexpr const char* kBuiltinImage = "builtin:mcloud";  // as source and
 inline constexpr const char* kControlPath = "/run/control";     // in the container
 inline constexpr const char* kControlSocket = "socket";
 inline constexpr const char* kPasswordPath = "/run/secrets/password";
-inline constexpr const char* kPasswordField = "password";       // of the sealed secret's place
 
 // `workload` names the volume. What stands in it makes the spec hash: what can change in a running process is left out.
 std::shared_ptr<const pb::ContainerBody> kv_container(const pb::KvBody& body, const pb::Facets& facets);

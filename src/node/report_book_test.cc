@@ -128,3 +128,26 @@ TEST_CASE("what the ledger has written off is not told again until another epoch
   book.set({again}, 10);
   CHECK(book.take(10));
 }
+
+TEST_CASE("a member's report is told once, although the record of its replica does not repeat it") {
+  ReportBook book;
+  Report member = report(1, pb::REPLICA_HEALTHY);
+  member.result.set_epoch(2);
+  member.result.mutable_set()->set_term(5);
+  pb::Replica record;
+  record.set_state(pb::REPLICA_HEALTHY);
+  record.set_epoch(2);
+  book.recorded(member.replica, record);
+  book.set({member}, 0);
+  CHECK(book.take(0));
+  book.delivered(0);
+  book.recorded(member.replica, record);
+  book.set({member}, 5'000);
+  CHECK(!book.take(5'000));
+  // As another member it is heard for the first time.
+  record.set_epoch(3);
+  member.result.set_epoch(3);
+  book.recorded(member.replica, record);
+  book.set({member}, 10'000);
+  CHECK(book.take(10'000));
+}

@@ -197,6 +197,23 @@ class Ledger {
     }
   }
 
+  // The set that replicas of a workload make; all that are placed are its voters. No primary: electing.
+  pb::SetRecord& set(const ContractId& id, const std::string& workload, uint64_t term, std::optional<uint32_t> primary) {
+    pb::Workload& record = view.contracts[id].workloads[workload];
+    pb::SetRecord& set = *record.mutable_set();
+    set.set_term(term);
+    set.set_voters_revision(set.voters_revision() + 1);
+    set.clear_primary();
+    set.clear_voters();
+    for (const pb::Replica& replica : record.replicas()) {
+      pb::SetMember& voter = *set.add_voters();
+      voter.set_index(replica.index());
+      voter.set_epoch(replica.epoch());
+      if (primary == replica.index()) *set.mutable_primary() = voter;
+    }
+    return set;
+  }
+
   Orders orders() const { return build_orders(view); }
 
   LedgerView view;
@@ -231,6 +248,18 @@ workloads:
     mounts:
       /data: {volume: data}
   data: {kind: volume, size: 64MiB}
+)";
+
+inline constexpr const char* kStore = R"(
+name: shop
+workloads:
+  store:
+    kind: kv
+    size: 64MiB
+    followers: 2
+    min_replicas: 1
+    password: {secret: "value:hush"}
+  entry: {kind: publish, port: 6379, to: "store:kv"}
 )";
 
 }  // namespace mcloud::node::sample

@@ -39,6 +39,10 @@ def main():
             with Cluster(options.mcloud, pathlib.Path(folder) / "shared") as cluster:
                 for module in wanted:
                     add(run_tests(module.__name__, tests_of(module), cluster, only=options.only))
+        kv = importlib.import_module("test_kv")
+        if not options.only or any(options.only in t.__name__ for t in tests_of(kv)):
+            with Cluster(options.mcloud, pathlib.Path(folder) / "kv", nodes=4) as cluster:
+                add(run_tests(kv.__name__, tests_of(kv), cluster, only=options.only))
         for name in ["lifecycle", "tour"]:
             module = importlib.import_module(f"test_{name}")
             add(run_tests(module.__name__, tests_of(module), options.mcloud, pathlib.Path(folder) / name, only=options.only))
