@@ -117,7 +117,7 @@ class PretendMachine final : public Containers {
     std::lock_guard lock(mutex_);
     return machine_.execute({.kind = JobKind::ChangeNetworks, .networks = change}).networks;
   }
-  // The other two ports, as doors to the same machine.
+  // The other ports, as doors to the same machine.
   struct VolumeDoor final : Volumes {
     explicit VolumeDoor(PretendMachine& owner) : owner_(owner) {}
     Result<std::map<ReplicaKey, uint64_t>> list() override {
@@ -139,7 +139,24 @@ class PretendMachine final : public Containers {
     PretendMachine& owner_;
   };
 
+  struct MemberDoor final : SetMembers {
+    explicit MemberDoor(PretendMachine& owner) : owner_(owner) {}
+    Result<GroupStatus> ask(const std::string& container, const GroupCommand& command) override {
+      std::lock_guard lock(owner_.mutex_);
+      if (!owner_.machine_.containers.contains(container)) return make_error(Code::Unavailable, "it does not run");
+      JobOutcome outcome =
+          owner_.machine_.execute({.kind = JobKind::AskMember, .container = container, .group = command});
+      if (!outcome.status.has_value()) return outcome.status.error();
+      return outcome.group;
+    }
+    PretendMachine& owner_;
+  };
+
   // ---- the test's hand ----
+  std::vector<GroupCommand> told() {
+    std::lock_guard lock(mutex_);
+    return machine_.told;
+  }
   size_t running() {
     std::lock_guard lock(mutex_);
     return machine_.containers.size();
@@ -279,6 +296,7 @@ class World {
     AgentPorts ports{.containers = machine,
                      .volumes = volumes_,
                      .networks = networks_,
+                     .members = &members_,
                      .telemetry = nullptr,
                      .follow = *follow_,
                      .read = *read_,
@@ -352,6 +370,13 @@ class World {
     auto record = wire::decode<pb::Workload>(*snapshot->entries[0].value, "workload");
     return record.has_value() && record->replicas_size() > index ? record->replicas(index) : pb::Replica();
   }
+  pb::SetRecord set(const Sample& sample, const std::string& workload) {
+    auto snapshot = client_->get({ledger::keys::workload(sample.id, workload)});
+    if (!snapshot.has_value() || !snapshot->entries[0].value) return {};
+    auto record = wire::decode<pb::Workload>(*snapshot->entries[0].value, "workload");
+    return record.has_value() ? record->set() : pb::SetRecord();
+  }
+  uint64_t height() { return must(client_->get({ledger::keys::parameters()})).head.height; }
   pb::ReplicaState state(const Sample& sample, const std::string& workload, int index = 0) {
     return replica(sample, workload, index).state();
   }
@@ -368,6 +393,7 @@ class World {
  private:
   PretendMachine::VolumeDoor volumes_{machine};
   PretendMachine::NetworkDoor networks_{machine};
+  PretendMachine::MemberDoor members_{machine};
   testing::TemporaryFolder folder_;
   std::string endpoint_;
   ledger::Trust trust_;
