@@ -49,8 +49,10 @@ void add_command(const pb::KvBody& body, const pb::Facets& facets, pb::Container
   // A quarter for clients' buffers; the rest is the index's.
   option("--memory-mb", std::to_string(std::clamp(facets.demand().memory_bytes() / kMebi / 4, kBufferMebiMin,
                                                   kBufferMebiMax)));
-  if (body.has_password()) option("--admin-password-file", kPasswordPath);
-  if (body.has_password()) add(body.public_read() ? "--protect" : "--private");
+  if (!body.has_password()) return;
+  option("--admin-password-file", kPasswordPath);
+  option("--password-file", kPasswordPath);  // what it tells its master
+  add(body.public_read() ? "--protect" : "--private");
 }
 
 void add_conduct(const pb::KvBody& body, pb::ContainerBody& container) {

@@ -73,7 +73,9 @@ GroupCommand SetMember::next(bool is_fresh) const {
     return {.verb = GroupVerb::Promise, .term = order_.term};
   }
   if (order_.is_primary()) {
-    GroupCommand lead{.verb = GroupVerb::Lead, .term = order_.term, .member = order_.self, .copies = order_.copies,
+    // A new version may ask for more copies than there are voters yet.
+    uint32_t copies = std::min(order_.copies, static_cast<uint32_t>(order_.voters.size()));
+    GroupCommand lead{.verb = GroupVerb::Lead, .term = order_.term, .member = order_.self, .copies = copies,
                       .voters_revision = order_.voters_revision, .voters = order_.voters,
                       .candidates = order_.candidates};
     bool is_leading = status_->role == GroupRole::Master && status_->term == order_.term;
