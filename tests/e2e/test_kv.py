@@ -155,6 +155,14 @@ def missing(cluster, acknowledged):
     return lost
 
 
+def wait_same_everywhere(cluster, seconds=30):
+    """Until every member has as many keys as the master: also the one that was placed anew."""
+    def same():
+        sizes = {node: ask_on(cluster, node, "DBSIZE") for node in nodes_of(cluster).values()}
+        return len(sizes) == 3 and None not in sizes.values() and len(set(sizes.values())) == 1
+    wait_for("all members to hold the same", seconds, same, 0.2)
+
+
 def expect_kept(cluster, acknowledged):
     expect(acknowledged, "nothing was ever acknowledged: the test proves nothing")
     lost = missing(cluster, acknowledged)
@@ -219,7 +227,7 @@ def test_kv_single_keeps_to_its_size_and_is_cancelled(cluster):
     expect(len(before) == 1, f"its volume is not at {volumes}: {before}")
     cluster.run("cancel", "ledgerless", "--erase-volumes")
     wait_for("its volume to go", 30, lambda: not list(volumes.glob("*/notes-0")), 0.1)
-    expect(not list((volumes.parent / "containers").glob("*-notes-0")), "its container's disk is left")
+    wait_for("its container's disk to go", 30, lambda: not list((volumes.parent / "containers").glob("*-notes-0")), 0.2)
 
 
 def test_kv_survives_its_masters_node(cluster):
@@ -246,10 +254,12 @@ def test_kv_survives_its_masters_node(cluster):
     expect(master_of(cluster) != master, "the dead node is master")
 
     # The new member has all of it, and the dead node's return changes nothing.
+    wait_same_everywhere(cluster)
     cluster.restore_node(master)
     wait_for("its old member to be gone", 30, lambda: process_on(cluster, master) is None or
              master in nodes_of(cluster).values(), 0.2)
     expect_kept(cluster, acknowledged)
+    wait_same_everywhere(cluster)
     roles = [ask_on(cluster, node, "ROLE") or "" for node in nodes_of(cluster).values()]
     expect(sum("master" in role for role in roles) == 1, f"not one master: {roles}")
 
@@ -358,6 +368,7 @@ def test_kv_master_cut_off_with_a_follower_loses_nothing(cluster):
     print(f"        {len(kept)} writes acknowledged; while cut: {together} inside, {apart} outside")
     cluster.wait_ready("kv", "store", 3, 60)
     expect_kept(cluster, kept)
+    wait_same_everywhere(cluster)
     expect(together > 0, "two of three members acknowledged nothing to their side")
     expect(apart == 0, "the minority of one acknowledged writes")
 
