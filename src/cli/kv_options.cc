@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "io/file.h"
+#include "kv/settings_text.h"
 
 namespace mcloud::cli {
 namespace {
@@ -22,10 +23,14 @@ constexpr ServeOption kOptions[] = {
     {"admin-password-file", "FILE", "who gives this password may manage namespaces; without it all may",
      &Options::admin_password_file},
     {"protect", "", "the default namespace is read-only for who is no administrator", &Options::protect},
+    {"private", "", "nothing is read or written by who is no administrator", &Options::is_private},
     {"durability", "WHEN", "of new namespaces, what OK means: always (on the disk), interval (default), none",
      &Options::durability, 0, 0, "always|interval|none"},
     {"interval-ms", "N", "of new namespaces with durability interval: on the disk after so long (1000)",
      &Options::interval_ms, 1, 3'600'000},
+    {"history", "WHAT", "of new namespaces: forever (default), last:VERSIONS or newer:MS", &Options::history},
+    {"size", "BYTES", "of new namespaces, what live keys and values may take; 0 (default) is no bound", &Options::size, 0,
+     uint64_t{1} << 50},
     {"mode", "MODE", "who makes keys: user, seq (the server) or mixed (each namespace its own; default)",
      &Options::mode, 0, 0, "user|seq|mixed"},
     {"threads", "N", "threads that serve connections (1)", &Options::threads, 1, 64},
@@ -94,8 +99,18 @@ Result<kv::ServiceOptions> service_options(const ServeOptions& options) {
       {{"interval", Durability::Interval}, {"always", Durability::Always}, {"none", Durability::None}});
   service.defaults.interval_ms = options.interval_ms;
   if (service.mode == Policy::Sequence) service.defaults.mode = kv::KeyMode::Sequence;
+  service.is_private = options.is_private;
+  service.has_agent_socket = options.managed && !options.socket.empty();
+  service.defaults.bytes_max = options.size;
+  auto history = kv::history_of(options.history);
+  if (!history)
+    return make_error(Code::Invalid, "history: allowed: forever, last:VERSIONS or newer:MS; not \"" +
+                                         options.history.substr(0, kShownBytes) + "\"");
+  service.defaults.history = *history;
   if (options.protect && service.admin_password.empty())
     return make_error(Code::Invalid, "protect needs admin-password-file");
+  if (options.is_private && service.admin_password.empty())
+    return make_error(Code::Invalid, "private needs admin-password-file");
   return service;
 }
 

@@ -55,6 +55,16 @@ std::string fenced(const Error& error) { return "FENCED " + error.message; }
 
 }  // namespace
 
+bool refuse_stranger(std::string_view command, Call& call) {
+  if (!call.state().options().is_private || call.session.is_admin()) return false;
+  for (std::string_view open : {"AUTH", "HELLO", "PING", "QUIT", "RESET"}) {
+    if (command == open) return false;
+  }
+  call.session.tallies().unauthorized.add();
+  call.reply.error(call.session.dialect() == Dialect::Zdb ? "Permission denied" : "NOAUTH Authentication required.");
+  return true;
+}
+
 ServerState& Call::state() const { return session.state(); }
 const SpacePtr& Call::space() const { return session.space(); }
 

@@ -53,6 +53,9 @@ std::span<const Command> zdb_commands();
 const Command* find_zdb_command(std::string_view name);  // as 0-db: a prefix of any case, the first in the table
 void run_zdb_command(const Command& command, Call& call);
 
+// In a private server who is no administrator may only become one. True: it is refused.
+bool refuse_stranger(std::string_view command, Call& call);
+
 std::span<const Command> redis_commands();
 const Command* find_redis_command(std::string_view name);
 void run_redis_command(const Command* command, Call& call);  // nullptr: unknown

@@ -125,6 +125,7 @@ void run_redis_command(const Command* command, Call& call) {
   auto count = static_cast<int>(call.count());
   if (command->arity >= 0 ? count != command->arity : count < -command->arity)
     return refuse(call, "ERR wrong number of arguments for '" + lower_case(command->name) + "' command");
+  if (refuse_stranger(command->name, call)) return;
   if (call.session.memory_of_commands.is_in_transaction && (command->flags & kUnqueued) == 0)
     return queue(*command, call);
   if (call.space()->is_gone && command->handler != redis::run_select)

@@ -131,7 +131,8 @@ void ServerLoop::accept_all(Door& door) {
 
 void ServerLoop::take(Accepted accepted) {
   uint64_t id = next_id_++;
-  Session::Identity identity{id, next_client.fetch_add(1), std::move(accepted.address), state_.options().dialect};
+  Session::Identity identity{id, next_client.fetch_add(1), std::move(accepted.address), state_.options().dialect,
+                             accepted.is_local};
   auto connection = std::make_unique<Connection>(std::move(accepted.fd), state_, *this, std::move(identity));
   connection->progress_ms = now_ms_;
   connection->interest = EPOLLIN;

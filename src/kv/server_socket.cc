@@ -100,7 +100,7 @@ Result<Accepted> accept_one(const Listening& listening) {
     set(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
     set(fd.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
   }
-  return Accepted{std::move(fd), text_of(address)};
+  return Accepted{std::move(fd), text_of(address), nullptr, listening.port == 0};
 }
 
 }  // namespace mcloud::kv

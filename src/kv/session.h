@@ -34,6 +34,7 @@ class Session {
     uint64_t client = 0;  // unique in the server
     std::string address;  // of the client, for people
     Dialect dialect = Dialect::Zdb;
+    bool is_local = false;  // came by the unix socket
   };
 
   // `state` and `port` are borrowed.
@@ -99,6 +100,7 @@ class Session {
   void use(SpacePtr space, bool is_writable);
   bool is_writable() const { return is_writable_; }
   bool is_admin() const { return is_admin_; }
+  bool is_agent() const { return identity_.is_local && state_.options().has_agent_socket; }
   void make_admin();
   bool is_first_command() const { return commands_ <= 1; }
   void close() { is_closing_ = true; }

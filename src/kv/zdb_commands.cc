@@ -96,6 +96,7 @@ void run(const Command& command, Call& call) {
     call.session.tallies().unauthorized.add();
     return call.reply.error("Permission denied");
   }
+  if (refuse_stranger(command.name, call)) return;
   if (command.arity != 0 && !zdb::has_arguments(call, static_cast<size_t>(command.arity))) return;
   if ((command.flags & kLead) != 0 && refuse_unless_leading(call)) return;
   if (refuse_while_loading(command, call)) return;

@@ -87,6 +87,24 @@ std::optional<Upstream> upstream_of(Call& call, std::string_view host, std::stri
   return {};
 }
 
+// What the agent started this server with goes for the namespace that is there, from the moment that it leads.
+Status apply_defaults(ServerState& state) {
+  SpacePtr space = state.find(kDefaultNamespace);
+  const Settings& wanted = state.options().defaults;
+  if (!space) return {};
+  Settings now = space->store->settings();
+  bool is_same = now.durability == wanted.durability && now.interval_ms == wanted.interval_ms &&
+                 now.history.keep == wanted.history.keep && now.history.amount == wanted.history.amount &&
+                 now.bytes_max == wanted.bytes_max;
+  if (is_same) return {};
+  return state.change(*space, [&wanted](Settings& settings) {
+    settings.durability = wanted.durability;
+    settings.interval_ms = wanted.interval_ms;
+    settings.history = wanted.history;
+    settings.bytes_max = wanted.bytes_max;
+  });
+}
+
 // GROUP LEAD term member copies voters-revision voters candidates
 void group_lead(Call& call) {
   auto term = to_number(call[2]), copies = to_number(call[4]), revision = to_number(call[5]);
@@ -97,7 +115,10 @@ void group_lead(Call& call) {
     return call.reply.error("ERR GROUP LEAD term member copies voters-revision voters candidates: "
                             "numbers, members with commas between, at least as many voters as copies");
   Group::LeadOrder wanted{*term, std::string(call[3]), *copies, *revision, std::move(*voters), std::move(*candidates)};
-  order_of_agent(call, [wanted](Group& group) { return group.lead(wanted); });
+  order_of_agent(call, [wanted, &state = call.state()](Group& group) -> Status {
+    TRY(group.lead(wanted));
+    return group.may_write() ? apply_defaults(state) : Status();
+  });
 }
 
 void group_follow(Call& call) {
@@ -228,6 +249,8 @@ void run_group(Call& call) {
   if (is("STATUS", 2)) return order_of_agent(call, [](Group&) { return Status(); });
   if (!call.state().options().is_managed)
     return call.reply.error("ERR this server is not managed: FOLLOW and PROMOTE are for people");
+  if (call.state().options().has_agent_socket && !call.session.is_agent())
+    return call.reply.error("NOPERM the orders of the node's agent come by the unix socket");
   if (is("LEAD", 8)) return group_lead(call);
   if (is("FOLLOW", 6)) return group_follow(call);
   auto term = is("PROMISE", 3) ? to_number(call[2]) : std::nullopt;

@@ -44,7 +44,10 @@ Status Group::open(bool is_managed) {
 }
 
 Status Group::remember(RoleRecord record) {
-  TRY(save_role(disk_, folder_, record));
+  // A managed server is given its secrets at every start, in memory only: they do not lie beside the data.
+  RoleRecord kept = record;
+  if (kept.is_managed) kept.upstream.password.clear();
+  TRY(save_role(disk_, folder_, kept));
   record_ = std::move(record);
   return {};
 }
