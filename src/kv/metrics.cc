@@ -1,63 +1,15 @@
 #include "kv/metrics.h"
 
 #include <algorithm>
-#include <charconv>
 #include <vector>
 
 #include "kv/commands.h"
+#include "kv/metrics_page.h"
 
 namespace mcloud::kv {
 namespace {
 
-// 1250 us as "0.00125".
-std::string seconds_text(uint64_t us) {
-  char text[32];
-  auto end = std::to_chars(text, text + sizeof text, static_cast<double>(us) / 1e6).ptr;
-  return {text, end};
-}
-
-// Any bytes may be a namespace's name: what is no plain letter is written %XX.
-std::string label_value(std::string_view value) {
-  std::string text = "\"";
-  for (char c : value) {
-    bool is_plain = c >= '!' && c <= '~' && c != '"' && c != '\\' && c != '%';
-    text += is_plain ? std::string(1, c) : "%" + to_hex(BytesView(&c, 1));
-  }
-  return text + "\"";
-}
-
-// Families one after the other, each with its head once.
-class Page {
- public:
-  Page& family(std::string_view name, std::string_view type, std::string_view help) {
-    name_ = "kv_" + std::string(name);
-    text_ += "# HELP " + name_ + " " + std::string(help) + "\n# TYPE " + name_ + " " + std::string(type) + "\n";
-    return *this;
-  }
-  // `labels`: "" or `a="b",c="d"`.
-  Page& sample(const std::string& labels, const std::string& value, std::string_view suffix = "") {
-    text_ += name_ + std::string(suffix) + (labels.empty() ? "" : "{" + labels + "}") + " " + value + "\n";
-    return *this;
-  }
-  Page& sample(const std::string& labels, uint64_t value) { return sample(labels, std::to_string(value)); }
-  Page& times(const std::string& labels, const TimesCount& times) {
-    uint64_t so_far = 0;
-    std::string before = labels.empty() ? "" : labels + ",";
-    for (size_t i = 0; i < times.buckets.size(); i++) {
-      so_far += times.buckets[i];
-      std::string most = i < kBucketsUs.size() ? seconds_text(kBucketsUs[i]) : "+Inf";
-      sample(before + "le=\"" + most + "\"", std::to_string(so_far), "_bucket");
-    }
-    sample(labels, seconds_text(times.sum_us), "_sum");
-    return sample(labels, std::to_string(so_far), "_count");
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_, name_;
-};
-
-void add_commands(Page& page, const Counters& counters) {
+void add_commands(MetricsPage& page, const Counters& counters) {
   page.family("commands_total", "counter", "Commands that were run, by name and what came of them.");
   const std::pair<std::string_view, std::span<const Command>> kDialects[] = {{"0-db", zdb_commands()},
                                                                             {"redis", redis_commands()}};
@@ -77,7 +29,7 @@ void add_commands(Page& page, const Counters& counters) {
   }
 }
 
-void add_server(Page& page, ServerState& state, const Counters& counters) {
+void add_server(MetricsPage& page, ServerState& state, const Counters& counters) {
   page.family("info", "gauge", "1, with the program's version.")
       .sample("version=" + label_value(kServerVersion), 1)
       .family("start_time_seconds", "gauge", "When the server started, in seconds since 1970.")
@@ -137,7 +89,7 @@ constexpr Row kRows[] = {
      [](const Figures& f) { return uint64_t{f.failure.empty() ? 0u : 1u}; }},
 };
 
-void add_namespaces(Page& page, ServerState& state) {
+void add_namespaces(MetricsPage& page, ServerState& state) {
   std::vector<std::string> names = state.names();
   page.family("namespaces", "gauge", "Namespaces that there are.").sample("", names.size());
   std::vector<Shown> shown;
@@ -156,9 +108,10 @@ void add_namespaces(Page& page, ServerState& state) {
 }  // namespace
 
 std::string metrics_text(ServerState& state) {
-  Page page;
+  MetricsPage page;
   add_server(page, state, state.counters());
   add_namespaces(page, state);
+  add_replication_metrics(page, state);
   return page.take();
 }
 

@@ -9,6 +9,9 @@ namespace mcloud::kv {
 
 inline constexpr size_t kMetricNamespacesMax = 1000;  // the first by name; `kv_namespaces` says how many there are
 
+class MetricsPage;  // kv/metrics_page.h
+void add_replication_metrics(MetricsPage& page, ServerState& state);  // metrics_replication.cc
+
 // From any thread; waits for no writer.
 std::string metrics_text(ServerState& state);
 
