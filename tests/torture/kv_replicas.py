@@ -332,9 +332,10 @@ def main():
     parser.add_argument("--mcloud", required=True)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sets", nargs="+", default=["3,2", "3,3", "5,3"], help="nodes,copies")
     options = parser.parse_args()
     passed = failed = acknowledged = 0
-    for size, copies in ((3, 2), (3, 3), (5, 3)):
+    for size, copies in (map(int, one.split(",")) for one in options.sets):
         with tempfile.TemporaryDirectory() as folder:
             replicas = Set(options.mcloud, folder, size, copies)
             chance = random.Random(options.seed * 100 + size * 10 + copies)
