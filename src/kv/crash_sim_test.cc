@@ -140,11 +140,13 @@ class World {
 
   // The sweeper writes by itself: the deletions of what has expired, soonest first.
   void learn_sweeps() {
+    // A process that was killed may have known a later time than the next one: the clock was set back.
+    latest_ms_ = std::max(latest_ms_, space_->now_ms());
     size_t seen = space_->figures().next_sequence - first_sequence_;
     if (seen <= ops_.size()) return;
     std::map<uint64_t, std::string> over;  // no two expiries are the same
     for (const auto& [key, held] : state_after(ops_.size())) {
-      if (!is_visible(held)) over[*held.expiry_ms] = key;
+      if (held.expiry_ms && *held.expiry_ms <= latest_ms_) over[*held.expiry_ms] = key;
     }
     REQUIRE_LE(seen - ops_.size(), over.size());
     for (const auto& [expiry_ms, key] : over) {
@@ -364,6 +366,7 @@ class World {
   uint64_t first_sequence_ = 1;
   uint64_t lost_ = 0;
   uint64_t swept_ = 0;
+  uint64_t latest_ms_ = 0;
   std::set<uint64_t> expiries_;
 };
 
