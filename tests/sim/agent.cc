@@ -132,7 +132,9 @@ void Agent::poll() {
   uint64_t life = lives_;
   world_.network.send(name_, "ledger", [this, asked_ms, life] {
     if (!world_.chain.is_up()) return;
-    std::shared_ptr<const View> view = read_view(world_.chain, world_.judge, name_);
+    // Between two blocks it is the same.
+    if (!newest_ || newest_->height != world_.chain.height()) newest_ = read_view(world_.chain, world_.judge, name_);
+    std::shared_ptr<const View> view = newest_;
     world_.network.send("ledger", name_, [this, view, asked_ms, life] {
       if (life == lives_ && is_agent_up_) arrive(view, asked_ms);
     });
@@ -359,7 +361,7 @@ void Agent::report() {
   for (const pb::Result& result : results) {
     if (!result.has_set()) continue;
     told_sets_[{ledger::contract_id_of(result.contract()), result.workload(), result.index()}] =
-        wire::encode(result.set());
+        {wire::encode(result.set()), sent_sequence_, sent_ms_};
   }
 }
 

@@ -113,6 +113,8 @@ class Agent {
   const std::string name_;
   const NodeId id_;
 
+  std::shared_ptr<const View> newest_;  // the ledger's, when it was last asked
+
   // The machine.
   bool is_machine_up_ = true;
   uint64_t clock_permille_ = 1000;
@@ -136,7 +138,12 @@ class Agent {
   std::map<node::ReplicaKey, uint64_t> given_up_;  // replica -> epoch
   std::set<node::ReplicaKey> broken_;              // of those, what ran when it was given up
   std::map<node::ReplicaKey, node::SetMember> members_;
-  std::map<node::ReplicaKey, Bytes> told_sets_;  // the last report of a set that was sent
+  struct ToldSet {
+    Bytes report;
+    uint64_t sequence = 0;  // of the transaction that carries it
+    uint64_t at_ms = 0;
+  };
+  std::map<node::ReplicaKey, ToldSet> told_sets_;  // the last report of each member that was sent
   uint64_t sent_sequence_ = 0;
   uint64_t sent_ms_ = 0;
 };

@@ -9,7 +9,7 @@ namespace {
 
 using node::ReplicaKey;
 
-constexpr uint64_t kTickMs = 50;
+constexpr uint64_t kTickMs = 100;
 constexpr int kAsksMax = 4;  // in one turn
 
 std::string host_of(uint32_t index) { return "r" + std::to_string(index); }
@@ -44,11 +44,11 @@ const Log* Agent::led_log(const ReplicaKey& replica) const {
 void Agent::tick_copies() {
   for (auto& [id, container] : containers_) {
     if (!container.copy) continue;
-    if (container.copy->is_master() && world_.random.chance(20)) {
+    if (container.copy->is_master() && world_.random.chance(30)) {
       container.copy->write(++world_.peers.values);
       sync_later(container.copy);
     }
-    if (world_.random.chance(60)) pull(container.actual.replica, *container.copy);
+    pull(container.actual.replica, *container.copy);
   }
   world_.clock.after(kTickMs, [this, boot = boots_] {
     if (boot == boots_) tick_copies();
@@ -120,10 +120,10 @@ std::optional<pb::SetReport> Agent::set_news(const ReplicaKey& replica) const {
   if (member == members_.end() || !member->second.report()) return std::nullopt;
   const pb::SetReport& report = *member->second.report();
   auto told = told_sets_.find(replica);
-  bool is_new = told == told_sets_.end() || told->second != wire::encode(report);
-  bool is_late = world_.clock.now() > sent_ms_ + 3000;
-  if (!is_new && !is_late) return std::nullopt;
-  return report;
+  if (told == told_sets_.end()) return report;
+  const bool is_told = told->second.report == wire::encode(report) && told->second.sequence <= view_->last_sequence;
+  const bool is_old = member->second.is_urgent() && world_.clock.now() > told->second.at_ms + 3000;
+  return is_told && !is_old ? std::nullopt : std::optional(report);
 }
 
 void Agent::erase_disks() {

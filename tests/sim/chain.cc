@@ -119,18 +119,24 @@ void Chain::heartbeat(int validator, const std::string& node, uint64_t counter) 
   if (is_up_) validators_[static_cast<size_t>(validator)]->heartbeat(id_named(node), counter, clock_.now());
 }
 
-void Chain::suspect_silent() {
-  std::vector<ledger::WatchedNode> online;
+// Only a block changes who is online.
+void Chain::read_online() {
+  online_height_ = height();
+  online_.clear();
   state_.each("node/", [&](BytesView key, BytesView value) {
     pb::Node node;
     ledger::parse_record(node, value, key);
-    if (node.state() == pb::NODE_ONLINE) online.push_back({ledger::node_id_of(node), node.epoch()});
+    if (node.state() == pb::NODE_ONLINE) online_.push_back({ledger::node_id_of(node), node.epoch()});
     return true;
   });
+}
+
+void Chain::suspect_silent() {
+  if (online_height_ != height()) read_online();
   for (size_t i = 0; i < validators_.size(); ++i) {
     std::string name = "v" + std::to_string(i);
     uint64_t sequence = last_sequence(id_named(name));
-    validators_[i]->set_nodes(online, clock_.now());
+    validators_[i]->set_nodes(online_, clock_.now());
     for (const ledger::WatchedNode& silent : validators_[i]->tick(clock_.now())) {
       submit(sign(name, ++sequence, [&](pb::Transaction& transaction) {
         transaction.mutable_suspect()->set_node(silent.node.bytes());

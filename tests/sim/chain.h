@@ -60,6 +60,7 @@ class Chain {
   };
   pb::Genesis make_genesis() const;
   void tick();
+  void read_online();
   void suspect_silent();
   void make_block();
 
@@ -70,6 +71,8 @@ class Chain {
   std::vector<Block> blocks_;
   std::vector<ledger::VerifiedTransaction> mempool_;
   std::vector<std::unique_ptr<ledger::Liveness>> validators_;
+  std::vector<ledger::WatchedNode> online_;
+  uint64_t online_height_ = 0;
   bool is_up_ = true;
   uint64_t down_ms_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "contract/header.h"
 #include "ledger/state/records.h"
 #include "sim/agent.h"
 #include "sim/people.h"
@@ -150,7 +151,11 @@ class Cluster {
       const Log* log = nullptr;
       for (const Agent& agent : agents_) log = log != nullptr ? log : agent.led_log(key);
       if (log == nullptr) judge_.fail(what + "has a primary that does not lead at the end");
-      judge_.settled_set(key, *log);
+      auto stands = [](const pb::Replica& replica) { return !replica.node().empty(); };
+      auto standing = std::count_if(workload.replicas().begin(), workload.replicas().end(), stands);
+      const pb::ContractHeader* told = judge_.header(key.contract, workload.replicas(static_cast<int>(key.index)).version());
+      const uint32_t copies = contract::find_facets(*told, key.workload)->set().copies();
+      judge_.settled_set(key, *log, static_cast<uint32_t>(standing) >= copies);
     });
   }
 

@@ -151,8 +151,8 @@ void Judge::leads(const ReplicaKey& replica, uint64_t term, const Log& log) {
   if (!wrong.empty()) fail(node::describe(replica) + ": " + wrong);
 }
 
-void Judge::settled_set(const ReplicaKey& primary, const Log& log) const {
-  std::string wrong = sets_.settled({primary.contract, primary.workload}, log, clock_.now());
+void Judge::settled_set(const ReplicaKey& primary, const Log& log, bool is_writable) const {
+  std::string wrong = sets_.settled({primary.contract, primary.workload}, log, is_writable, clock_.now());
   if (!wrong.empty()) fail(node::describe(primary) + ": " + wrong);
 }
 

@@ -53,8 +53,8 @@ class Judge {
   // ---- members of replica sets ---------------------------------------------------------------
   void acknowledged(const node::ReplicaKey& by, uint64_t term, uint64_t value, uint32_t copies);
   void leads(const node::ReplicaKey& replica, uint64_t term, const Log& log);
-  // At the end: the primary's log.
-  void settled_set(const node::ReplicaKey& primary, const Log& log) const;
+  // At the end: the primary's log, and whether there are enough members for a write.
+  void settled_set(const node::ReplicaKey& primary, const Log& log, bool is_writable) const;
   const SetJudge& sets() const { return sets_; }
   [[noreturn]] void fail(const std::string& what) const;
 

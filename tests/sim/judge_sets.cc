@@ -41,13 +41,14 @@ std::string SetJudge::leads(const SetKey& key, uint64_t term, const Log& log) {
   return "";
 }
 
-std::string SetJudge::settled(const SetKey& key, const Log& log, uint64_t now_ms) const {
+std::string SetJudge::settled(const SetKey& key, const Log& log, bool is_writable, uint64_t now_ms) const {
   auto found = sets_.find(key);
-  if (found == sets_.end() || found->second.last_ms == 0) return "never acknowledged a write";
+  if (found == sets_.end()) return "never led";
   std::set<uint64_t> values = values_of(log);
   for (const auto& [value, term] : found->second.safe) {
     if (!values.contains(value)) return "has lost " + std::to_string(value) + " of term " + std::to_string(term);
   }
+  if (!is_writable) return "";
   uint64_t silent_ms = now_ms - found->second.last_ms;
   return silent_ms > 5000 ? "has acknowledged nothing for " + std::to_string(silent_ms) + " ms" : "";
 }

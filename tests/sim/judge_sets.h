@@ -22,7 +22,7 @@ class SetJudge {
   // A member began to lead with this log.
   std::string leads(const SetKey& set, uint64_t term, const Log& log);
   // At the end: the primary's log, and whether writes were acknowledged lately.
-  std::string settled(const SetKey& set, const Log& log, uint64_t now_ms) const;
+  std::string settled(const SetKey& set, const Log& log, bool is_writable, uint64_t now_ms) const;
   // From now on, or no more: the ledger and all its versions promise one copy only.
   void asynchronous(const SetKey& set, bool is_asynchronous);
   // Cancelled: what is still said of it is nobody's.

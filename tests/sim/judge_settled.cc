@@ -97,7 +97,8 @@ void Judge::settled(const ledger::StateReader& state) const {
       if (facets.replicas() == 0) continue;
       auto workload = ledger::load<pb::Workload>(state, ledger::keys::workload(id, facets.name()));
       if (!workload || workload->replicas_size() != static_cast<int>(facets.replicas())) {
-        fail("contract " + contract.name() + ": " + facets.name() + " has the wrong number of replicas");
+        fail("contract " + contract.name() + ": " + facets.name() + " has the wrong number of replicas: " +
+             contract.current().reason());
       }
       for (const pb::Replica& replica : workload->replicas()) settled_replica(now, facets, replica);
     }

@@ -171,7 +171,7 @@ void People::submit() {
   ledger::TestChain::set_signers(header, {"bob", "cyd", "dan"}, 2);
   if (world_.random.chance(20)) header.mutable_approvals()->mutable_signers(0)->set_required(true);
   std::vector<pb::Facets> workloads = some_workloads();
-  if (world_.random.chance(50)) add_sorted(workloads, some_set());
+  if (world_.random.chance(40)) add_sorted(workloads, some_set());
   for (const pb::Facets& facets : workloads) *header.add_workloads() = facets;
   headers_.push_back(header);
   post("ann", [bytes = wire::encode(header)](pb::Transaction& transaction) {

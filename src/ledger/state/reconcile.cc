@@ -63,9 +63,10 @@ class Reconciler {
       const pb::Facets* facets = dossier_.facets(at->first);
       uint32_t wanted = facets == nullptr ? 0 : facets->replicas();
       auto& replicas = *at->second.mutable_replicas();
+      if (wanted != 0 && sets_.find(at->first) != nullptr) thin_out(at->first, replicas, wanted);
       while (replicas.size() > static_cast<int>(wanted)) {
         pb::Replica& last = replicas[replicas.size() - 1];
-        if (wanted != 0 && !may_remove(at->first, last)) break;
+        if (!last.node().empty() && wanted != 0 && sets_.find(at->first) != nullptr) break;
         mover_.unplace(at->first, last);
         mover_.release_addresses(at->first, last.index());
         raise_epoch_floor(at->first, last.epoch());
@@ -75,14 +76,19 @@ class Reconciler {
     }
   }
 
-  // One too many, but its set may still need what it has: then it goes later.
-  bool may_remove(const std::string& workload, const pb::Replica& replica) {
-    if (sets_.may_give_up(workload, replica)) return true;
-    has_surplus_ = true;
-    const std::string name = workload + "/" + std::to_string(replica.index());
-    if (sets_.is_primary(workload, replica) && sets_.hand_over(workload)) mover_.set_changed();
-    note(name + ": is one too many and goes when the others of its set have what it has");
-    return false;
+  // Of a set: those that are too many go one by one, when the others have what they have; a primary hands over first.
+  void thin_out(const std::string& workload, google::protobuf::RepeatedPtrField<pb::Replica>& replicas, uint32_t wanted) {
+    for (int i = replicas.size() - 1; i >= static_cast<int>(wanted); --i) {
+      if (replicas[i].node().empty()) continue;
+      if (sets_.may_give_up(workload, replicas[i])) {
+        mover_.unplace(workload, replicas[i]);
+        mover_.set_state(replicas[i], pb::REPLICA_WAITING, "is one too many");
+        continue;
+      }
+      has_surplus_ = true;
+      if (sets_.is_primary(workload, replicas[i]) && sets_.hand_over(workload)) mover_.set_changed();
+      note(workload + "/" + std::to_string(i) + ": is one too many and goes when the others of its set have what it has");
+    }
   }
 
   void raise_epoch_floor(const std::string& workload, uint64_t epoch) {

@@ -114,7 +114,8 @@ bool is_enough(const pb::SetRecord& record, const Votes& votes) {
 // Nobody was ever promised that a write outlives its primary.
 bool accepts_loss(const SetView& view, const pb::SetRecord& record) {
   return record.copies() == 1 &&
-         std::all_of(view.seats.begin(), view.seats.end(), [](const Seat& seat) { return seat.copies == 1; });
+         std::all_of(view.seats.begin(), view.seats.end(),
+                     [](const Seat& seat) { return seat.life == Life::Unplaced || seat.copies == 1; });
 }
 
 // Who is elected; nullptr while more must be heard.
@@ -300,7 +301,7 @@ bool may_give_up(const SetView& view, const pb::SetRecord& record, const pb::Set
   if (is_electing(record) || is_member(record.primary(), member)) return false;
   const Seat* primary = find_seat(view, record.primary());
   if (primary == nullptr || primary->life != Life::Lives) return false;
-  if (accepts_loss(view, record)) return true;
+  if (record.copies() == 1 && primary->copies == 1) return true;  // no write is to outlive its primary
   uint32_t gone = 1;
   for (const pb::SetMember& voter : record.voters()) {
     if (is_member(voter, member)) continue;

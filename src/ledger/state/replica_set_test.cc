@@ -553,6 +553,39 @@ TEST_CASE("a set that shrinks lets a member go when the others have what it has,
   chain.check_books();
 }
 
+TEST_CASE("a set that shrinks to one member goes there by and by, wherever its primary is") {
+  SetChain chain(3, 3, 2);
+  chain.all_healthy(3);
+  std::string home = chain.node_of(0);
+  chain.lose(home);
+  chain.say(1, 1, 10);
+  chain.say(2, 1, 20);
+  REQUIRE_EQ(chain.primary(), 2);
+  chain.rejoin(home);
+  chain.say(0, 1, 10);
+  chain.header = chain.upgrade(chain.header, [](pb::ContractHeader& header) {
+    header.mutable_workloads(0)->set_replicas(1);
+    header.mutable_workloads(0)->mutable_set()->set_copies(1);
+    header.mutable_workloads(0)->set_on_node_loss(pb::NODE_LOSS_WAIT);
+  });
+  chain.settle();
+  CHECK_EQ(chain.node_of(1), "");  // the first that can be done without
+  CHECK_EQ(chain.primary(), 2);
+  chain.say(0, 2, 20);
+  chain.say(chain.proposal({0, 2}));
+  chain.settle();
+  CHECK_EQ(chain.primary(), -1);  // now it can hand over
+  chain.say(0, 2, 21);
+  CHECK_EQ(chain.primary(), 0);
+  chain.settle();
+  chain.say(chain.proposal({0}));
+  chain.settle();
+  CHECK_EQ(chain.workload(chain.header, "db").replicas_size(), 1);
+  CHECK_EQ(chain.set().voters_size(), 1);
+  CHECK_EQ(chain.set().copies(), 1);
+  chain.check_books();
+}
+
 TEST_CASE("a cancelled set leaves nothing behind, and every node that had a copy erases it when asked") {
   SetChain chain(4, 3, 2);
   chain.all_healthy(3);
