@@ -104,8 +104,17 @@ const pb::SetMember& best_of(const Votes& votes) {
          })->ballot->member();
 }
 
+// Every voter lives: when all have said something, there is nothing more to learn.
+bool all_live(const SetView& view, const pb::SetRecord& record) {
+  return std::all_of(record.voters().begin(), record.voters().end(), [&](const pb::SetMember& voter) {
+    const Seat* seat = find_seat(view, voter);
+    return seat != nullptr && seat->life == Life::Lives;
+  });
+}
+
 // One of them at least has everything that was acknowledged.
 bool is_enough(const pb::SetRecord& record, const Votes& votes) {
+  if (votes.empty()) return false;
   if (votes.size() >= votes_needed(record)) return true;
   return std::any_of(votes.begin(), votes.end(),
                      [&](const Vote& vote) { return is_member(vote.seat->member, record.previous()); });
@@ -125,7 +134,7 @@ const pb::SetMember* choose_primary(const SetView& view, const pb::SetRecord& re
   Votes preferred = lasting(votes);
   if (is_enough(record, preferred)) return &best_of(preferred);
   if (!is_all || votes.empty()) return nullptr;
-  if (is_enough(record, votes)) return &best_of(votes);
+  if (is_enough(record, votes) || all_live(view, record)) return &best_of(votes);
   if (!accepts_loss(view, record)) return nullptr;
   return &best_of(preferred.empty() ? votes : preferred);
 }
@@ -231,7 +240,8 @@ bool form_set(const SetView& view, pb::SetRecord& record) {
   }
   record.Clear();
   record.set_term(1);
-  record.set_copies(view.seats.front().copies);
+  // Replicas of another version may be fewer than it asks copies for: then nothing is acknowledged.
+  record.set_copies(std::min(view.seats.front().copies, static_cast<uint32_t>(view.seats.size())));
   record.set_voters_revision(1);
   record.set_since_ms(view.time_ms);
   for (const Seat& seat : view.seats) *record.add_voters() = seat.member;

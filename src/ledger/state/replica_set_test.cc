@@ -118,6 +118,19 @@ TEST_CASE("a set is formed when all its replicas are placed, and not before") {
   chain.check_books();
 }
 
+TEST_CASE("a set that is formed of fewer replicas than an older version asks copies for has as many copies as voters") {
+  SetChain chain(2, 3, 3);
+  CHECK_FALSE(chain.workload(chain.header, "db").has_set());
+  chain.header = chain.upgrade(chain.header, [](pb::ContractHeader& header) {
+    header.mutable_workloads(0)->set_replicas(2);
+    header.mutable_workloads(0)->mutable_set()->set_copies(1);
+    *header.mutable_workloads(0)->mutable_demand() = test_demand(3999, 512 << 20);
+  });
+  chain.settle();
+  chain.check_books();
+  CHECK_LE(chain.set().copies(), 2);
+}
+
 TEST_CASE("what is no set has no record") {
   TestChain chain;
   chain.make_farm(2);
@@ -180,6 +193,22 @@ TEST_CASE("a vote counts only at the term that is elected, from a voter, and wit
   chain.say(partial);
   CHECK_EQ(chain.primary(), -1);
   CHECK_NE(chain.set().message().find("which is no whole copy"), std::string::npos);
+  chain.say(1, 1, 50);
+  CHECK_EQ(chain.primary(), 1);
+}
+
+TEST_CASE("when every voter has been heard the best whole copy is taken, though some are none") {
+  SetChain chain(3, 3, 2);
+  chain.all_healthy(3);
+  pb::Result partial = chain.said(0, 1, 90);
+  partial.mutable_set()->set_term(2);  // somebody's hand began an election
+  partial.mutable_set()->set_complete(false);
+  chain.say(partial);
+  REQUIRE_EQ(chain.primary(), -1);
+  pb::Result other = chain.said(2, 1, 80);
+  other.mutable_set()->set_complete(false);
+  chain.say(other);
+  CHECK_EQ(chain.primary(), -1);
   chain.say(1, 1, 50);
   CHECK_EQ(chain.primary(), 1);
 }
