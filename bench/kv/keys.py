@@ -9,7 +9,7 @@ UNSEALED = 1_000_000  # keys written again before a kill: the log's last file ha
 BARS_S = {"clean": 3, "kill": 6}
 
 
-def measure_keys(options, folder):
+def measure_keys(options, folder, lines):
     us = ours(options, folder / "many-ours", "interval")
     peer = redis(folder / "many-redis", "interval")
     with us, peer:
@@ -24,19 +24,17 @@ def measure_keys(options, folder):
             per_key[server.name] = (server.memory_bytes("RssAnon") - before) / options.keys
             print(f"{server.name}: RssAnon {server.memory_bytes('RssAnon') >> 20} MiB, RssFile "
                   f"{server.memory_bytes('RssFile') >> 20} MiB, answers DBSIZE {ask(server.port, 'DBSIZE').decode()}")
-        lines = [metric("kv_bytes_per_key", "bytes", per_key[us.name], per_key[peer.name], "<=0.25",
-                        per_key[us.name] / per_key[peer.name])]
+        lines.append(metric("kv_bytes_per_key", "bytes", per_key[us.name], per_key[peer.name], "<=0.25",
+                            per_key[us.name] / per_key[peer.name]))
         peer.end()
         shutil.rmtree(folder / "many-redis")
         if options.with_reopen:
-            lines += measure_reopen(options, folder, us)
-    return lines
+            measure_reopen(options, folder, us, lines)
 
 
-def measure_reopen(options, folder, us):
+def measure_reopen(options, folder, us, lines):
     """From the start of the process to the first answer; the files are in the page cache."""
     us.end()
-    lines = []
     for how, number in (("clean", signal.SIGTERM), ("kill", signal.SIGKILL)):
         times = []
         for _ in range(options.rounds):
@@ -45,9 +43,8 @@ def measure_reopen(options, folder, us):
                     raise SystemExit("keys are missing")
                 times.append(again.ready_s)
                 if how == "kill":
-                    fill(again, 0, UNSEALED, VALUE_BYTES)
+                    fill(again, 0, min(UNSEALED, options.keys), VALUE_BYTES)
                 again.end(number)
         times = times[1:] if how == "kill" else times  # the first one opened what was closed cleanly
         print(f"reopening {options.keys} keys, {how}: {', '.join(f'{t:.2f}' for t in times)} s")
         lines.append(metric(f"kv_reopen_10m_{how}_s", "s", max(times), bar=f"<={BARS_S[how]}"))
-    return lines

@@ -8,8 +8,9 @@ SECONDS = 20
 BAR_MS = 100
 
 
-def measure_lag(options, folder):
-    with ours(options, folder / "lag-master", "interval") as master, ours(options, folder / "lag-follower", "interval") as follower:
+def measure_lag(options, folder, lines):
+    with ours(options, folder / "lag-master", "interval") as master, \
+            ours(options, folder / "lag-follower", "interval") as follower:
         answer = ask(follower.port, "FOLLOW", "127.0.0.1", str(master.port))
         if not answer.startswith(b"+OK"):
             raise SystemExit(f"FOLLOW: {answer.decode()}")
@@ -28,7 +29,7 @@ def measure_lag(options, folder):
     p50, p99 = lags[len(lags) // 2], lags[min(len(lags) - 1, len(lags) * 99 // 100)]
     print(f"follower lag: {len(lags)} samples, p50 {p50:.2f} ms, p99 {p99:.2f} ms, most {lags[-1]:.2f} ms; "
           f"the master ran {written / SECONDS:.0f} commands a second meanwhile; client, master and follower share the machine")
-    return [metric("kv_follower_lag_p99_ms", "ms", p99, bar=f"<{BAR_MS}")]
+    lines.append(metric("kv_follower_lag_p99_ms", "ms", p99, bar=f"<{BAR_MS}"))
 
 
 def wait_for(follower, master):

@@ -10,8 +10,7 @@ REQUESTS = 2000  # 2 GB a round
 BARS = {"write": 1.0, "read": 1.5}
 
 
-def measure_large(options, folder):
-    lines = []
+def measure_large(options, folder, lines):
     with ours(options, folder / "large-ours", "interval") as us, redis(folder / "large-redis", "interval") as peer:
         print_peers(us, peer, "interval")
         for server in (us, peer):
@@ -23,4 +22,3 @@ def measure_large(options, folder):
             print(f"kv_{word}_1m: CPU us per request: ours {statistics.median(c for _, c in mine):.0f}, "
                   f"redis {statistics.median(c for _, c in theirs):.0f}", flush=True)
             lines.append(metric(f"kv_{word}_1m", "MB/s", *mb, f">={BARS[word]}", ratio(mine, theirs, 0)))
-    return lines

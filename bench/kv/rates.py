@@ -4,7 +4,7 @@ import re
 import statistics
 import subprocess
 
-from servers import fill, metric, ours, print_peers, redis
+from servers import ask, fill, metric, ours, print_peers, redis
 
 KEYS = 1_000_000
 CLIENTS = 50
@@ -79,13 +79,11 @@ def suffix(size):
 
 def null_for(null, size):
     """The null server answers GET with a value as large as the others'."""
-    from servers import ask
     ask(null.port, "VALUE", str(size))
     return null
 
 
-def measure_rates(options, folder, null, commands):
-    lines = []
+def measure_rates(options, folder, null, commands, lines):
     for size in sizes_of(options):
         us = ours(options, folder / f"ours-{size}", "interval")
         peer = redis(folder / f"redis-{size}", "interval")
@@ -98,7 +96,6 @@ def measure_rates(options, folder, null, commands):
                     name = f"kv_{command}_p{pipeline}"
                     lines += compare(options, (us, peer, null_for(null, size)), name + suffix(size), command, size,
                                      pipeline, BARS[name])
-    return lines
 
 
 def count_syncs(trace):
@@ -121,8 +118,7 @@ def trace_syncs(options, folder, name, size, pipeline):
         print(f"{name}: {who} under strace: {syncs / seconds:.0f} syncs a second, {requests / max(syncs, 1):.1f} requests a sync")
 
 
-def measure_sync(options, folder, null):
-    lines = []
+def measure_sync(options, folder, null, lines):
     for size in sizes_of(options):
         for pipeline in pipelines_of(options):
             name = f"kv_sync_p{pipeline}{suffix(size)}"
@@ -136,4 +132,3 @@ def measure_sync(options, folder, null):
             if segments < 3:
                 raise SystemExit("a run must span 3 segments")
             trace_syncs(options, folder, name, size, pipeline)
-    return lines

@@ -11,6 +11,8 @@ rate is the most that the client can ask, its CPU time what the kernel takes for
 """
 import argparse
 import pathlib
+import signal
+import sys
 import tempfile
 
 from keys import measure_keys
@@ -40,22 +42,31 @@ def main():
     options.with_reopen = "reopen" in wanted
     need("redis-server", "redis-benchmark", "strace")
     print_versions(options.mcloud)
+    # Ended early it still ends its servers and says what it has.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended early"))
     lines = []
+    try:
+        measure(options, wanted, lines)
+    finally:
+        print("\n".join(lines))
+
+
+def measure(options, wanted, lines):
+    """Appends the final lines to `lines`."""
     with tempfile.TemporaryDirectory(prefix="mcloud-bench-kv-", dir=options.folder) as name, \
             Program("null", [options.null]) as null:
         folder = pathlib.Path(name)
         commands = [command for command in ("set", "get") if command in wanted]
         if commands:
-            lines += measure_rates(options, folder, null, commands)
+            measure_rates(options, folder, null, commands, lines)
         if "sync" in wanted:
-            lines += measure_sync(options, folder, null)
+            measure_sync(options, folder, null, lines)
         if "large" in wanted:
-            lines += measure_large(options, folder)
+            measure_large(options, folder, lines)
         if "keys" in wanted or options.with_reopen:
-            lines += measure_keys(options, folder)
+            measure_keys(options, folder, lines)
         if "lag" in wanted:
-            lines += measure_lag(options, folder)
-    print("\n".join(lines))
+            measure_lag(options, folder, lines)
 
 
 if __name__ == "__main__":
