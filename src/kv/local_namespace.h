@@ -78,6 +78,7 @@ class LocalNamespace final : public Namespace,
   uint64_t changes() const override { return changes_.load(std::memory_order_acquire); }
   Result<LogChunk> read_log(Position from, size_t bytes_max) const override;
   Status take_lineage(const Lineage& lineage) override;
+  Status aim_at(Position complete_at) override;
   Status append_log(const LogChunk& chunk, const Lineage& lineage) override;
   Status drop_front(Position first, const Totals& baseline) override;
   Status copy_settings(const Settings& settings, uint64_t epoch) override;

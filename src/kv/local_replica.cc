@@ -308,6 +308,13 @@ Status LocalNamespace::copy_epoch(uint64_t epoch) {
   return change_meta([&](Meta& meta) { meta.epoch = epoch; });
 }
 
+Status LocalNamespace::aim_at(Position complete_at) {
+  auto lock = TRY(lock_to_copy());
+  if (is_complete()) return {};
+  if (meta().complete_at != complete_at) TRY(change_meta([&](Meta& meta) { meta.complete_at = complete_at; }));
+  return complete_if_due();
+}
+
 Status LocalNamespace::complete_if_due() {
   if (is_complete() || log_.written() < meta().complete_at) return {};
   TRY(sync_log());

@@ -54,6 +54,8 @@ class ReplicaLog {
   // --- the follower's half. Conflict: this store leads, or it does not fit what is there.
   // What the log that is copied says of itself: entries that reach no further than our end are taken over, durably.
   virtual Status take_lineage(const Lineage& lineage) = 0;
+  // Of a copy that is not complete: another master's log may be shorter. It is complete when it has reached this.
+  virtual Status aim_at(Position complete_at) = 0;
   // At the end. Everything is checked first (Corrupt), and before a record that claims that the log was durable up to
   // somewhere is written, this log is.
   virtual Status append_log(const LogChunk& chunk, const Lineage& lineage) = 0;

@@ -66,13 +66,17 @@ Status Follower::prepare(const HelloFrame& hello) {
   if (!is_same || hello.common < hello.first) return begin_anew(hello, &ours);
   if (ours.end < hello.common) return does_not_fit("it agrees with more than we have");
   space_ = space;
-  if (ours.end == hello.common) return {};
-  if (hello.common < ours.first) return begin_anew(hello, &ours);
+  // A front that we dropped as a master, and this one did not: what it has of it is missing here.
+  if (ours.first > hello.first) {
+    should_begin_anew_ = true;
+    return make_error(Code::Conflict, "our log begins later than the master's: it is copied anew");
+  }
+  if (ours.end == hello.common) return log().aim_at(hello.complete_at);
   space_.reset();
   auto cut = store_.replica().cut(options_.name, hello.common);
   options_.on_replaced();
   space_ = TRY(std::move(cut));
-  return {};
+  return log().aim_at(hello.complete_at);
 }
 
 Status Follower::begin_anew(const HelloFrame& hello, const LogState* ours) {

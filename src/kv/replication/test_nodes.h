@@ -60,8 +60,8 @@ class Node final : public GroupPort {
   void stop() {
     wanted.reset();
     group.reset();
+    store.reset();  // tells those who wait, who know the feed
     feed.reset();
-    store.reset();
   }
   bool is_up() const { return group != nullptr && disk.has_power(); }
   NamespacePtr space() const { return store->find("default"); }
