@@ -80,7 +80,7 @@ class Reconciler {
   void thin_out(const std::string& workload, google::protobuf::RepeatedPtrField<pb::Replica>& replicas, uint32_t wanted) {
     for (int i = replicas.size() - 1; i >= static_cast<int>(wanted); --i) {
       if (replicas[i].node().empty()) continue;
-      if (sets_.may_give_up(workload, replicas[i])) {
+      if (sets_.may_remove(workload, replicas[i])) {
         mover_.unplace(workload, replicas[i]);
         mover_.set_state(replicas[i], pb::REPLICA_WAITING, "is one too many");
         continue;
@@ -309,7 +309,7 @@ class Reconciler {
                                                 : Renewal::Anywhere;
     if (may_give_up(bundle)) return wish;
     const pb::SetRecord& set = *sets_.find(name);
-    const bool is_missed = was_available && set.copies() > 1 && set.voters_size() > 1;
+    const bool is_missed = was_available && set.copies() > 1 && bundle.policy().replicas() > 1;
     const bool hands_over = sets_.is_primary(name, bundle.leader()) && (leaves || is_missed);
     if (!leaves && !hands_over) return Renewal::InPlace;
     if (hands_over && sets_.hand_over(name)) {

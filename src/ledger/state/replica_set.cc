@@ -320,6 +320,13 @@ bool may_give_up(const SetView& view, const pb::SetRecord& record, const pb::Set
   return gone <= record.copies() - 1;
 }
 
+bool may_remove(const SetView& view, const pb::SetRecord& record, const pb::SetMember& member) {
+  const Seat* primary = find_seat(view, record.primary());
+  auto standing = std::count_if(view.seats.begin(), view.seats.end(),
+                                [](const Seat& seat) { return seat.life != Life::Unplaced; });
+  return primary != nullptr && static_cast<uint32_t>(standing) > primary->copies && may_give_up(view, record, member);
+}
+
 Result<bool> take_set_report(pb::Workload& workload, const pb::Replica& replica, const pb::SetReport& report,
                              uint32_t copies, uint64_t time_ms) {
   TRY(check_report(report));

@@ -66,6 +66,8 @@ void begin_election(pb::SetRecord& record, uint64_t time_ms);
 bool can_hand_over(const SetView& view, const pb::SetRecord& record);
 // Its data may be left behind.
 bool may_give_up(const SetView& view, const pb::SetRecord& record, const pb::SetMember& member);
+// The same, and there will be nobody in its place: enough remain for what the primary's version asks for.
+bool may_remove(const SetView& view, const pb::SetRecord& record, const pb::SetMember& member);
 
 // What the holder of `replica`, one of the workload's, says of it. `copies`: that the contract's current version asks
 // for, 0 when the replica runs another. True when nodes must hear of the change: voters, or an election. Invalid:

@@ -615,6 +615,49 @@ TEST_CASE("a set that shrinks to one member goes there by and by, wherever its p
   chain.check_books();
 }
 
+TEST_CASE("a set that shrinks keeps as many members as its primary needs, until that asks for fewer") {
+  SetChain chain(4, 3, 3);
+  chain.all_healthy(3);
+  chain.lose(chain.node_of(0));
+  chain.say(1, 1, 20);
+  chain.say(2, 1, 10);
+  REQUIRE_EQ(chain.primary(), 1);
+  chain.settle();
+  chain.say(0, 2, 20);  // at another place: a stranger so far
+  chain.header = chain.upgrade(chain.header, [](pb::ContractHeader& header) {
+    header.mutable_workloads(0)->set_replicas(1);
+    header.mutable_workloads(0)->mutable_set()->set_copies(1);
+    header.mutable_workloads(0)->set_on_node_loss(pb::NODE_LOSS_WAIT);
+  });
+  chain.settle();
+  CHECK_NE(chain.node_of(2), "");
+  chain.say(0, 2, 20);
+  chain.say(chain.proposal({0, 1, 2}));
+  chain.settle();
+  CHECK_EQ(chain.primary(), -1);
+  chain.say(0, 2, 20);
+  chain.settle();
+  CHECK_EQ(chain.primary(), 0);
+  CHECK_EQ(chain.workload(chain.header, "db").replicas_size(), 1);
+  chain.check_books();
+}
+
+TEST_CASE("a set of two becomes one in place when the first is its primary") {
+  SetChain chain(2, 2, 2);
+  chain.all_healthy(2);
+  chain.header = chain.upgrade(chain.header, [](pb::ContractHeader& header) {
+    header.mutable_workloads(0)->set_replicas(1);
+    header.mutable_workloads(0)->mutable_set()->set_copies(1);
+    header.mutable_workloads(0)->set_on_node_loss(pb::NODE_LOSS_WAIT);
+  });
+  chain.settle();
+  chain.say(0, 1, 10);
+  chain.settle();
+  CHECK_EQ(chain.primary(), 0);
+  CHECK_EQ(chain.workload(chain.header, "db").replicas_size(), 1);
+  CHECK_EQ(chain.set().copies(), 1);
+}
+
 TEST_CASE("a cancelled set leaves nothing behind, and every node that had a copy erases it when asked") {
   SetChain chain(4, 3, 2);
   chain.all_healthy(3);

@@ -120,6 +120,13 @@ bool SetKeeper::may_give_up(const std::string& workload, const pb::Replica& repl
   return ledger::may_give_up(view_of(workload, *facets), *record, member_of(replica));
 }
 
+bool SetKeeper::may_remove(const std::string& workload, const pb::Replica& replica) {
+  const pb::SetRecord* record = find(workload);
+  const pb::Facets* facets = dossier_.facets(workload);
+  if (record == nullptr || facets == nullptr) return true;
+  return ledger::may_remove(view_of(workload, *facets), *record, member_of(replica));
+}
+
 bool SetKeeper::is_primary(const std::string& workload, const pb::Replica& replica) {
   const pb::SetRecord* record = find(workload);
   return record != nullptr && record->has_primary() && is_member(record->primary(), member_of(replica));

@@ -26,6 +26,7 @@ class SetKeeper {
 
   // Its data may be left behind as far as its set is concerned.
   bool may_give_up(const std::string& workload, const pb::Replica& replica);
+  bool may_remove(const std::string& workload, const pb::Replica& replica);
   bool is_primary(const std::string& workload, const pb::Replica& replica);
   // Its copy counts and is whole; true as well for what is in no set.
   bool is_counted(const std::string& workload, const pb::Replica& replica);
