@@ -4,6 +4,8 @@
 #include <charconv>
 #include <map>
 
+#include "wire/resp.h"
+
 namespace mcloud::node {
 namespace {
 
@@ -72,6 +74,25 @@ std::string describe(const GroupCommand& command) {
   std::string line;
   for (const std::string& word : group_words(command)) line += (line.empty() ? "" : " ") + word;
   return line;
+}
+
+Result<std::optional<std::vector<std::string>>> parse_kv_reply(BytesView reply) {
+  size_t end = reply.find("\r\n");
+  if (reply.starts_with('+') || reply.starts_with('-')) {
+    if (end == BytesView::npos) return std::nullopt;
+    std::string text(reply.substr(1, end - 1));
+    if (reply[0] == '+') return std::vector<std::string>{text};
+    return make_error(text.starts_with("FENCED") ? Code::Denied : Code::Unavailable, text.substr(0, 200));
+  }
+  // An array of bulk strings looks like a request.
+  wire::RespRequestParser parser({.arguments_max = 64, .argument_bytes_max = 16 << 10,
+                                  .request_bytes_max = kKvReplyBytesMax});
+  switch (parser.parse(reply)) {
+    case wire::RespRequestParser::Step::NeedMore: return std::nullopt;
+    case wire::RespRequestParser::Step::Faulty: return make_error(Code::Corrupt, "its reply is malformed");
+    case wire::RespRequestParser::Step::Complete: break;
+  }
+  return std::vector<std::string>(parser.arguments().begin(), parser.arguments().end());
 }
 
 Result<GroupStatus> parse_group_status(const std::vector<std::string_view>& fields) {

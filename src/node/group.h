@@ -3,10 +3,12 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace mcloud::node {
@@ -53,6 +55,11 @@ struct GroupStatus {
 
   bool operator==(const GroupStatus&) const = default;
 };
+// A reply as far as it is there: the words of an array of bulk strings, or the one of a simple string; nullopt: more is
+// to come. An error reply is Denied when it begins with FENCED, else Unavailable; Corrupt: it is no reply.
+inline constexpr size_t kKvReplyBytesMax = 64 << 10;
+Result<std::optional<std::vector<std::string>>> parse_kv_reply(BytesView reply);
+
 // Names and values in turn; unknown names are passed over. Corrupt says what is missing or malformed.
 Result<GroupStatus> parse_group_status(const std::vector<std::string_view>& fields);
 

@@ -18,8 +18,6 @@
 namespace mcloud::node {
 namespace {
 
-constexpr size_t kReplyBytesMax = 64 << 10;
-
 // A stream socket whose every wait ends at the deadline.
 class Line {
  public:
@@ -90,26 +88,6 @@ class Line {
   uint64_t deadline_ms_;
 };
 
-// The reply as far as it is there; nullopt: more is to come.
-Result<std::optional<std::vector<std::string>>> parse_reply(const Bytes& reply) {
-  size_t end = reply.find("\r\n");
-  if (reply.starts_with('+') || reply.starts_with('-')) {
-    if (end == Bytes::npos) return std::nullopt;
-    std::string text = reply.substr(1, end - 1);
-    if (reply[0] == '+') return std::vector<std::string>{text};
-    return make_error(text.starts_with("FENCED") ? Code::Denied : Code::Unavailable, text.substr(0, 200));
-  }
-  // An array of bulk strings looks like a request.
-  wire::RespRequestParser parser({.arguments_max = 64, .argument_bytes_max = 16 << 10,
-                                  .request_bytes_max = kReplyBytesMax});
-  switch (parser.parse(reply)) {
-    case wire::RespRequestParser::Step::NeedMore: return std::nullopt;
-    case wire::RespRequestParser::Step::Faulty: return make_error(Code::Corrupt, "its reply is malformed");
-    case wire::RespRequestParser::Step::Complete: break;
-  }
-  return std::vector<std::string>(parser.arguments().begin(), parser.arguments().end());
-}
-
 }  // namespace
 
 Status make_control_folder(const std::string& folder, uint32_t base_uid) {
@@ -126,8 +104,8 @@ Result<std::vector<std::string>> ask_kv(const std::string& folder, const std::ve
   Bytes reply;
   while (true) {
     TRY(line.receive(reply));
-    if (auto parsed = TRY(parse_reply(reply))) return std::move(*parsed);
-    if (reply.size() > kReplyBytesMax) return make_error(Code::Corrupt, "its reply is too long");
+    if (auto parsed = TRY(parse_kv_reply(reply))) return std::move(*parsed);
+    if (reply.size() > kKvReplyBytesMax) return make_error(Code::Corrupt, "its reply is too long");
   }
 }
 

@@ -28,8 +28,8 @@ class KvAdapter final : public SetMembers {
 // Makes a container's folder; what another life left in it is gone.
 Status make_control_folder(const std::string& folder, uint32_t base_uid);
 
-// One request and its reply, each at most 64 KiB: the words of an array of bulk strings, or the one of a simple
-// string. An error reply is Denied when it begins with FENCED, else Unavailable. TimedOut after `timeout_ms`.
+// One request and its reply (parse_kv_reply() in group.h). Unavailable, TimedOut after `timeout_ms`, Denied: what is at
+// the socket's place is not its own.
 Result<std::vector<std::string>> ask_kv(const std::string& folder, const std::vector<std::string>& words,
                                         uint64_t timeout_ms);
 
