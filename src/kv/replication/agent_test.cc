@@ -74,7 +74,7 @@ TEST_CASE("in a private server a stranger does nothing but give the password") {
   kv.lead();
   CHECK_EQ(kv.stranger({"PING"}), "+PONG\r\n");
   for (std::vector<std::string_view> words : {std::vector<std::string_view>{"GET", "k"}, {"SET", "k", "v"}, {"DBSIZE"},
-                                              {"MULTI"}, {"INFO"}, {"ROLE"}, {"SELECT", "0"}, {"FLUSHALL"}})
+                                              {"MULTI"}, {"INFO"}, {"ROLE"}, {"SELECT", "0"}, {"FLUSHDB"}})
     CHECK_EQ(kv.stranger(words), "-NOAUTH Authentication required.\r\n");
   Managed old(Dialect::Zdb);
   CHECK_EQ(old.stranger({"GET", "k"}), "-Permission denied\r\n");
