@@ -203,7 +203,7 @@ def test_kv_asks_for_its_password(cluster):
 
 
 def test_kv_single_keeps_to_its_size_and_is_cancelled(cluster):
-    """a kv without followers: what is too much is refused with its reason; cancelled with its volume nothing is left"""
+    """a kv without followers: what is too much is refused, it waits for its killed node, cancelled nothing is left"""
     file = pathlib.Path(cluster.folder) / "single.yaml"
     file.write_text(SINGLE)
     cluster.run("apply", file, seconds=60)
@@ -222,6 +222,10 @@ def test_kv_single_keeps_to_its_size_and_is_cancelled(cluster):
         expect(client.call("GET", "a") == b"1", "what was there before is gone")
     print(f"        too much is answered: {refused}")
     node = cluster.node_of("ledgerless", "notes")
+    cluster.kill_node(node)
+    cluster.restore_node(node)
+    wait_for("its value again", 60, lambda: attempt(lambda: Client(*place).call("GET", "a")) == b"1", 0.2)
+    expect(cluster.node_of("ledgerless", "notes") == node, "it left its volume behind")
     volumes = pathlib.Path(cluster.folder) / "nodes" / node / "volumes"
     before = list(volumes.glob("*/notes-0"))
     expect(len(before) == 1, f"its volume is not at {volumes}: {before}")
