@@ -143,7 +143,8 @@ class World {
     // A process that was killed may have known a later time than the next one: the clock was set back.
     latest_ms_ = std::max(latest_ms_, space_->now_ms());
     size_t seen = space_->figures().next_sequence - first_sequence_;
-    if (seen <= ops_.size()) return;
+    // A flush that was cut may be in the log in part; nothing was written behind it.
+    if (seen <= ops_.size() || !unsure_.empty()) return;
     std::map<uint64_t, std::string> over;  // no two expiries are the same
     for (const auto& [key, held] : state_after(ops_.size())) {
       if (held.expiry_ms && *held.expiry_ms <= latest_ms_) over[*held.expiry_ms] = key;
@@ -335,7 +336,7 @@ class World {
     // What a failed flush was about may have survived the cut as a prefix: it was never refused for sure.
     ops_.insert(ops_.end(), unsure_.begin(), unsure_.end());
     REQUIRE_GE(survived, must);
-    if (unsure_.empty()) learn_sweeps();  // one that was cut
+    learn_sweeps();  // one that was cut
     REQUIRE_LE(survived, ops_.size());
     if (survived > 0 && survived < ops_.size()) CHECK_FALSE(ops_[survived - 1].continues);
     lost_ += ops_.size() - survived;
