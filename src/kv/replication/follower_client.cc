@@ -122,7 +122,8 @@ void FollowerClient::note(const Follower& follower) {
   Follower::Figures figures = follower.figures();
   port_.seen_term(figures.term);
   std::lock_guard guard(mutex_);
-  if (!std::exchange(state_.is_connected, true)) begins_anew_ = false;
+  // What was asked for since this connection began is for the next one.
+  if (!std::exchange(state_.is_connected, true) && !restarts_) begins_anew_ = false;
   state_.problem.clear();
   state_.figures = figures;
 }
