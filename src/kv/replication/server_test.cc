@@ -174,15 +174,6 @@ TEST_CASE("managed servers do what the agent says: lead, follow, promise, and no
   CHECK(eventually([&] { return a.get("k") == bulk("new"); }));
 }
 
-TEST_CASE("a snapshot that is asked for while a connection begins is made") {
-  Node master, one;
-  REQUIRE_EQ(master.ask({"SET", "k", "v"}), "+OK\r\n");
-  follow(one, master);
-  REQUIRE_EQ(one.ask({"SNAPSHOT"}), "+OK\r\n");
-  // Once for what was there before it followed, once for the snapshot, which may come before or behind the first copy.
-  CHECK(eventually([&] { return one.store->replica().aside().files >= 1 && one.get("k") == bulk("v"); }));
-}
-
 TEST_CASE("a snapshot keeps aside what is there and copies anew") {
   Node master, one;
   follow(one, master);
