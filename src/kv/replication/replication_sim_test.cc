@@ -66,8 +66,47 @@ class World {
       if (node->group && !node->disk.has_power()) crash(*node, true);
       if (!node->group && now() >= node->back_at_ms) bring_back(*node);
     }
+    while (!planned_.empty() && planned_.begin()->first <= now()) {
+      auto event = std::move(planned_.begin()->second);
+      planned_.erase(planned_.begin());
+      event();
+    }
+    if (random_.chance(2)) have_bad_luck();
     if (random_.chance(1) && ledger_.primary) fence();
     if (random_.chance(1)) place_anew();
+  }
+
+  // The master and one follower are alone for a while, so that these two have what is acknowledged; then strike().
+  void have_bad_luck() {
+    if (!ledger_.primary || !planned_.empty()) return;
+    const size_t primary = *ledger_.primary, unlucky = random_.below(nodes_.size());
+    if (unlucky == primary) return crash_now(primary);  // and leads on in its term
+    isolated_.clear();
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      if (i != primary && i != unlucky) isolated_.insert(i);
+    }
+    planned_.emplace(now() + 50 + random_.below(300), [=, this] { strike(primary, unlucky); });
+  }
+
+  // The follower loses power, the master is not heard of any more and writes on, another one is elected. Then the
+  // follower loses power again, and hears only what its agent had been told before all this.
+  void strike(size_t primary, size_t unlucky) {
+    if (ledger_.primary != primary) return;
+    const Ledger before = ledger_;
+    agent_up_[primary] = false;
+    agent_up_[unlucky] = true;
+    crash_now(unlucky);
+    fence();
+    planned_.emplace(now() + 50 + random_.below(200), [=, this] {
+      crash_now(unlucky);
+      agent_up_[unlucky] = random_.chance(20);
+      orders_.emplace(now() + 10 + random_.below(50), Order{unlucky, before});
+    });
+  }
+
+  void crash_now(size_t node) {
+    crash(*nodes_[node], true);
+    nodes_[node]->back_at_ms = now();
   }
 
   void crash(Node& node, bool is_power_cut) {
@@ -128,25 +167,44 @@ class World {
   // One look of a node's agent at the ledger.
   void visit(Node& node) {
     if (!node.is_up() || !agent_up_[node.index]) return;
+    if (random_.chance(15)) {
+      be_late(node.index);
+    } else {
+      carry_out(node, ledger_);
+    }
+  }
+
+  void be_late(size_t node) { orders_.emplace(now() + random_.below(800), Order{node, ledger_}); }
+
+  void carry_out_late_orders() {
+    while (!orders_.empty() && orders_.begin()->first <= now()) {
+      Order order = std::move(orders_.begin()->second);
+      orders_.erase(orders_.begin());
+      if (nodes_[order.node]->is_up()) carry_out(*nodes_[order.node], order.seen);
+    }
+  }
+
+  void carry_out(Node& node, const Ledger& seen) {
     Status done;
-    if (!ledger_.primary) {
-      done = node.group->promise(ledger_.term);
+    if (!seen.primary) {
+      done = node.group->promise(seen.term);
       if (done.has_value()) report(node);
-    } else if (*ledger_.primary == node.index) {
+    } else if (*seen.primary == node.index) {
       bool led = node.leads();
-      done = node.group->lead({ledger_.term, member_of(node.index), ledger_.copies, ledger_.revision, ledger_.voters,
-                               ledger_.candidates});
+      done = node.group->lead(
+          {seen.term, member_of(node.index), seen.copies, seen.revision, seen.voters, seen.candidates});
       if (done.has_value() && node.leads() && !led) check_leader(node);
       collect_proposal(node);
     } else {
-      Upstream upstream{"n", static_cast<uint16_t>(*ledger_.primary), ""};
-      done = node.group->follow(ledger_.term, member_of(node.index), upstream);
+      Upstream upstream{"n", static_cast<uint16_t>(*seen.primary), ""};
+      done = node.group->follow(seen.term, member_of(node.index), upstream);
     }
     if (!done.has_value() && node.disk.has_power() && done.error().code != Code::Denied)
       wrong("an order failed: " + done.error().message);
   }
 
   void report(Node& node) {
+    if (ledger_.primary) return;
     Group::State state = node.group->status();
     if (!node.is_up() || state.term != ledger_.term) return;
     if (!ledger_.voters.contains(member_of(node.index))) return;
@@ -184,6 +242,7 @@ class World {
 
   void step() {
     take_proposals();
+    carry_out_late_orders();
     for (int i = 0; i < 3; ++i) write(some_node());
     for (auto& node : nodes_) {
       if (node->is_up() && random_.chance(50)) node->store->syncer().run_due();
@@ -320,7 +379,8 @@ class World {
   // --- what must hold
 
   void check_op(Node& node, const Op& op) {
-    if (op.number <= forgotten_) return;
+    // Who leads a term that is over already knows nothing of later ones.
+    if (op.number <= forgotten_ || op.term > node.store->promised_term()) return;
     auto complain = [&](const std::string& what) {
       if (!node.is_up()) return;
       wrong("node " + std::to_string(node.index) + " leads term " + std::to_string(node.store->promised_term()) +
@@ -384,6 +444,8 @@ class World {
   // Everything works again: all become one.
   void heal() {
     isolated_.clear();
+    orders_.clear();
+    planned_.clear();
     for (auto& node : nodes_) {
       node->disk.keep_power();
       if (node->group && !node->disk.has_power()) crash(*node, true);
@@ -437,6 +499,8 @@ class World {
   std::set<size_t> isolated_, anew_;
   std::vector<bool> agent_up_;
   Ledger ledger_;
+  std::multimap<uint64_t, Order> orders_;  // by the time at which they arrive
+  std::multimap<uint64_t, std::function<void()>> planned_;
   bool compacts_ = false;
   std::vector<Op> acked_;
   std::map<std::tuple<Bytes, uint64_t, uint64_t, Position>, uint32_t> content_;

@@ -43,6 +43,8 @@ class Node final : public GroupPort {
  public:
   Node(size_t index, uint64_t seed, testing::SimulatedClock& clock) : index(index), disk(seed), clock_(clock) {}
 
+  ~Node() override { stop(); }
+
   bool start() {
     Store::Options options{.folder = "/data", .segment_bytes = 8192, .compact_bytes_per_s = uint64_t{1} << 40};
     options.defaults.durability = Durability::Interval;
@@ -131,6 +133,12 @@ struct Ledger {
     Members members;
   };
   std::deque<Proposal> underway;
+};
+
+// What an agent has read on the ledger, and passes on later than it should.
+struct Order {
+  size_t node = 0;
+  Ledger seen;
 };
 
 }  // namespace mcloud::kv::sim
