@@ -140,13 +140,13 @@ const pb::SetMember* choose_primary(const SetView& view, const pb::SetRecord& re
 }
 
 // A contract that asks for more copies than the record can count on: the primary knows when it is so and says it
-// with its next proposal. When there is no reason for one, a voter is dropped: what `copies` voters had, one less
-// of those that remain has, and the primary has it all.
+// with its next proposal. When there is no reason for one, a voter is dropped, if enough remain to count so many
+// copies: what `copies` voters had, one less of those that remain has, and the primary has it all.
 void ask_for_proposal(const SetView& view, pb::SetRecord& record) {
   const Seat* primary = find_seat(view, record.primary());
   auto& voters = *record.mutable_voters();
   if (primary == nullptr || primary->life != Life::Lives || !primary->is_current) return;
-  if (primary->copies <= record.copies() || primary->copies > static_cast<uint32_t>(voters.size())) return;
+  if (primary->copies <= record.copies() || primary->copies >= static_cast<uint32_t>(voters.size())) return;
   for (const Seat& seat : view.seats) {
     if (seat.life != Life::Unplaced && !is_voter(record, seat.member)) return;
   }
@@ -350,9 +350,12 @@ Result<bool> take_set_report(pb::Workload& workload, const pb::Replica& replica,
     return is_changed;
   }
   if (!is_member(record.primary(), member) || !may_take_voters(workload, report)) return is_changed;
+  // It made sure of what it is told to count: never more copies than it had voters.
+  const uint32_t proven = std::min({copies, static_cast<uint32_t>(record.voters_size()),
+                                    static_cast<uint32_t>(report.proposed_voters_size())});
   *record.mutable_voters() = report.proposed_voters();
   record.set_voters_revision(record.voters_revision() + 1);
-  if (copies != 0 && copies <= static_cast<uint32_t>(record.voters_size())) record.set_copies(copies);
+  record.set_copies(std::max(record.copies(), proven));
   return true;
 }
 
