@@ -44,6 +44,10 @@ constexpr ServeOption kOptions[] = {
     {"metrics-listen", "HOST:PORT", "serve Prometheus metrics there, at /metrics", &Options::metrics_listen},
     {"follow", "HOST:PORT", "copy this server and follow it, unless another role is remembered", &Options::follow},
     {"password-file", "FILE", "the admin password of the server that is followed", &Options::password_file},
+    {"follow-tls-ca", "FILE", "follow by TLS: the master's certificate must be of this authority and for its HOST",
+     &Options::follow_tls_ca},
+    {"follow-tls-cert", "FILE", "certificate (PEM) for a master that asks for one", &Options::follow_tls_cert},
+    {"follow-tls-key", "FILE", "key of that certificate (PEM, without passphrase)", &Options::follow_tls_key},
     {"min-replicas", "N", "a write is acknowledged when so many followers have it on their disks",
      &Options::min_replicas, 0, 63},
     {"managed", "", "begin as nobody and wait for the node's agent (GROUP)", &Options::managed},
@@ -125,9 +129,21 @@ Status add_tls(const ServeOptions& options, kv::ServerOptions& wanted) {
   return {};
 }
 
+// How masters are spoken to, whoever names them.
+Status add_follow_tls(const ServeOptions& options, kv::ServiceOptions& service) {
+  bool has_certificate = !options.follow_tls_cert.empty(), has_key = !options.follow_tls_key.empty();
+  if (has_certificate != has_key)
+    return make_error(Code::Invalid, "follow-tls-cert and follow-tls-key are needed together");
+  if (has_certificate && options.follow_tls_ca.empty())
+    return make_error(Code::Invalid, "follow-tls-cert needs follow-tls-ca");
+  service.upstream_tls = {options.follow_tls_cert, options.follow_tls_key, options.follow_tls_ca};
+  return {};
+}
+
 // Whom this server follows from the start, and how many must have a write.
 Status add_replication(const ServeOptions& options, kv::ServerOptions& wanted) {
   wanted.service.is_managed = options.managed;
+  TRY(add_follow_tls(options, wanted.service));
   wanted.service.upstream_password = TRY(read_password(options.password_file, "password-file"));
   const bool has_copies = options.min_replicas <= 63;
   if (options.managed && (has_copies || !options.follow.empty()))

@@ -13,7 +13,8 @@ namespace mcloud::cli {
 
 struct ServeOptions {
   std::string data, listen = "127.0.0.1", socket, dialect = "0-db", admin_password_file, durability = "interval",
-                    mode = "mixed", history = "forever", tls_cert, tls_key, tls_ca, metrics_listen, follow, password_file;
+                    mode = "mixed", history = "forever", tls_cert, tls_key, tls_ca, metrics_listen, follow, password_file,
+                    follow_tls_ca, follow_tls_cert, follow_tls_key;
   uint64_t port = 9900, tls_port = 9901, threads = 1, interval_ms = 1000, segment_mb = 256, memory_mb = 512, connections = 4096,
            size = 0,
            min_replicas = ~uint64_t{0};  // beyond its bounds: as it was said before

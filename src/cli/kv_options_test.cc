@@ -125,6 +125,12 @@ TEST_CASE("the options become the server's, and what they need together is said"
   CHECK(!server_options(options)->service.has_agent_socket);
   options.socket = "/run/control/socket";
   CHECK(server_options(options)->service.has_agent_socket);
+  options.follow_tls_cert = "/own.pem";
+  CHECK_EQ(server_options(options).error().message, "follow-tls-cert and follow-tls-key are needed together");
+  options.follow_tls_key = "/own.key";
+  CHECK_EQ(server_options(options).error().message, "follow-tls-cert needs follow-tls-ca");
+  options.follow_tls_ca = "/ca.pem";
+  CHECK_EQ(server_options(options)->service.upstream_tls, io::TlsFiles{"/own.pem", "/own.key", "/ca.pem"});
   testing::TemporaryFolder folder;
   options.admin_password_file = folder / "password";
   CHECK_EQ(server_options(options).error().code, Code::NotFound);

@@ -12,6 +12,7 @@
 
 #include "base/disk.h"
 #include "base/world.h"
+#include "io/tls.h"
 #include "kv/counters.h"
 #include "kv/replication/feed.h"
 #include "kv/session_hub.h"
@@ -50,6 +51,7 @@ struct ServiceOptions {
   ModePolicy mode = ModePolicy::Mixed;
   Settings defaults;                    // of new namespaces
   std::string upstream_password;        // what a master is told when FOLLOW does not say it
+  io::TlsFiles upstream_tls;            // an authority: masters are spoken to by TLS
   bool is_managed = false;              // a node's agent gives orders (GROUP); `defaults` go for `default` while it leads
   bool has_agent_socket = false;        // its orders come by the unix socket only, and nobody else does
   bool is_private = false;              // nothing is read or written by who is no administrator

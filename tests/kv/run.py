@@ -220,6 +220,22 @@ def test_old_versions_of_tls_are_refused():
                 expect((done.returncode == 0) == is_good, f"{word}: {done.stderr.decode()}")
 
 
+def test_a_follower_speaks_tls_and_says_why_it_does_not_follow():
+    with folder() as place:
+        authority, stem, own = make_certificates(place)
+        stranger, *_ = make_certificates(place, "stranger")
+        base = ["--dialect", "redis", "--port", 0]
+        with Server("--data", place / "master", *base, "--tls-ca", authority, *tls_words(stem)) as master:
+            expect(master.ask("SET", "k", "v") == "+OK", "a write")
+            follow = ["--follow", f"localhost:{master.tls_port}", "--follow-tls-cert", f"{own}.pem", "--follow-tls-key", f"{own}.key"]
+            with Server("--data", place / "good", *base, *follow, "--follow-tls-ca", authority) as good:
+                until("the copy", lambda: good.ask("GET", "k") == "v")
+            with Server("--data", place / "bad", *base, *follow, "--follow-tls-ca", stranger) as bad:
+                reason = "TLS: the peer's certificate: "
+                until("the reason in the log", lambda: reason in bad.process.stderr.readline())
+                until("the reason in INFO", lambda: f"master_link_problem:localhost port {master.tls_port}: {reason}" in bad.ask("INFO", "replication"))
+
+
 def test_a_hangup_reads_the_certificates_again():
     with folder() as place:
         first, stem, _ = make_certificates(place, "first")

@@ -8,12 +8,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "io/clock.h"
 #include "io/file.h"
+#include "io/tls_stream.h"
 
 namespace mcloud::kv {
 namespace {
@@ -78,6 +80,18 @@ class SocketStream final : public ByteStream {
   int interrupt_fd_;
 };
 
+class TlsByteStream final : public ByteStream {
+ public:
+  explicit TlsByteStream(std::unique_ptr<io::TlsStream> stream) : stream_(std::move(stream)) {}
+  Result<size_t> read(char* to, size_t size, uint64_t timeout_ms) override {
+    return stream_->read(to, size, timeout_ms);
+  }
+  Status write(BytesView bytes, uint64_t timeout_ms) override { return stream_->write(bytes, timeout_ms); }
+
+ private:
+  std::unique_ptr<io::TlsStream> stream_;
+};
+
 Status connect_in_time(int fd, const sockaddr* address, socklen_t size, int interrupt_fd, uint64_t deadline_ms) {
   if (connect(fd, address, size) == 0) return {};
   if (errno != EINPROGRESS && errno != EINTR) return errno_error(errno, "connect");
@@ -123,6 +137,25 @@ Result<io::Fd> connect_tcp(const std::string& host, uint16_t port, int interrupt
   return last;
 }
 
+bool is_unix(const Way& way) { return way.host.starts_with('/'); }
+
+Result<io::Fd> connect_any(const Way& way, int interrupt_fd, uint64_t deadline_ms) {
+  return is_unix(way) ? connect_unix(way.host, interrupt_fd, deadline_ms)
+                      : connect_tcp(way.host, way.port, interrupt_fd, deadline_ms);
+}
+
+Result<std::unique_ptr<ByteStream>> open_any(const Way& way, int interrupt_fd, uint64_t deadline_ms) {
+  bool is_plain = way.tls.authority.empty() || is_unix(way);
+  std::shared_ptr<const io::TlsContext> context;
+  if (!is_plain) context = TRY(io::TlsContext::for_client(way.tls));
+  io::Fd fd = TRY(connect_any(way, interrupt_fd, deadline_ms));
+  if (is_plain) return std::unique_ptr<ByteStream>(std::make_unique<SocketStream>(std::move(fd), interrupt_fd));
+  uint64_t now = io::SystemClock().monotonic_ms();
+  auto stream = TRY(io::TlsStream::connect(std::move(fd), way.host, context, deadline_ms - std::min(now, deadline_ms),
+                                           interrupt_fd));
+  return std::unique_ptr<ByteStream>(std::make_unique<TlsByteStream>(std::move(stream)));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Interrupt>> Interrupt::make() {
@@ -131,13 +164,15 @@ Result<std::unique_ptr<Interrupt>> Interrupt::make() {
   return std::unique_ptr<Interrupt>(std::make_unique<EventInterrupt>(std::move(fd)));
 }
 
-Result<std::unique_ptr<ByteStream>> open_stream(const std::string& host, uint16_t port, const Interrupt& interrupt,
-                                                uint64_t timeout_ms) {
-  uint64_t deadline = deadline_in(timeout_ms);
-  Result<io::Fd> fd = host.starts_with('/') ? connect_unix(host, interrupt.fd(), deadline)
-                                            : connect_tcp(host, port, interrupt.fd(), deadline);
-  if (!fd.has_value()) return fd.error().with_context(host + " port " + std::to_string(port));
-  return std::unique_ptr<ByteStream>(std::make_unique<SocketStream>(std::move(*fd), interrupt.fd()));
+Result<std::unique_ptr<ByteStream>> open_stream(const Way& way, const Interrupt& interrupt, uint64_t timeout_ms) {
+  auto stream = open_any(way, interrupt.fd(), deadline_in(timeout_ms));
+  if (!stream.has_value()) return stream.error().with_context(way.host + " port " + std::to_string(way.port));
+  return stream;
+}
+
+Status check_tls(const io::TlsFiles& files) {
+  if (!files.authority.empty()) TRY(io::TlsContext::for_client(files));
+  return {};
 }
 
 }  // namespace mcloud::kv

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "io/tls.h"
 
 namespace mcloud::kv {
 
@@ -26,8 +27,19 @@ class Interrupt {
   virtual int fd() const = 0;  // readable when it has rung
 };
 
-// Host: a name or an address. A host that begins with '/' is a unix socket.
-Result<std::unique_ptr<ByteStream>> open_stream(const std::string& host, uint16_t port, const Interrupt& interrupt,
-                                                uint64_t timeout_ms);
+struct Way {
+  std::string host;  // a name or an address; one that begins with '/' is a unix socket
+  uint16_t port = 0;
+  // With an authority TLS is spoken, and the server must show a certificate of it for `host`; the rest is for servers
+  // that ask for one. Not on a unix socket: it leaves no machine. The files are read each time.
+  io::TlsFiles tls;
+};
+
+// Unavailable or TimedOut: nobody there. By TLS also Denied: it is not believed; Corrupt: it speaks no TLS; Invalid: a
+// file is wrong.
+Result<std::unique_ptr<ByteStream>> open_stream(const Way& way, const Interrupt& interrupt, uint64_t timeout_ms);
+
+// Whether the files can be used. Invalid, NotFound: says which cannot.
+Status check_tls(const io::TlsFiles& files);
 
 }  // namespace mcloud::kv

@@ -74,7 +74,7 @@ void FollowerClient::run() {
 }
 
 Status FollowerClient::follow_once() {
-  UpstreamLink link = TRY(UpstreamLink::open(options_.upstream, *interrupt_));
+  UpstreamLink link = TRY(UpstreamLink::open(options_.upstream, options_.tls, *interrupt_));
   bool begins_anew = false;
   {
     std::lock_guard guard(mutex_);

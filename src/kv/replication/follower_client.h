@@ -25,6 +25,7 @@ class FollowerClient {
     std::string name;
     std::string member;
     Upstream upstream;
+    io::TlsFiles tls;  // an authority: by TLS
   };
   // `store`, `clock` and `port` are borrowed.
   static Result<std::unique_ptr<FollowerClient>> start(Store& store, Clock& clock, FollowerClientPort& port,

@@ -19,6 +19,7 @@ Replication::Replication(ServerState& state, Store& store, Disk& disk, Clock& cl
 Replication::~Replication() { stop(); }
 
 Status Replication::open(const ReplicationOptions& options) {
+  TRY(check_tls(state_.options().upstream_tls));
   ticker_ = std::jthread([this](std::stop_token stop) { tick(stop); });
   // Who was promoted since must not follow again because of how it is started.
   bool is_new = !has_role(disk_, store_.folder());
@@ -132,7 +133,7 @@ void Replication::follow(const Upstream* upstream, const std::string& member) {
 }
 
 void Replication::start_client(const std::string& name) {
-  auto client = FollowerClient::start(store_, clock_, *this, {name, member_, upstream_});
+  auto client = FollowerClient::start(store_, clock_, *this, {name, member_, upstream_, state_.options().upstream_tls});
   if (client.has_value()) {
     clients_[name] = std::move(*client);
   } else {
@@ -148,7 +149,7 @@ void Replication::watch_names(std::stop_token stop) {
       std::lock_guard guard(mutex_);
       upstream = upstream_;
     }
-    auto link = UpstreamLink::open(upstream, *interrupt_);
+    auto link = UpstreamLink::open(upstream, state_.options().upstream_tls, *interrupt_);
     std::string problem = link.has_value() ? "" : link.error().message;
     while (link.has_value() && problem.empty() && !stop.stop_requested()) {
       auto names = link->ask_list({"NSLIST"});

@@ -13,8 +13,9 @@ constexpr int64_t kListMost = 100'000;
 
 }  // namespace
 
-Result<UpstreamLink> UpstreamLink::open(const Upstream& upstream, const Interrupt& interrupt) {
-  UpstreamLink link(TRY(open_stream(upstream.host, upstream.port, interrupt, kAnswerMs)));
+Result<UpstreamLink> UpstreamLink::open(const Upstream& upstream, const io::TlsFiles& tls, const Interrupt& interrupt) {
+  UpstreamLink link(TRY(open_stream({upstream.host, upstream.port, tls}, interrupt, kAnswerMs)));
+  link.needs_tls_ = tls.authority.empty() && !upstream.host.starts_with('/');
   if (!upstream.password.empty()) TRY(link.ask({"AUTH", upstream.password}));
   return link;
 }
@@ -39,6 +40,9 @@ Status UpstreamLink::need(size_t bytes) {
     Bytes before = std::exchange(came_, {});
     size_t got = TRY(read(more, kAnswerMs));
     came_ = before + more;
+    if (got > 0) needs_tls_ = false;
+    if (got == 0 && needs_tls_)
+      return make_error(Code::Unavailable, "it ended without an answer: a port for TLS needs follow-tls-ca");
     if (got == 0) return make_error(Code::Unavailable, "the connection has ended");
   }
   return {};

@@ -10,8 +10,8 @@ namespace mcloud::kv {
 
 class UpstreamLink {
  public:
-  // Connected, and with the right password if one is needed.
-  static Result<UpstreamLink> open(const Upstream& upstream, const Interrupt& interrupt);
+  // Connected, by TLS when `tls` has an authority, and with the right password if one is needed.
+  static Result<UpstreamLink> open(const Upstream& upstream, const io::TlsFiles& tls, const Interrupt& interrupt);
 
   // Sends a request and takes a line. Denied: it was refused, with its words.
   Status ask(const std::vector<std::string_view>& words);
@@ -27,6 +27,7 @@ class UpstreamLink {
 
   std::unique_ptr<ByteStream> stream_;
   Bytes came_;
+  bool needs_tls_ = false;  // perhaps: it is plain, and nothing has come. A TLS server ends what is none without a word
 };
 
 }  // namespace mcloud::kv
