@@ -48,12 +48,15 @@ void ServerState::refresh(const std::string& name) {
   NamespacePtr now = store_.find(name);
   SpacePtr fresh = now ? std::make_shared<Space>(now) : nullptr;
   if (fresh) replication_->attach(*fresh);
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   SpacePtr& space = spaces_[name];
   if (space && space->store == now) return;
-  if (space) (fresh ? space->is_replaced : space->is_gone) = true;
-  space = fresh;
-  if (!space) spaces_.erase(name);
+  SpacePtr before = std::exchange(space, fresh);
+  if (!fresh) spaces_.erase(name);
+  lock.unlock();
+  if (!before) return;
+  (fresh ? before->is_replaced : before->is_gone) = true;
+  before->feed->ring();  // the last time: its streams end
 }
 
 Tallies& ServerState::make_tallies() {
@@ -114,8 +117,11 @@ Status ServerState::remove(const SpacePtr& space) {
     space->is_gone = false;
     return removed;
   }
-  std::lock_guard lock(mutex_);
-  spaces_.erase(space->store->name());
+  {
+    std::lock_guard lock(mutex_);
+    spaces_.erase(space->store->name());
+  }
+  space->feed->ring();  // the last time: its streams end
   return {};
 }
 

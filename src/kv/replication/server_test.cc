@@ -119,6 +119,17 @@ TEST_CASE("managed servers do what the agent says: lead, follow, promise, and no
   CHECK(eventually([&] { return a.get("k") == bulk("new"); }));
 }
 
+TEST_CASE("a stream of a copy that is made anew ends at once: its follower looks again") {
+  Node master, one;
+  follow(one, master);
+  REQUIRE_EQ(master.ask({"SET", "k", "v"}), "+OK\r\n");
+  REQUIRE(eventually([&] { return one.get("k") == bulk("v"); }));
+  TestClient silent = one.client();
+  REQUIRE_EQ(silent.ask({"REPLICATE", "1", "default", "-", "0", "-", "0", ""}, 5), "+OK\r\n");
+  REQUIRE_EQ(one.ask({"SNAPSHOT"}), "+OK\r\n");
+  CHECK(silent.is_closed());
+}
+
 TEST_CASE("a snapshot keeps aside what is there and copies anew") {
   Node master, one;
   follow(one, master);

@@ -63,6 +63,8 @@ bool Stream::on_ring(Bytes& out, size_t unsent) {
 bool Stream::fill(Bytes& out, size_t unsent) {
   if (number_ != state_.replication().stream_number())
     return fail(make_error(Code::Cancelled, "this server's role has changed"));
+  if (space_->is_replaced || space_->is_gone)
+    return fail(make_error(Code::Cancelled, "another copy is here now, or none"));
   if (unsent >= kUnsentBytes) return true;
   if (turn_bytes_ >= kTurnBytes) {
     space_->feed->ring();
