@@ -98,7 +98,7 @@ void Judge::settled(const ledger::StateReader& state) const {
       auto workload = ledger::load<pb::Workload>(state, ledger::keys::workload(id, facets.name()));
       if (!workload || workload->replicas_size() != static_cast<int>(facets.replicas())) {
         fail("contract " + contract.name() + ": " + facets.name() + " has the wrong number of replicas: " +
-             contract.current().reason());
+             contract.current().reason() + " " + (workload ? workload->set().ShortDebugString() : ""));
       }
       for (const pb::Replica& replica : workload->replicas()) settled_replica(now, facets, replica);
     }

@@ -134,19 +134,23 @@ const pb::SetMember* choose_primary(const SetView& view, const pb::SetRecord& re
   Votes preferred = lasting(votes);
   if (is_enough(record, preferred)) return &best_of(preferred);
   if (!is_all || votes.empty()) return nullptr;
-  if (is_enough(record, votes) || all_live(view, record)) return &best_of(votes);
-  if (!accepts_loss(view, record)) return nullptr;
-  return &best_of(preferred.empty() ? votes : preferred);
+  if (accepts_loss(view, record)) {
+    Votes staying;
+    std::copy_if(votes.begin(), votes.end(), std::back_inserter(staying),
+                 [](const Vote& vote) { return vote.seat->is_staying; });
+    return &best_of(staying.empty() ? votes : staying);
+  }
+  return is_enough(record, votes) || all_live(view, record) ? &best_of(votes) : nullptr;
 }
 
-// A contract that asks for more copies than the record can count on: the primary knows when it is so and says it
-// with its next proposal. When there is no reason for one, a voter is dropped, if enough remain to count so many
-// copies: what `copies` voters had, one less of those that remain has, and the primary has it all.
+// A version that asks for more copies than the record can count on: its primary makes sure of them with its next
+// proposal. When there is no reason for one, a voter is made a stranger: as if it had been lost, so that what held for
+// elections holds as before, and until the proposal nothing is acknowledged that it alone would have to have.
 void ask_for_proposal(const SetView& view, pb::SetRecord& record) {
   const Seat* primary = find_seat(view, record.primary());
   auto& voters = *record.mutable_voters();
-  if (primary == nullptr || primary->life != Life::Lives || !primary->is_current) return;
-  if (primary->copies <= record.copies() || primary->copies >= static_cast<uint32_t>(voters.size())) return;
+  if (primary == nullptr || primary->life != Life::Lives) return;
+  if (primary->copies <= record.copies() || primary->copies > static_cast<uint32_t>(voters.size())) return;
   for (const Seat& seat : view.seats) {
     if (seat.life != Life::Unplaced && !is_voter(record, seat.member)) return;
   }
@@ -154,8 +158,8 @@ void ask_for_proposal(const SetView& view, pb::SetRecord& record) {
     if (find_seat(view, voter) == nullptr) return;
   }
   auto last = voters.end() - 1;
-  voters.erase(is_member(*last, record.primary()) ? last - 1 : last);
-  record.set_copies(std::max(1u, record.copies() - 1));
+  if (is_member(*last, record.primary())) --last;
+  last->set_epoch(0);  // no replica has it
   record.set_voters_revision(record.voters_revision() + 1);
 }
 
@@ -303,7 +307,7 @@ bool can_hand_over(const SetView& view, const pb::SetRecord& record) {
     if (is_member(seat.member, record.primary()) || !is_counted(record, seat.member)) continue;
     if (seat.is_ready && seat.is_staying && seat.is_current) ++others;
   }
-  return others >= (record.copies() > 1 ? votes_needed(record) : 1);
+  return others >= (accepts_loss(view, record) ? 1 : votes_needed(record));
 }
 
 bool may_give_up(const SetView& view, const pb::SetRecord& record, const pb::SetMember& member) {

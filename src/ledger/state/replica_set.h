@@ -69,8 +69,8 @@ bool may_give_up(const SetView& view, const pb::SetRecord& record, const pb::Set
 // The same, and there will be nobody in its place: enough remain for what the primary's version asks for.
 bool may_remove(const SetView& view, const pb::SetRecord& record, const pb::SetMember& member);
 
-// What the holder of `replica`, one of the workload's, says of it. `copies`: that the contract's current version asks
-// for, 0 when the replica runs another. True when nodes must hear of the change: voters, or an election. Invalid:
+// What the holder of `replica`, one of the workload's, says of it. `copies`: that the version it runs asks for; 0 when
+// that is not known. True when nodes must hear of the change: voters, or an election. Invalid:
 // numbers out of bounds; what is only late or not (yet) to the point is passed over.
 Result<bool> take_set_report(pb::Workload& workload, const pb::Replica& replica, const pb::SetReport& report,
                              uint32_t copies, uint64_t time_ms);

@@ -528,7 +528,7 @@ TEST_CASE("more copies are counted on when the primary says so, and it is given 
     chain.all_healthy(3);
     chain.settle();
   }
-  CHECK_EQ(chain.voters(), "0.2,1.2");
+  CHECK_EQ(chain.voters(), "0.2,1.2,2.0");  // one that nobody is
   CHECK_EQ(chain.set().copies(), 1);
   chain.say(chain.proposal({0, 1, 2}));
   chain.settle();
@@ -647,6 +647,43 @@ TEST_CASE("a set that shrinks keeps as many members as its primary needs, until 
   CHECK_EQ(chain.primary(), 0);
   CHECK_EQ(chain.workload(chain.header, "db").replicas_size(), 1);
   chain.check_books();
+}
+
+TEST_CASE("a primary hands over only where it will not be elected again") {
+  SetChain chain(3, 2, 1);
+  chain.all_healthy(2);
+  chain.header = chain.upgrade(chain.header, [](pb::ContractHeader& header) {
+    header.mutable_workloads(0)->mutable_set()->set_copies(2);
+  });
+  chain.settle();
+  for (int i = 0; i < 3; ++i) {
+    chain.all_healthy(2);
+    chain.settle();
+  }
+  CHECK_EQ(chain.voters(), "0.2,1.0");
+  chain.drain(chain.node_of(0));
+  chain.settle();
+  CHECK_EQ(chain.primary(), 0);
+  chain.say(chain.proposal({0, 1}));
+  chain.settle();
+  CHECK_EQ(chain.set().copies(), 2);
+  CHECK_EQ(chain.primary(), -1);
+  chain.say(1, 1, 10);
+  CHECK_EQ(chain.primary(), 1);
+}
+
+TEST_CASE("with one copy a primary on a node that drains hands over, though it has the most") {
+  SetChain chain(3, 2, 1);
+  chain.all_healthy(2);
+  std::string home = chain.node_of(0);
+  chain.drain(home);
+  chain.settle();
+  REQUIRE_EQ(chain.primary(), -1);
+  chain.say(0, 1, 99);
+  chain.say(1, 1, 98);
+  CHECK_EQ(chain.primary(), 1);
+  chain.settle();
+  CHECK_NE(chain.node_of(0), home);
 }
 
 TEST_CASE("a set of two becomes one in place when the first is its primary") {

@@ -95,9 +95,12 @@ class ResultTaker {
     uint32_t copies = 0;
     if (!result.set().proposed_voters().empty()) {
       pb::Contract contract = *load<pb::Contract>(state_, keys::contract(id));
-      pb::ContractHeader header = parse_header(contract.current().header());
+      bool is_current = contract.current().version() == replica.version();
+      std::optional<Bytes> bytes =
+          is_current ? contract.current().header() : state_.get(keys::header(id, replica.version()));
+      pb::ContractHeader header = bytes ? parse_header(*bytes) : pb::ContractHeader();
       const pb::Facets* facets = contract::find_facets(header, workload.name());
-      if (facets != nullptr && header.version() == replica.version()) copies = facets->set().copies();
+      if (facets != nullptr) copies = facets->set().copies();
     }
     if (TRY(take_set_report(workload, replica, result.set(), copies, call_.time_ms))) agenda::mark_revised(state_, id);
     return {};
