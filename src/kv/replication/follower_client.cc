@@ -109,8 +109,10 @@ Status FollowerClient::stream(UpstreamLink& link, Follower& follower) {
     Status done = is_silent ? follower.tick() : follower.feed(came);
     note(follower);
     TRY(done);
-    if (Bytes acks = follower.take_output(); !acks.empty()) TRY(link.write(acks));
-    if (!is_silent) port_.received(options_.name);
+    Bytes acks = follower.take_output();
+    // First here, then there: what has been acknowledged can be read from this copy.
+    if (!is_silent || !acks.empty()) port_.received(options_.name);
+    if (!acks.empty()) TRY(link.write(acks));
     std::lock_guard guard(mutex_);
     if (restarts_) return make_error(Code::Cancelled, "it begins anew");
     if (is_over_) return make_error(Code::Cancelled, "it is over");
