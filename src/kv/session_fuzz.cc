@@ -114,6 +114,7 @@ class Shell final : public SessionPort, public Round::Waiter {
     post(session, ticket, work());
   }
   void when_durable(const SpacePtr&, Position) override {}
+  Tallies& tallies() override { return tallies_; }
 
  private:
   struct Posted {
@@ -151,6 +152,7 @@ class Shell final : public SessionPort, public Round::Waiter {
   }
 
   ServerState state_;
+  Tallies& tallies_ = state_.make_tallies();
   Dialect dialect_;
   std::deque<Posted> posted_;
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
