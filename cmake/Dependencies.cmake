@@ -26,4 +26,7 @@ mcloud_dependency(rocksdb /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/librocksdb.a sn
 mcloud_dependency(archive archive)                 # tar with every dialect images come in
 mcloud_dependency(nftables nftables)               # firewall and NAT in transactions, by JSON
 mcloud_dependency(seccomp seccomp)                 # syscall filters compiled once, not by crun at every start (10 ms)
+mcloud_dependency(snappy snappy)                     # compression of blocks in the public `.fl` format
+# `.fl` files are SQLite databases. As an archive, so that only programs that open them carry it.
+mcloud_dependency(sqlite /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/libsqlite3.a m)
 mcloud_dependency(doctest Threads::Threads)        # unit tests; its header compiles in 0.04 s

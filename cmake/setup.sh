@@ -5,7 +5,7 @@ build_packages=(
   clang-19 lld-19 cmake ninja-build ccache pkg-config   # the compiler of record and its tools
   libboost1.81-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
   protobuf-compiler libprotobuf-dev libsodium-dev libssl-dev librocksdb-dev libarchive-dev
-  libnftables-dev libseccomp-dev doctest-dev
+  libnftables-dev libseccomp-dev doctest-dev libsqlite3-dev libsnappy-dev
 )
 run_packages=(
   crun conmon golang-github-containers-common           # containers, their monitor, the default seccomp profile
@@ -17,10 +17,11 @@ test_packages=(
   openssl redis-tools                                   # certificates, and another's client for the kv server
   qemu-system-x86 cpio kmod e2fsprogs                   # a guest with cgroup v2 (its kernel is unpacked, not installed)
   redis-server redis-tools nodejs python3-pip           # outside judges of kv: another server, other people's clients
+  skopeo umoci fio                                      # outside judges of images: what others unpack, copy and read
 )
 # Node packaged elsewhere brings its npm along.
 command -v npm > /dev/null || test_packages+=(npm)
-# bench/ alone wants its peers: apt-get install podman etcd-server
+# bench/ alone wants its peers: apt-get install podman etcd-server docker-registry fio umoci
 
 say() { printf '\033[2m%(%H:%M:%S)T\033[0m %s\n' -1 "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
