@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "crypto/aead.h"
 #include "crypto/box.h"
 #include "crypto/hash.h"
 #include "crypto/sign.h"
@@ -150,4 +151,46 @@ TEST_CASE("a wiped secret is empty") {
   Bytes secret = "secret";
   wipe(secret);
   CHECK(secret.empty());
+}
+
+TEST_CASE("a keyed hash depends on key and message") {
+  Bytes key(32, 'k');
+  CHECK_EQ(blake2b_keyed(key, "abc"), blake2b_keyed(key, "abc"));
+  CHECK_NE(blake2b_keyed(key, "abc"), blake2b("abc"));
+  CHECK_NE(blake2b_keyed(key, "abc"), blake2b_keyed(Bytes(32, 'l'), "abc"));
+  // hashlib.blake2b(b"abc", digest_size=32, key=bytes(range(32)))
+  Bytes counted;
+  for (int i = 0; i < 32; ++i) counted += static_cast<char>(i);
+  CHECK_EQ(blake2b_keyed(counted, "abc").hex(), "d63a32d3e44738d7907f964316c241adaba0abfeabc32349677578a15a203f7f");
+}
+
+TEST_CASE("AES-256-GCM gives the answers of its specification") {
+  // McGrew and Viega, "The Galois/Counter Mode of Operation", test cases 13 to 15.
+  Bytes zero_key(32, '\0'), zero_nonce(12, '\0');
+  CHECK_EQ(to_hex(aes256_gcm_seal(zero_key, zero_nonce, "")), "530f8afbc74536b9a963b4f1c4cb738b");
+  CHECK_EQ(to_hex(aes256_gcm_seal(zero_key, zero_nonce, Bytes(16, '\0'))),
+           "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+  Bytes key = from_hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308").value();
+  Bytes plain = from_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+                         "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255")
+                    .value();
+  Bytes sealed = aes256_gcm_seal(key, from_hex("cafebabefacedbaddecaf888").value(), plain);
+  CHECK_EQ(to_hex(sealed),
+           "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+           "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015adb094dac5d93471bdec1a502270e3cc6c");
+}
+
+TEST_CASE("what AES-256-GCM sealed opens with the same key and nonce only, and not when a bit is flipped") {
+  Bytes key(32, 'k'), nonce(12, 'n');
+  for (Bytes message : {Bytes(), Bytes("m"), Bytes(70'000, 'm')}) {
+    Bytes sealed = aes256_gcm_seal(key, nonce, message);
+    CHECK_EQ(sealed.size(), message.size() + kGcmTagSize);
+    CHECK(aes256_gcm_open(key, nonce, sealed).value() == message);
+    CHECK_EQ(aes256_gcm_open(Bytes(32, 'l'), nonce, sealed).error().code, Code::Denied);
+    CHECK_EQ(aes256_gcm_open(key, Bytes(12, 'o'), sealed).error().code, Code::Denied);
+    for (size_t bit = 0; bit < sealed.size() * 8; bit += 1 + sealed.size() / 50) {
+      CHECK_FALSE(aes256_gcm_open(key, nonce, flipped(sealed, bit)).has_value());
+    }
+  }
+  CHECK_EQ(aes256_gcm_open(key, nonce, Bytes(15, 'x')).error().code, Code::Denied);
 }

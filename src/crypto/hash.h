@@ -1,4 +1,4 @@
-// BLAKE2b-256 (RFC 7693, no key), the one hash of the house, and SHA-256 where others' formats ask
+// BLAKE2b-256 (RFC 7693), the one hash of the house, and SHA-256 where others' formats ask
 // for it (OCI digests).
 #pragma once
 
@@ -11,6 +11,8 @@ namespace mcloud::crypto {
 Hash blake2b(BytesView bytes);
 // The hash of the parts joined; nothing marks the seams, so use fixed-size parts.
 Hash blake2b(std::initializer_list<BytesView> parts);
+// Keyed (RFC 7693 section 2.9): a MAC and a pseudo-random function. The key has 16 to 64 bytes.
+Hash blake2b_keyed(BytesView key, BytesView bytes);
 
 // Incremental, for what does not fit in memory. Not thread-safe; finish() ends it.
 class Sha256 {
