@@ -18,7 +18,7 @@ Result<Bytes> read_stream(Stream& stream, uint64_t bytes_max, std::string_view w
   }
 }
 
-Result<std::variant<Manifest, Index>> read_document(const std::string& folder, const Digest& digest) {
+Result<std::variant<Manifest, PlatformIndex>> read_document(const std::string& folder, const Digest& digest) {
   Bytes json = TRY(read_blob(folder, digest, "manifest"));
   return parse_manifest(json).with_context(digest.text());
 }
@@ -26,7 +26,7 @@ Result<std::variant<Manifest, Index>> read_document(const std::string& folder, c
 Result<Manifest> read_manifest(const std::string& folder, const Digest& digest) {
   auto document = TRY(read_document(folder, digest));
   if (Manifest* manifest = std::get_if<Manifest>(&document)) return std::move(*manifest);
-  Descriptor chosen = TRY(choose_platform(std::get<Index>(document)).with_context(digest.text()));
+  Descriptor chosen = TRY(choose_platform(std::get<PlatformIndex>(document)).with_context(digest.text()));
   auto inner = TRY(read_document(folder, chosen.digest));
   if (Manifest* manifest = std::get_if<Manifest>(&inner)) return std::move(*manifest);
   return make_error(Code::Unsupported, chosen.digest.text() + ": an index inside an index");
@@ -68,7 +68,7 @@ Result<UnpackedTree> unpack_blobs(const std::string& folder, const Digest& diges
 Result<Digest> resolve_layout(const std::string& layout, const std::string& tag) {
   Bytes json = TRY(io::read_file(layout + "/index.json", kDocumentBytesMax).with_context("OCI layout"));
   auto document = TRY(parse_manifest(json).with_context(layout + "/index.json"));
-  const Index* index = std::get_if<Index>(&document);
+  const PlatformIndex* index = std::get_if<PlatformIndex>(&document);
   if (index == nullptr) return make_error(Code::Corrupt, layout + "/index.json: is not an index");
   return TRY(choose_tag(*index, tag).with_context(layout)).digest;
 }

@@ -127,12 +127,12 @@ Result<Manifest> manifest_of(const Json& json) {
   return manifest;
 }
 
-Result<Index> index_of(const Json& json) {
+Result<PlatformIndex> index_of(const Json& json) {
   const Json& manifests = *member(json, "manifests");
   if (!manifests.is_array() || manifests.size() > kListMax) {
     return wrong("index.manifests", "a list of at most 1024 manifests");
   }
-  Index index;
+  PlatformIndex index;
   for (const Json& manifest : manifests) {
     index.manifests.push_back(
         TRY(parse_descriptor(manifest, "index.manifests[" + std::to_string(index.manifests.size()) + "]")));
@@ -169,7 +169,7 @@ std::string platform_text(const Descriptor& descriptor) {
 
 }  // namespace
 
-Result<std::variant<Manifest, Index>> parse_manifest(BytesView bytes) {
+Result<std::variant<Manifest, PlatformIndex>> parse_manifest(BytesView bytes) {
   Json json = TRY(parse_object(bytes, "manifest"));
   const Json* version = member(json, "schemaVersion");
   if (version == nullptr || *version != 2) {
@@ -178,8 +178,8 @@ Result<std::variant<Manifest, Index>> parse_manifest(BytesView bytes) {
   bool has_layers = member(json, "layers") != nullptr;
   bool has_manifests = member(json, "manifests") != nullptr;
   if (has_layers == has_manifests) return wrong("manifest", "either a manifest with layers or an index with manifests");
-  if (has_layers) return std::variant<Manifest, Index>(TRY(manifest_of(json)));
-  return std::variant<Manifest, Index>(TRY(index_of(json)));
+  if (has_layers) return std::variant<Manifest, PlatformIndex>(TRY(manifest_of(json)));
+  return std::variant<Manifest, PlatformIndex>(TRY(index_of(json)));
 }
 
 Result<ConfigDocument> parse_config(BytesView bytes) {
@@ -230,7 +230,7 @@ std::string machine_architecture() {
   return machine;
 }
 
-Result<Descriptor> choose_platform(const Index& index) {
+Result<Descriptor> choose_platform(const PlatformIndex& index) {
   std::string there;
   for (const Descriptor& manifest : index.manifests) {
     if (manifest.os == "linux" && manifest.architecture == machine_architecture()) return manifest;
@@ -241,7 +241,7 @@ Result<Descriptor> choose_platform(const Index& index) {
                                         "; it has: " + there.substr(0, 500));
 }
 
-Result<Descriptor> choose_tag(const Index& index, const std::string& tag) {
+Result<Descriptor> choose_tag(const PlatformIndex& index, const std::string& tag) {
   std::string there;
   for (const Descriptor& manifest : index.manifests) {
     if (!tag.empty() && manifest.tag == tag) return manifest;

@@ -26,11 +26,11 @@ struct Manifest {
   Descriptor config;
   std::vector<Descriptor> layers;  // lowest first; media types are ones we unpack
 };
-struct Index {
+struct PlatformIndex {
   std::vector<Descriptor> manifests;
 };
 // Either, told apart by what it holds. A document that could be read as both is refused.
-Result<std::variant<Manifest, Index>> parse_manifest(BytesView json);
+Result<std::variant<Manifest, PlatformIndex>> parse_manifest(BytesView json);
 
 struct ConfigDocument {
   ImageConfig config;
@@ -51,8 +51,8 @@ Result<std::vector<ArchiveImage>> parse_archive_manifest(BytesView json);
 // The architecture of this machine in OCI's words ("amd64", "arm64"); the system is "linux".
 std::string machine_architecture();
 // NotFound, listing what there is, when the index has no manifest for this machine.
-Result<Descriptor> choose_platform(const Index& index);
+Result<Descriptor> choose_platform(const PlatformIndex& index);
 // The manifest a layout's index names: by tag, or the only one.
-Result<Descriptor> choose_tag(const Index& index, const std::string& tag);
+Result<Descriptor> choose_tag(const PlatformIndex& index, const std::string& tag);
 
 }  // namespace mcloud::image

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   BytesView bytes(reinterpret_cast<const char*>(data), size);
   auto manifest = parse_manifest(bytes);
   if (manifest.has_value()) {
-    if (const Index* index = std::get_if<Index>(&*manifest)) {
+    if (const PlatformIndex* index = std::get_if<PlatformIndex>(&*manifest)) {
       auto chosen = choose_platform(*index);
       auto tagged = choose_tag(*index, "latest");
       if (chosen.has_value() && chosen->digest.hex().size() != 64) __builtin_trap();

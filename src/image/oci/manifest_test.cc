@@ -84,7 +84,7 @@ TEST_CASE("an index chooses this machine's platform") {
   Json json = {{"schemaVersion", 2},
                {"manifests", {entry("a", "windows", machine_architecture()), entry("b", "linux", machine_architecture()),
                               entry("c", "linux", "s390x")}}};
-  Index index = std::get<Index>(parse_manifest(json.dump()).value());
+  PlatformIndex index = std::get<PlatformIndex>(parse_manifest(json.dump()).value());
   CHECK_EQ(choose_platform(index).value().digest, Digest::of("b"));
   index.manifests.erase(index.manifests.begin() + 1);
   Error missing = choose_platform(index).error();

@@ -38,7 +38,7 @@ Status fetch_blobs(const Registry& registry, const std::string& name, const Dige
   TRY(expect_digest(digest, Digest::of(top), "manifest"));
   Digest chosen = digest;
   auto document = TRY(parse_manifest(top).with_context(digest.text()));
-  if (const Index* index = std::get_if<Index>(&document)) chosen = TRY(choose_platform(*index)).digest;
+  if (const PlatformIndex* index = std::get_if<PlatformIndex>(&document)) chosen = TRY(choose_platform(*index)).digest;
 
   std::string image = reference(name, chosen.text());
   TRY(run_skopeo(registry, {kNoPolicy, "copy", "--quiet", "--preserve-digests", image, "dir:" + folder},
