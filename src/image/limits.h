@@ -24,4 +24,15 @@ inline constexpr uint64_t kDepthMax = 256;                    // folders in a pa
 inline constexpr uint64_t kAttributeBytesMax = 64 << 10;      // extended attributes of one entry, names included
 inline constexpr uint64_t kUserIdMax = 65'535;                // the size of a contract's own range
 
+// Of a tree and its index, whoever made them.
+inline constexpr uint64_t kNamesMax = 1'000'000;              // entries of all folders
+inline constexpr uint64_t kBlocksMax = 4'000'000;             // of all files
+inline constexpr uint64_t kTreeBytesMax = 1ull << 40;         // of all files, holes included
+inline constexpr uint64_t kStringBytesMax = 256 << 20;        // names, targets, attributes, config
+inline constexpr uint64_t kIndexBytesMax = 1ull << 30;
+inline constexpr uint64_t kOriginsMax = 512;
+inline constexpr uint64_t kOriginBytesMax = 255;
+inline constexpr uint64_t kDeviceMajorMax = (1 << 12) - 1;    // as Linux counts them
+inline constexpr uint64_t kDeviceMinorMax = (1 << 20) - 1;
+
 }  // namespace mcloud::image

@@ -44,9 +44,14 @@ struct Node {
   bool operator==(const Node&) const = default;
 };
 
+// Attributes that an image may carry: "user.*" but not overlayfs' own, and file capabilities that name no
+// machine's user namespace. Converters drop others, check() refuses them.
+bool is_kept_attribute(std::string_view name, BytesView value);
+
 struct Tree {
   std::vector<Node> nodes;
-  // Corrupt naming the first thing that is not as said above, or beyond image/limits.h.
+  // Corrupt naming the first thing that is not as said above, Exhausted what is beyond image/limits.h.
+  // Fields that a type does not have are empty.
   Status check() const;
   bool operator==(const Tree&) const = default;
 };
@@ -56,10 +61,13 @@ struct Image {
   Tree tree;
   std::string config;                // the OCI config document as its author wrote it; "" = none (a folder)
   std::vector<std::string> origin;   // digests it was made of: "manifest sha256:...", "layer sha256:...", lowest first
+  // The tree's check(), and the bounds of the rest.
+  Status check() const;
+  bool operator==(const Image&) const = default;
 };
 
-// Names what a file holds, without reading it: BLAKE2b-256 over "mcloud content 1", size, and each block's id and
-// key. Equal content under one secret has one ContentId in all images; nobody can claim another's.
+// Names what a file holds, without reading it: BLAKE2b-256 over "mcloud content 1", the size (u64, little-endian),
+// and each block's id and key. Equal content under one secret has one ContentId in all images; nobody can claim another's.
 using ContentId = Hash;
 ContentId content_id(uint64_t bytes, const std::vector<BlockRef>& blocks);
 

@@ -8,19 +8,9 @@
 #include <cerrno>
 
 #include "image/limits.h"
+#include "image/tree/tree.h"
 
 namespace mcloud::image {
-namespace {
-
-// linux/capability.h: revisions 1 and 2; revision 3 names a user namespace of somebody's machine.
-bool is_portable_capability(const std::string& value) { return value.size() == 12 || value.size() == 20; }
-
-bool is_kept(const std::string& name, const std::string& value) {
-  if (name == "security.capability") return is_portable_capability(value);
-  return name.starts_with("user.") && name.size() > 5 && !name.starts_with("user.overlay.");
-}
-
-}  // namespace
 
 Status check_attributes(const TarEntry& entry) {
   if (entry.user > kUserIdMax || entry.group > kUserIdMax) {
@@ -42,7 +32,7 @@ Status set_attributes(int fd, const TarEntry& entry) {
   }
   if (::fchmod(fd, entry.mode) != 0) return errno_error(errno, "set mode");
   for (const auto& [name, value] : entry.attributes) {
-    if (!is_kept(name, value)) continue;
+    if (!is_kept_attribute(name, value)) continue;
     if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) != 0 && errno != EOPNOTSUPP) {
       return errno_error(errno, "set attribute " + name.substr(0, 100));
     }
