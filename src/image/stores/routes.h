@@ -15,17 +15,20 @@
 namespace mcloud::image {
 
 struct RoutesOptions {
-  StoreOptions store;
+  StoreOptions store = {};
   uint64_t hedge_ms = 100;
   uint64_t try_timeout_ms = 5'000;    // one store, one block
   uint64_t block_timeout_ms = 20'000; // all stores, all tries; between rounds it waits, a store may come back
-  // Told of each wrong block and each store that begins or ceases to fail; any thread.
-  std::function<void(const std::string& store, const Error& error)> on_fault;
+  // Told of each wrong block (Corrupt), of each store that begins to fail (why), and when it answers again
+  // (Cancelled); any thread. Must not block.
+  std::function<void(const std::string& store, const Error& error)> on_fault = {};
 };
 
 struct StoreFigures {
   std::string name;
-  uint64_t blocks = 0, bytes = 0, failures = 0, wrong = 0;
+  uint64_t blocks = 0, bytes = 0;          // that came and were right; as stored
+  uint64_t put_blocks = 0, put_bytes = 0;  // that it did not have and took
+  uint64_t failures = 0, wrong = 0;        // calls that failed, wrong blocks among them
   bool is_failing = false;
 };
 
@@ -39,7 +42,9 @@ class Routes {
   virtual Result<Bytes> fetch(const BlockRef& ref, uint64_t plain_bytes) = 0;
   // To every store whose range covers it (several routes replicate). Skips stores that have it. An error if
   // any fails: an image is written whole or not at all.
+  // Durable after flush(), which is called before anything names the block.
   virtual Status put(const StoredBlock& block) = 0;
+  virtual Status flush() { return {}; }
   virtual std::vector<StoreFigures> figures() const = 0;
 };
 

@@ -1,8 +1,9 @@
 // Where blocks lie: one place each. URLs:
 //   dir:///PATH                                       <first 2 hex>/<hex> in a folder (and flat <hex>, read only)
-//   zdb://[user:password@]HOST[:9900][/NAMESPACE]     our kv, or any 0-db (kv:// is the same)
-//   s3://KEY:SECRET@HOST[:PORT]/BUCKET[?region=R]     s3s:// and s3s+tls:// over TLS
-//   http://HOST[:PORT]/PATH, https://...              GET <url>/<first 2 hex>/<hex>; read only
+//   zdb://[user:password@]HOST[:9900][/NAMESPACE]     our kv, or any 0-db (kv:// is the same); the key is the id
+//   zdb:///PATH                                       the same on a unix socket
+//   s3://[KEY:SECRET@]HOST[:PORT]/BUCKET[?region=R]   s3s:// and s3s+tls:// over TLS; BUCKET/<hex>, path style
+//   http://HOST[:PORT]/PATH, https://...              GET <url>/<first 2 hex>/<hex>, or <url>/<hex>; read only
 // Thread-safe; every call blocks at most until its deadline.
 #pragma once
 
@@ -17,9 +18,16 @@ class BlockStore {
   virtual ~BlockStore() = default;
   // The stored bytes, at most kStoredBytesMax, not verified. NotFound, Unavailable, TimedOut, Denied, Corrupt.
   virtual Result<Bytes> get(const Hash& id, uint64_t timeout_ms) = 0;
-  // Durable when it returns. Unsupported for a store that is read only.
+  // Seen by every later get(), by anybody; durable after flush(). Unsupported for a store that is read only.
   virtual Status put(const Hash& id, BytesView stored, uint64_t timeout_ms) = 0;
+  // True only for bytes that are whole as far as the store can know.
   virtual Result<bool> has(const Hash& id, uint64_t timeout_ms) = 0;
+  // What was put before is durable. Remote stores answer a put only when it is, so for them this is nothing; a folder
+  // is synced as a whole here, because two fsyncs for each of an image's thousands of small blocks cost more than
+  // all the rest of its conversion.
+  virtual Status flush(uint64_t timeout_ms) { return static_cast<void>(timeout_ms), Status(); }
+  // From any thread: every call, now and later, ends soon with Cancelled (a read of a local disk is not ended).
+  virtual void cancel() {}
   // For messages: the URL without secrets.
   virtual const std::string& name() const = 0;
 };

@@ -1,0 +1,56 @@
+#include "image/stores/store.h"
+
+#include "image/stores/dir_store.h"
+#include "image/stores/store_url.h"
+
+namespace mcloud::image {
+namespace {
+
+constexpr size_t kRangeBytes = 6;  // "00-80="
+
+bool begins_with_range(std::string_view text) {
+  return text.size() >= kRangeBytes && text[2] == '-' && text[5] == '=';
+}
+
+Result<uint8_t> parse_edge(std::string_view digits) {
+  Result<Bytes> byte = from_hex(digits);
+  if (byte.has_value()) return static_cast<uint8_t>((*byte)[0]);
+  return make_error(Code::Invalid, "a route's range is two bytes in hexadecimal, as in 00-80=URL");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BlockStore>> open_store(const std::string& text, const StoreOptions& options) {
+  static_cast<void>(options);
+  StoreUrl url = TRY(StoreUrl::parse(text));
+  switch (url.kind) {
+    case StoreUrl::Kind::Folder: return make_dir_store(url);
+    case StoreUrl::Kind::Kv:
+    case StoreUrl::Kind::S3:
+    case StoreUrl::Kind::Http: break;
+  }
+  return make_error(Code::Unsupported, "no such store yet");
+}
+
+Result<Route> parse_route(std::string_view text) {
+  Route route;
+  if (begins_with_range(text)) {
+    route.first = TRY(parse_edge(text.substr(0, 2)));
+    route.last = TRY(parse_edge(text.substr(3, 2)));
+    if (route.first > route.last) return make_error(Code::Invalid, "a route's range ends before it begins");
+    text.remove_prefix(kRangeBytes);
+  }
+  TRY(StoreUrl::parse(text));
+  route.url = text;
+  return route;
+}
+
+std::string without_secrets(const std::string& text) {
+  Result<StoreUrl> url = StoreUrl::parse(text);
+  if (url.has_value()) return url->without_secrets();
+  // What is no URL of ours may have its secrets anywhere.
+  size_t colon = text.find("://");
+  return colon == std::string::npos || colon > 10 ? "" : text.substr(0, colon + 3);
+}
+
+}  // namespace mcloud::image
