@@ -1,7 +1,6 @@
 #include "image/oci/blobs.h"
 
 #include "base/log.h"
-#include "image/oci/layer.h"
 
 namespace mcloud::image {
 namespace {
@@ -23,12 +22,13 @@ Result<std::variant<Manifest, PlatformIndex>> read_document(const std::string& f
   return parse_manifest(json).with_context(digest.text());
 }
 
-Result<Manifest> read_manifest(const std::string& folder, const Digest& digest) {
+// With its digest, which is another one when `digest` is an index's.
+Result<std::pair<Digest, Manifest>> read_manifest(const std::string& folder, const Digest& digest) {
   auto document = TRY(read_document(folder, digest));
-  if (Manifest* manifest = std::get_if<Manifest>(&document)) return std::move(*manifest);
+  if (Manifest* manifest = std::get_if<Manifest>(&document)) return std::pair(digest, std::move(*manifest));
   Descriptor chosen = TRY(choose_platform(std::get<PlatformIndex>(document)).with_context(digest.text()));
   auto inner = TRY(read_document(folder, chosen.digest));
-  if (Manifest* manifest = std::get_if<Manifest>(&inner)) return std::move(*manifest);
+  if (Manifest* manifest = std::get_if<Manifest>(&inner)) return std::pair(chosen.digest, std::move(*manifest));
   return make_error(Code::Unsupported, chosen.digest.text() + ": an index inside an index");
 }
 
@@ -42,10 +42,11 @@ Result<Bytes> read_blob(const std::string& folder, const Digest& digest, std::st
   return bytes;
 }
 
-Result<UnpackedTree> unpack_blobs(const std::string& folder, const Digest& digest, const UnpackLimits& limits,
-                                  const std::string& root) {
-  Manifest manifest = TRY(read_manifest(folder, digest));
-  UnpackedTree out;
+Result<AppliedImage> apply_blobs(const std::string& folder, const Digest& digest, const UnpackLimits& limits,
+                                 EntrySink& sink, ReadAhead ahead) {
+  auto [name, manifest] = TRY(read_manifest(folder, digest));
+  AppliedImage out;
+  out.manifest = name;
   out.config = TRY(read_blob(folder, manifest.config.digest, "config"));
   ConfigDocument config = TRY(parse_config(out.config).with_context(manifest.config.digest.text()));
   TRY(check_platform(config));
@@ -53,16 +54,22 @@ Result<UnpackedTree> unpack_blobs(const std::string& folder, const Digest& diges
     return make_error(Code::Corrupt, digest.text() + ": the manifest has " + std::to_string(manifest.layers.size()) +
                                          " layers, its config " + std::to_string(config.layer_contents.size()));
   }
-  std::unique_ptr<TreeWriter> tree = TRY(TreeWriter::open(root, limits));
   for (size_t i = 0; i < manifest.layers.size(); ++i) {
     const Descriptor& layer = manifest.layers[i];
     std::unique_ptr<Stream> blob =
         TRY(open_file_stream(folder + "/" + layer.digest.hex(), "layer " + layer.digest.text()));
-    TRY(unpack_layer(*blob, {layer.digest, layer.bytes, config.layer_contents[i]}, limits, *tree));
+    TRY(unpack_layer(*blob, {layer.digest, layer.bytes, config.layer_contents[i]}, limits, sink, ahead));
+    out.layers.push_back(layer.digest);
   }
-  warn_of_devices(*tree, digest);
-  out.bytes = tree->bytes();
   return out;
+}
+
+Result<UnpackedTree> unpack_blobs(const std::string& folder, const Digest& digest, const UnpackLimits& limits,
+                                  const std::string& root) {
+  std::unique_ptr<TreeWriter> tree = TRY(TreeWriter::open(root, limits));
+  AppliedImage applied = TRY(apply_blobs(folder, digest, limits, *tree));
+  warn_of_devices(*tree, digest);
+  return UnpackedTree{std::move(applied.config), tree->bytes()};
 }
 
 Result<Digest> resolve_layout(const std::string& layout, const std::string& tag) {

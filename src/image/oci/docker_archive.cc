@@ -116,10 +116,11 @@ Result<Digest> DockerArchive::resolve(const std::string& reference) const {
                                         "; it has " + there.substr(0, 500));
 }
 
-Result<UnpackedTree> DockerArchive::unpack(const Digest& digest, const UnpackLimits& limits,
-                                           const std::string& root) const {
+Result<AppliedImage> DockerArchive::apply(const Digest& digest, const UnpackLimits& limits, EntrySink& sink,
+                                          ReadAhead ahead) const {
   for (const ArchiveImage& image : TRY(images())) {
-    UnpackedTree out;
+    AppliedImage out;
+    out.manifest = digest;
     out.config = TRY(read(image.config));
     if (Digest::of(out.config) != digest) continue;
     ConfigDocument config = TRY(parse_config(out.config).with_context(digest.text()));
@@ -128,18 +129,24 @@ Result<UnpackedTree> DockerArchive::unpack(const Digest& digest, const UnpackLim
       return make_error(Code::Corrupt, digest.text() + ": the archive has " + std::to_string(image.layers.size()) +
                                            " layers, its config " + std::to_string(config.layer_contents.size()));
     }
-    std::unique_ptr<TreeWriter> tree = TRY(TreeWriter::open(root, limits));
     for (size_t i = 0; i < image.layers.size(); ++i) {
       auto [name, member] = TRY(find(image.layers[i]));
       std::unique_ptr<Stream> layer = TRY(open_member(name));
-      TRY(unpack_layer(*layer, {std::nullopt, member.bytes, config.layer_contents[i]}, limits, *tree));
+      TRY(unpack_layer(*layer, {std::nullopt, member.bytes, config.layer_contents[i]}, limits, sink, ahead));
+      out.layers.push_back(config.layer_contents[i]);
     }
-    warn_of_devices(*tree, digest);
-    out.bytes = tree->bytes();
     return out;
   }
   return make_error(Code::NotFound, file_ + ": has no image whose config is " + digest.text() +
                                         " (it may have been changed since it was signed)");
+}
+
+Result<UnpackedTree> DockerArchive::unpack(const Digest& digest, const UnpackLimits& limits,
+                                           const std::string& root) const {
+  std::unique_ptr<TreeWriter> tree = TRY(TreeWriter::open(root, limits));
+  AppliedImage applied = TRY(apply(digest, limits, *tree));
+  warn_of_devices(*tree, digest);
+  return UnpackedTree{std::move(applied.config), tree->bytes()};
 }
 
 }  // namespace mcloud::image

@@ -1,4 +1,4 @@
-// Inside this room: what `docker save` writes, a tar file with manifest.json, configs and layers. Images are
+// For this room and room flist: what `docker save` writes, a tar file with manifest.json, configs and layers. Images are
 // named by the sha256 of their config.
 #pragma once
 
@@ -15,6 +15,8 @@ class DockerArchive {
 
   // By reference ("name:tag"; "" = the only image).
   Result<Digest> resolve(const std::string& reference) const;
+  Result<AppliedImage> apply(const Digest& digest, const UnpackLimits& limits, EntrySink& sink,
+                             ReadAhead ahead = ReadAhead::No) const;
   Result<UnpackedTree> unpack(const Digest& digest, const UnpackLimits& limits, const std::string& root) const;
 
  private:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "image/oci/read_ahead.h"
+
 namespace mcloud::image {
 namespace {
 
@@ -10,28 +12,46 @@ uint64_t content_bytes_max(uint64_t stored_bytes, const UnpackLimits& limits) {
   return std::max(by_ratio, limits.bytes_free);
 }
 
-Status unpack_content(Stream& stored, const StoredLayer& layer, const UnpackLimits& limits, TreeWriter& tree) {
+Status read_entries(Stream& content, EntrySink& sink) {
+  std::unique_ptr<TarReader> reader = TRY(TarReader::open(content, TarReader::Compression::None));
+  sink.begin_layer();
+  while (std::optional<TarEntry> entry = TRY(reader->next())) TRY(sink.add(*entry, *reader));
+  return sink.end_layer();
+}
+
+Status read_entries_ahead(Stream& content, EntrySink& sink) {
+  ReadAheadStream ahead(content);
+  TRY(read_entries(ahead, sink));
+  return ahead.drain();
+}
+
+Status unpack_content(Stream& stored, const StoredLayer& layer, const UnpackLimits& limits, EntrySink& sink,
+                      ReadAhead ahead) {
   std::unique_ptr<Stream> decompressed = TRY(open_decompressed(stored));
   HashingStream content(*decompressed, content_bytes_max(layer.stored_bytes, limits), "layer content");
-  std::unique_ptr<TarReader> reader = TRY(TarReader::open(content, TarReader::Compression::None));
-  tree.begin_layer();
-  while (std::optional<TarEntry> entry = TRY(reader->next())) TRY(tree.add(*entry, *reader));
-  TRY(tree.end_layer());
+  TRY(ahead == ReadAhead::Yes ? read_entries_ahead(content, sink) : read_entries(content, sink));
   Digest actual = TRY(content.finish());
   return expect_digest(layer.content_digest, actual, "layer content");
 }
 
 }  // namespace
 
-Status unpack_layer(Stream& stored, const StoredLayer& layer, const UnpackLimits& limits, TreeWriter& tree) {
+Status unpack_layer(Stream& stored, const StoredLayer& layer, const UnpackLimits& limits, EntrySink& sink,
+                    ReadAhead ahead) {
   HashingStream hashed(stored, kBlobBytesMax, "layer");
-  Status unpacked = unpack_content(hashed, layer, limits, tree);
+  Status unpacked = unpack_content(hashed, layer, limits, sink, ahead);
   if (layer.stored_digest.has_value()) {
     Digest actual = TRY(hashed.finish());
     TRY(expect_digest(*layer.stored_digest, actual, "layer"));
   }
   const Digest& name = layer.stored_digest.value_or(layer.content_digest);
   return std::move(unpacked).with_context("layer " + name.text());
+}
+
+Status unpack_tar(Stream& stored, const UnpackLimits& limits, EntrySink& sink, std::string_view what) {
+  std::unique_ptr<Stream> decompressed = TRY(open_decompressed(stored).with_context(what));
+  HashingStream bounded(*decompressed, limits.bytes_max, std::string(what));
+  return read_entries_ahead(bounded, sink).with_context(what);
 }
 
 }  // namespace mcloud::image

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "image/oci/layer.h"
+#include "image/unpacked/tree_writer.h"
 
 using namespace mcloud;
 using namespace mcloud::image;

@@ -1,4 +1,4 @@
-// Inside this room: registries, through the program skopeo. What it brings is verified like any other blob.
+// For this room and room flist: registries, through the program skopeo. What it brings is verified like any other blob.
 #pragma once
 
 #include <string>

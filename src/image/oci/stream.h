@@ -1,4 +1,4 @@
-// Inside this room: bytes that come in pieces, and what checks them on their way.
+// For this room and room flist: bytes that come in pieces, and what checks them on their way.
 #pragma once
 
 #include <cstdint>

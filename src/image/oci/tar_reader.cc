@@ -119,8 +119,9 @@ TarEntry::Type type_of(archive_entry* entry) {
     case AE_IFDIR: return TarEntry::Type::Folder;
     case AE_IFLNK: return TarEntry::Type::Link;
     case AE_IFIFO: return TarEntry::Type::Fifo;
-    case AE_IFCHR:
-    case AE_IFBLK: return TarEntry::Type::Device;
+    case AE_IFSOCK: return TarEntry::Type::Socket;
+    case AE_IFCHR: return TarEntry::Type::CharacterDevice;
+    case AE_IFBLK: return TarEntry::Type::BlockDevice;
     default: return TarEntry::Type::Other;
   }
 }
@@ -173,6 +174,8 @@ class LibarchiveTarReader final : public TarReader {
     entry.bytes = static_cast<uint64_t>(archive_entry_size(from));
     entry.modified_s = archive_entry_mtime(from);
     entry.modified_ns = archive_entry_mtime_nsec(from);
+    entry.device_major = static_cast<uint32_t>(archive_entry_rdevmajor(from));
+    entry.device_minor = static_cast<uint32_t>(archive_entry_rdevminor(from));
     TRY(copy_attributes(from, entry));
     return entry;
   }

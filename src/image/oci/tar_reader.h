@@ -1,5 +1,5 @@
-// Inside this room: tar streams (ustar, pax, GNU) and their compression, by libarchive. It parses only; what
-// is done with an entry is image/tree_writer.h.
+// Tar streams (ustar, pax, GNU) and their compression, by libarchive. It parses only; what is done with an entry
+// is an EntrySink's. For this room and room flist.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ namespace mcloud::image {
 Result<std::unique_ptr<Stream>> open_decompressed(Stream& from);
 
 struct TarEntry {
-  enum class Type { File, Folder, Link, HardLink, Fifo, Device, Other };
+  enum class Type { File, Folder, Link, HardLink, Fifo, Socket, CharacterDevice, BlockDevice, Other };
   Type type = Type::File;
   std::string path;         // as written: not trusted
   std::string link_target;  // Link, HardLink
@@ -27,6 +27,8 @@ struct TarEntry {
   uint64_t bytes = 0;       // File: with holes
   int64_t modified_s = 0;
   long modified_ns = 0;
+  uint32_t device_major = 0;  // devices
+  uint32_t device_minor = 0;
   std::vector<std::pair<std::string, std::string>> attributes;  // extended
 };
 

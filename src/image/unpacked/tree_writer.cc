@@ -84,7 +84,7 @@ Status TreeWriter::add_checked(const TarEntry& entry, TarReader& reader, const s
   if (any_name_starts(path, kAufsMetadata)) return {};
   if (any_name_starts(folder, kWhiteout)) return corrupt("a whiteout is not a folder");
   if (name.starts_with(kWhiteout)) return add_whiteout(folder, std::string_view(name).substr(kWhiteout.size()));
-  if (entry.type == TarEntry::Type::Device) {
+  if (entry.type == TarEntry::Type::CharacterDevice || entry.type == TarEntry::Type::BlockDevice) {
     ++skipped_devices_;
     return {};
   }
@@ -99,7 +99,9 @@ Status TreeWriter::add_checked(const TarEntry& entry, TarReader& reader, const s
     case TarEntry::Type::Link: TRY(write_link(entry, name)); break;
     case TarEntry::Type::HardLink: TRY(write_hard_link(entry, name)); break;
     case TarEntry::Type::Fifo: TRY(write_fifo(entry, name)); break;
-    case TarEntry::Type::Device:
+    case TarEntry::Type::Socket:
+    case TarEntry::Type::CharacterDevice:
+    case TarEntry::Type::BlockDevice:
     case TarEntry::Type::Other: return make_error(Code::Unsupported, "an entry of unknown type");
   }
   remember(name);

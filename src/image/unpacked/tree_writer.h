@@ -15,21 +15,19 @@
 #include <vector>
 
 #include "image/limits.h"
-#include "image/oci/tar_reader.h"
+#include "image/oci/entry_sink.h"
 #include "io/file.h"
 
 namespace mcloud::image {
 
-class TreeWriter {
+class TreeWriter final : public EntrySink {
  public:
   // `folder` is there and empty.
   static Result<std::unique_ptr<TreeWriter>> open(const std::string& folder, const UnpackLimits& limits);
 
-  // Layers from the lowest to the highest; begin, add each entry, end.
-  void begin_layer();
-  // Takes what it needs of the entry's content from `reader`. Corrupt, Exhausted or Unsupported name the path.
-  Status add(const TarEntry& entry, TarReader& reader);
-  Status end_layer();
+  void begin_layer() override;
+  Status add(const TarEntry& entry, TarReader& reader) override;
+  Status end_layer() override;
 
   uint64_t bytes() const { return bytes_; }            // of files, of all layers
   uint64_t skipped_devices() const { return skipped_devices_; }
