@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "flist/flist_file.h"
+#include "flist/import.h"
 #include "image/limits.h"
 #include "image/stores/routes.h"
 
@@ -14,6 +15,7 @@ struct ConvertOptions {
   image::OwnerSecret secret;            // private image
   size_t threads = 0;                   // 0 = all cores
   image::UnpackLimits limits;
+  ImportOptions import;                 // for fl:FILE
   std::string skopeo = "skopeo";        // the program for docker://
   bool write_secrets = false;           // keep passwords in the routes that the file names
   std::function<void(uint64_t bytes_done, uint64_t bytes_all)> on_progress;  // any thread; bytes_all 0 = unknown
@@ -32,7 +34,10 @@ struct Converted {
 // store has are not sent again. No block of an image that fails is named by anything.
 Result<Converted> convert(const std::string& source, const ConvertOptions& options);
 
-// The image as an OCI layout DIR (one layer, gzip or zstd by `compression`), with its config; skopeo and umoci take it.
-Status export_layout(const Flist& flist, image::Routes& blocks, const std::string& folder, const std::string& tag);
+// The image as an OCI layout: one layer, with its config; skopeo and umoci take it. Equal images give equal layouts.
+// `folder` is made, or is empty. Sockets stay out. Unsupported for an attribute whose name has a '='.
+enum class LayerCompression { None, Gzip, Zstd };
+Status export_layout(const image::Image& image, image::Routes& blocks, const std::string& folder, const std::string& tag,
+                     LayerCompression compression = LayerCompression::Gzip);
 
 }  // namespace mcloud::flist

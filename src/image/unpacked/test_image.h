@@ -64,6 +64,8 @@ class Tar {
     uint64_t group = 0;
     std::vector<std::pair<std::string, std::string>> records;  // pax
     uint64_t size = UINT64_MAX;  // what the header says, when it is not the content's
+    uint32_t device_major = 0;
+    uint32_t device_minor = 0;
   };
 
   Tar& add(const Entry& entry) {
@@ -107,6 +109,8 @@ class Tar {
     block[156] = entry.type;
     std::memcpy(block + 157, entry.link.data(), std::min<size_t>(entry.link.size(), 100));
     std::memcpy(block + 257, "ustar\00000", 8);
+    octal(block + 329, 8, entry.device_major);
+    octal(block + 337, 8, entry.device_minor);
     std::memset(block + 148, ' ', 8);
     unsigned sum = 0;
     for (char c : block) sum += static_cast<unsigned char>(c);
