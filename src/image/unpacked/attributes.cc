@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "image/limits.h"
 #include "image/tree/tree.h"
@@ -39,6 +40,17 @@ Status set_attributes(int fd, const TarEntry& entry) {
   }
   timespec times[2] = {modified_time(entry), modified_time(entry)};
   if (::futimens(fd, times) != 0) return errno_error(errno, "set times");
+  return {};
+}
+
+Status remove_attributes(int fd) {
+  char names[64 << 10];
+  ssize_t size = ::flistxattr(fd, names, sizeof names);
+  for (ssize_t at = 0; at < size; at += static_cast<ssize_t>(std::strlen(names + at)) + 1) {
+    std::string_view name(names + at);
+    bool is_ours = name == "security.capability" || name.starts_with("user.");
+    if (is_ours && ::fremovexattr(fd, names + at) != 0) return errno_error(errno, "remove attribute");
+  }
   return {};
 }
 

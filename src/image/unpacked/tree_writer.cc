@@ -84,15 +84,15 @@ Status TreeWriter::add_checked(const TarEntry& entry, TarReader& reader, const s
   if (any_name_starts(path, kAufsMetadata)) return {};
   if (any_name_starts(folder, kWhiteout)) return corrupt("a whiteout is not a folder");
   if (name.starts_with(kWhiteout)) return add_whiteout(folder, std::string_view(name).substr(kWhiteout.size()));
-  if (entry.type == TarEntry::Type::CharacterDevice || entry.type == TarEntry::Type::BlockDevice) {
-    ++skipped_devices_;
-    return {};
-  }
   TRY(check_attributes(entry));
   TRY(enter(folder));
   // GNU tar writes a file that it was given twice as a hard link to itself.
   if (entry.type == TarEntry::Type::HardLink && TRY(normal_path(entry.link_target)) == path) return {};
   TRY(make_way(entry, name));
+  if (entry.type == TarEntry::Type::CharacterDevice || entry.type == TarEntry::Type::BlockDevice) {
+    ++skipped_devices_;  // what a lower layer has under its name is gone all the same
+    return {};
+  }
   switch (entry.type) {
     case TarEntry::Type::File: TRY(write_file(entry, reader, name)); break;
     case TarEntry::Type::Folder: TRY(write_folder(entry, path, name)); break;
@@ -124,6 +124,7 @@ Status TreeWriter::add_root(const TarEntry& entry) {
   if (entry.type != TarEntry::Type::Folder) return corrupt("the root is not a folder");
   TRY(check_attributes(entry));
   folder_times_.emplace_back("", modified_time(entry));
+  TRY(remove_attributes(root_.get()));
   return set_attributes(root_.get(), entry);
 }
 
@@ -202,6 +203,7 @@ Status TreeWriter::write_folder(const TarEntry& entry, const std::string& path, 
   io::Fd folder(::openat(parent_.fd.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder.is_open()) return errno_error(errno, "open folder");
   folder_times_.emplace_back(path, modified_time(entry));
+  TRY(remove_attributes(folder.get()));
   return set_attributes(folder.get(), entry);
 }
 
@@ -251,8 +253,9 @@ Status TreeWriter::write_hard_link(const TarEntry& entry, const std::string& nam
 
 Status TreeWriter::write_fifo(const TarEntry& entry, const std::string& name) {
   if (::mkfifoat(parent_.fd.get(), name.c_str(), 0600) != 0) return errno_error(errno, "make fifo");
+  TRY(set_attributes_at(parent_.fd.get(), name, entry));  // first: a change of owner clears set-uid
   if (::fchmodat(parent_.fd.get(), name.c_str(), entry.mode, 0) != 0) return errno_error(errno, "set mode");
-  return set_attributes_at(parent_.fd.get(), name, entry);
+  return {};
 }
 
 Status TreeWriter::remove_lower(int folder, uint64_t inode, const std::string& name, uint64_t depth) {

@@ -161,6 +161,23 @@ TEST_CASE("device nodes are left out and counted") {
   CHECK_EQ(tree.writer->skipped_devices(), 2);
 }
 
+TEST_CASE("a device that is left out hides what a lower layer has under its name") {
+  Tree tree;
+  tree.must_apply(Tar().file("null", "old").file("disk/x"));
+  tree.must_apply(Tar().add({"null", '3', "", "", 0666}).add({"disk", '4', "", "", 0666}));
+  CHECK_FALSE(tree.is_there("null"));
+  CHECK_FALSE(tree.is_there("disk"));
+}
+
+TEST_CASE("a folder named again loses the attributes that it is not given again") {
+  Tree tree;
+  tree.must_apply(Tar().add({"d", '5', "", "", 0755, 0, 0, {{"SCHILY.xattr.user.old", "1"}}}));
+  tree.must_apply(Tar().add({"d", '5', "", "", 0755, 0, 0, {{"SCHILY.xattr.user.new", "2"}}}));
+  char names[256] = {};
+  CHECK_EQ(listxattr(tree.root("d").c_str(), names, sizeof names), 9);
+  CHECK_EQ(std::string(names), "user.new");
+}
+
 TEST_CASE("whiteouts hide what lower layers brought") {
   Tree tree;
   tree.must_apply(Tar().file("etc/a").file("etc/b").file("etc/sub/c").folder("keep").file("keep/x"));
