@@ -67,7 +67,7 @@ class RandomImage {
     entry.records.emplace_back("mtime", time);
     if (entry.type != '0' && entry.type != '5') return;
     if (chance(25)) entry.records.emplace_back("SCHILY.xattr.user.one", std::string("a\0b=c\n", 6));
-    if (chance(15)) entry.records.emplace_back("SCHILY.xattr.user." + std::to_string(pick(5)), std::string(pick(2000), 'v'));
+    if (chance(15)) entry.records.emplace_back("SCHILY.xattr.user." + std::to_string(pick(5)), std::string(1 + pick(2000), 'v'));
     if (chance(10) && entry.type == '0') {
       entry.records.emplace_back("SCHILY.xattr.security.capability",
                                  std::string("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20));
