@@ -19,7 +19,8 @@ std::string absolute_path(std::string_view path, const std::string& folder) {
 }  // namespace
 
 std::string absolute_source(std::string_view source, const std::string& folder) {
-  for (std::string_view scheme : {"oci:", "docker-archive:"}) {
+  if (source.starts_with("fl:http://") || source.starts_with("fl:https://")) return std::string(source);
+  for (std::string_view scheme : {"oci:", "docker-archive:", "fl:"}) {
     if (source.starts_with(scheme)) return std::string(scheme) + absolute_path(source.substr(scheme.size()), folder);
   }
   return std::string(source);
@@ -32,14 +33,26 @@ Result<NodeId> FileResolver::node_key(std::string_view name) {
   return NodeId::from_bytes(node.key());
 }
 
-Result<contract::Resolver::Image> FileResolver::image(std::string_view source) {
+// What the source holds now.
+Status FileResolver::look_into(Image& image) const {
+  image.digest = TRY(image::resolve_digest(image.source));
+  return {};
+}
+
+Result<contract::Resolver::Image> FileResolver::image(std::string_view source, std::string_view digest) {
   Image image;
   image.source = absolute_source(source, folder_);
-  Result<std::string> digest = image::resolve_digest(image.source);
+  Status looked = look_into(image);
+  if (looked.has_value()) {
+    if (digest.empty() || digest == image.digest) return image;
+    return make_error(Code::Invalid, "holds " + image.digest + ", not the " + std::string(digest) + " that the contract names");
+  }
   // A recipe says how its image is made; the image itself is not in the checkout.
-  bool unmade = !digest && digest.error().code == Code::NotFound && io::exists(folder_ + "/image.json");
+  bool unmade = looked.error().code == Code::NotFound && io::exists(folder_ + "/image.json");
   if (unmade) return make_error(Code::NotFound, "the image is not built yet; run: recipes/build-image " + folder_);
-  image.digest = TRY(std::move(digest));
+  bool is_away = looked.error().code == Code::Unavailable || looked.error().code == Code::TimedOut;
+  if (!is_away || digest.empty()) return looked.error();
+  image.digest = digest;
   return image;
 }
 

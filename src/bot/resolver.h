@@ -17,10 +17,12 @@ class FileResolver final : public contract::Resolver {
 
   Result<PublicKey> key_of(std::string_view who) override;
   Result<NodeId> node_key(std::string_view name) override;
-  Result<Image> image(std::string_view source) override;
+  Result<Image> image(std::string_view source, std::string_view digest) override;
   Result<Bytes> secret_value(const contract::SecretReference& reference) override;
 
  private:
+  Status look_into(Image& image) const;
+
   LedgerView& view_;
   std::string folder_;
 };

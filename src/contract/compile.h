@@ -26,10 +26,12 @@ class Resolver {
 
   struct Image {
     std::string source;  // what nodes are told; a relative path made absolute
-    std::string digest;  // "sha256:..." of the manifest
+    std::string digest;  // "sha256:..." of the manifest, with fl: of the index
+    std::optional<std::vector<PublicKey>> signers;  // who has signed it; unset: could not be looked at
   };
-  // `source` as written; relative paths are relative to the contract file.
-  virtual Result<Image> image(std::string_view source) = 0;
+  // `source` as written; relative paths are relative to the contract file. `digest` is what it must hold, "" = what
+  // it holds now; one that is given is believed while the source cannot be reached.
+  virtual Result<Image> image(std::string_view source, std::string_view digest) = 0;
   virtual Result<Bytes> secret_value(const SecretReference& reference) = 0;
 };
 

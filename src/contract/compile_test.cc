@@ -186,6 +186,33 @@ workloads:
            "test.yaml:8:22: workloads.web.placement.pin: there is no node \"node-99\"\n");
 }
 
+TEST_CASE("an image is pinned to the digest that the contract names, and must be signed by whom it names") {
+  KnowsAll resolver;
+  auto outcome = [&](const std::string& image) {
+    return compile(parsed("name: a\nworkloads: {web: {kind: container, networks: [], image: " + image + "}}\n"), context(), resolver);
+  };
+  auto complaint = [&](const std::string& image) { return format_diagnostics(outcome(image).diagnostics); };
+  std::string other = "{source: \"fl:./app.fl\", digest: \"sha256:" + std::string(64, '0') + "\"}";
+  CHECK_NE(complaint(other).find("workloads.web.image: holds sha256:040099"), std::string::npos);
+  std::string both = "{source: \"fl:./app.fl\", signed_by: [owner, ida]}";
+  CHECK_EQ(complaint(both), "");
+  resolver.signers = {key_named("ida").public_key()};
+  CHECK_NE(complaint(both).find("workloads.web.image.signed_by: \"owner\" has not signed sha256:040099"), std::string::npos);
+  resolver.signers->push_back(context().owner);
+  CHECK_EQ(complaint(both), "");
+  std::string hex = key_named("ida").public_key().hex();
+  CHECK_NE(complaint("{source: \"fl:./app.fl\", signed_by: [ida, " + hex + "]}").find("under another name"), std::string::npos);
+  CHECK_NE(complaint("{source: \"fl:./app.fl\", signed_by: [nobody]}").find("nobody is called"), std::string::npos);
+}
+
+TEST_CASE("what says nothing about signers and programs has the bytes it always had") {
+  Compiled made = compiled(kSmall);
+  CHECK(made.body.workloads(1).container().image().signers().empty());
+  CHECK_FALSE(made.body.workloads(1).container().only_image_programs());
+  Compiled spelled = compiled("name: small\nworkloads: {web: {kind: container, programs: any, image: {source: \"oci:./image\", signed_by: []}}}\n");
+  CHECK_EQ(to_hex(made.body_bytes), to_hex(spelled.body_bytes));
+}
+
 TEST_CASE("one person under two names is one signer too many") {
   std::string hex = key_named("ida").public_key().hex();
   KnowsAll resolver;

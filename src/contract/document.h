@@ -112,7 +112,10 @@ struct RestartPolicy {
 };
 
 struct Container {
-  Text image;  // "oci:DIR[:TAG]", "docker-archive:FILE[:REF]" (relative to the file) or "docker://..."
+  Text image;  // "oci:DIR[:TAG]", "docker-archive:FILE[:REF]", "fl:FILE" (relative to the file), "docker://..." or "fl:http..."
+  std::optional<Text> image_digest;  // unset: what the source holds when the contract is applied
+  std::vector<Text> image_signers;   // people or keys, each of whom must have signed the image
+  bool only_image_programs = false;
   Placed<uint32_t> replicas{1, {}};
   Resources resources;
   std::optional<std::vector<std::string>> entrypoint, command;

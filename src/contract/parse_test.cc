@@ -31,7 +31,7 @@ TEST_CASE("every mistake of a file is named with its place, what is allowed and 
 TEST_CASE("a good file reads without complaint") {
   Contract contract = parsed(kEverything);
   CHECK_EQ(contract.name.value, "everything");
-  CHECK_EQ(contract.workloads.size(), 13u);
+  CHECK_EQ(contract.workloads.size(), 14u);
   const Container* web = contract.find_as<Container>("web");
   REQUIRE(web != nullptr);
   CHECK_EQ(web->replicas.value, 4u);

@@ -95,10 +95,24 @@ bool is_user(std::string_view text) {
   return is_user_part(text.substr(0, colon)) && is_user_part(text.substr(colon + 1));
 }
 
+// http(s)://HOST/NAME, without user and password: contracts are read by others.
+bool is_web_address(std::string_view text) {
+  size_t host = text.find("://");
+  if (host == std::string_view::npos || !is_visible_ascii(text)) return false;
+  text.remove_prefix(host + 3);
+  size_t slash = text.find('/');
+  return slash != 0 && slash != std::string_view::npos && slash + 1 < text.size() &&
+         text.substr(0, slash).find('@') == std::string_view::npos;
+}
+
 bool is_image_source(std::string_view text) {
   if (text.size() > kPathBytesMax) return false;
   if (!all(text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; })) return false;
-  for (std::string_view prefix : {"oci:", "docker-archive:", "docker://"}) {
+  // "fl:https:x" is a slip, not a file.
+  for (std::string_view scheme : {"fl:http:", "fl:https:"}) {
+    if (text.starts_with(scheme) && !is_web_address(text.substr(kFlistPrefix.size()))) return false;
+  }
+  for (std::string_view prefix : {std::string_view("oci:"), std::string_view("docker-archive:"), std::string_view("docker://"), kFlistPrefix}) {
     if (text.starts_with(prefix)) return text.size() > prefix.size();
   }
   return false;
@@ -174,7 +188,9 @@ const Rule kContainerPathRule = {is_container_path,
 const Rule kFolderRule = {is_folder, "an absolute path without \".\", \"..\", \"//\" or a \"/\" at its end"};
 const Rule kHttpPathRule = {is_http_path, "a path that begins with \"/\", visible ASCII"};
 const Rule kUserRule = {is_user, "USER, USER:GROUP or numbers"};
-const Rule kImageSourceRule = {is_image_source, "oci:FOLDER[:TAG], docker-archive:FILE[:REFERENCE] or docker://REFERENCE"};
+const Rule kImageSourceRule = {is_image_source,
+                               "oci:FOLDER[:TAG], docker-archive:FILE[:REFERENCE], docker://REFERENCE, fl:FILE or "
+                               "fl:http(s)://HOST/NAME"};
 const Rule kDigestRule = {is_digest, "sha256: and 64 lower-case hex digits"};
 const Rule kProtocolRule = {is_protocol, "tcp or udp"};
 const Rule kClaimRule = {is_claim, "WORD/REST of lower-case letters and digits, such as tcp/8080"};

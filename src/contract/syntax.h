@@ -31,6 +31,7 @@ extern const Rule kFolderRule;         // absolute and normal, or "/"
 extern const Rule kHttpPathRule;
 extern const Rule kUserRule;
 extern const Rule kImageSourceRule;
+inline constexpr std::string_view kFlistPrefix = "fl:";  // of the sources whose images carry signatures
 extern const Rule kDigestRule;
 extern const Rule kProtocolRule;
 extern const Rule kClaimRule;

@@ -33,11 +33,13 @@ class KnowsAll : public Resolver {
     if (name == "node-99") return make_error(Code::NotFound, "there is no node \"node-99\"");
     return key_named(name).public_key();
   }
-  Result<Image> image(std::string_view source) override {
+  Result<Image> image(std::string_view source, std::string_view digest) override {
     if (source == "oci:./missing") return make_error(Code::NotFound, "there is no OCI layout in ./missing");
     std::string absolute(source);
     if (size_t dot = absolute.find(":./"); dot != std::string::npos) absolute.replace(dot, 3, ":/recipes/");
-    return Image{absolute, "sha256:" + to_hex(crypto::sha256(source))};
+    std::string held = "sha256:" + to_hex(crypto::sha256(source));
+    if (!digest.empty() && digest != held) return make_error(Code::Invalid, "holds " + held + ", not " + std::string(digest));
+    return Image{absolute, held, signers};
   }
   Result<Bytes> secret_value(const SecretReference& reference) override {
     if (reference.text == "UNSET") return make_error(Code::NotFound, "the environment has no UNSET");
@@ -46,6 +48,7 @@ class KnowsAll : public Resolver {
   }
 
   std::map<std::string, Bytes> secrets;
+  std::optional<std::vector<PublicKey>> signers;  // of all images
 };
 
 inline CompileContext context(std::string_view owner = "owner") {
@@ -141,6 +144,11 @@ workloads:
     restart: never
     placement: {farms: [home], spread: require, together: [cache], apart: [db], pin: home/node-1}
     update: {max_unavailable: 2, healthy_after: 3s}
+  app:
+    kind: container
+    image: {source: "fl:./app.fl", digest: "sha256:040099610191065228a94678a8119656a7e14291877032d282cf43f3b5e97677", signed_by: [lena, ida]}
+    programs: image-only
+    networks: [backend]
   cache:
     kind: container
     image: docker://docker.io/library/redis:7

@@ -26,6 +26,8 @@ inline constexpr std::array<Word<pb::MassLoss>, 2> kMassLossWords = {
 inline constexpr std::array<Word<pb::RestartWhen>, 3> kRestartWords = {
     {{"always", pb::RESTART_ALWAYS}, {"on-failure", pb::RESTART_ON_FAILURE}, {"never", pb::RESTART_NEVER}}};
 
+inline constexpr std::array<Word<bool>, 2> kProgramWords = {{{"any", false}, {"image-only", true}}};
+
 inline constexpr std::array<Word<pb::KvMode>, 2> kKvModeWords = {
     {{"user", pb::KV_MODE_USER}, {"sequence", pb::KV_MODE_SEQUENCE}}};
 inline constexpr std::array<Word<pb::KvDurability>, 3> kKvDurabilityWords = {

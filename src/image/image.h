@@ -4,6 +4,7 @@
 //   oci:DIR[:TAG]              an OCI image layout (a folder); without a tag it must hold one image
 //   docker-archive:FILE[:REF]  what `docker save` writes (a tar file)
 //   docker://HOST/NAME[:TAG]   a registry, through skopeo into a layout of our own
+//   fl:FILE, fl:http(s)://HOST/NAME   a `.fl` file, mounted lazily (flist/lazy_images.h)
 // The digest of an OCI image is that of its manifest (or of its index of platforms: the manifest of this
 // machine's platform is taken). The digest of a docker archive is the sha256 of its config, Docker's
 // "image id": the config names the sha256 of every layer's content, so it binds all of it.

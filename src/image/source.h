@@ -9,10 +9,13 @@
 namespace mcloud::image {
 
 struct Source {
-  enum class Kind { OciLayout, DockerArchive, Registry };
+  enum class Kind { OciLayout, DockerArchive, Registry, Flist };
   Kind kind = Kind::OciLayout;
-  std::string place;  // folder, file, or "host/name" without tag and digest
+  std::string place;  // folder, file, "host/name" without tag and digest, or (Flist) a web address
   std::string tag;    // OCI tag, docker reference, registry tag; "" = none given
+
+  // A Flist that is fetched: "http://..." or "https://...".
+  bool is_remote() const { return kind == Kind::Flist && (place.starts_with("http:") || place.starts_with("https:")); }
 };
 
 // Invalid, saying what is allowed. Pure: looks at no disk.

@@ -44,6 +44,7 @@ class SpecMaker {
     spec.hostname = network::host_name(task_.replica.workload, task_.replica.index);
     spec.network_namespace = surroundings_.network_namespace;
     spec.read_only = body_.read_only();
+    spec.only_image_programs = body_.only_image_programs();
     spec.stop_signal = image_.config.stop_signal;
     spec.log_path = surroundings_.disk_folder + "/log";
     add_limits(spec);

@@ -77,6 +77,8 @@ TEST_CASE("image and contract together say what runs") {
   CHECK(made->mounts[1].path == "/data");
   CHECK(made->mounts[1].source.ends_with("/data-0/data"));
   CHECK(made->mounts[1].idmapped);
+  CHECK_FALSE(made->only_image_programs);
+  CHECK(spec("    programs: image-only", an_image())->only_image_programs);
 }
 
 TEST_CASE("as with Docker another command keeps the entrypoint, another entrypoint drops the command") {

@@ -35,8 +35,8 @@ class Resolver final : public contract::Resolver {
     return make_error(Code::NotFound, "nobody");
   }
   Result<NodeId> node_key(std::string_view) override { return kNode.public_key(); }
-  Result<Image> image(std::string_view source) override {
-    return Image{std::string(source), "sha256:" + crypto::blake2b(source).hex()};
+  Result<Image> image(std::string_view source, std::string_view) override {
+    return Image{std::string(source), "sha256:" + crypto::blake2b(source).hex(), {}};
   }
   Result<Bytes> secret_value(const contract::SecretReference& reference) override { return Bytes(reference.text); }
 };

@@ -4,6 +4,7 @@
 #include <linux/mount.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -68,6 +69,16 @@ void ChildSteps::write(const std::string& path, const std::string& text, bool ma
   steps_.push_back(std::move(step));
 }
 
+void ChildSteps::write_as(const io::Fd& processes, const io::Fd& own_processes, const std::string& path,
+                          const std::string& text) {
+  Step step{Step::Kind::WriteAs, "write " + path};
+  step.target = path;
+  step.text = text;
+  step.descriptor = processes.get();
+  step.own_descriptor = own_processes.get();
+  steps_.push_back(std::move(step));
+}
+
 Status ChildSteps::attach(io::Command& command) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return errno_error(errno, "pipe");
@@ -104,6 +115,7 @@ int ChildSteps::run_step(const Step& step) {
       return ::mount(step.source.c_str(), step.target.c_str(), step.source.c_str(), step.flags, step.text.c_str());
     case Step::Kind::EnterNetwork: return ::setns(step.descriptor, CLONE_NEWNET);
     case Step::Kind::Write: return run_write(step);
+    case Step::Kind::WriteAs: return run_write_as(step);
   }
   return 0;
 }
@@ -139,6 +151,21 @@ int ChildSteps::run_write(const Step& step) {
   ::close(fd);
   errno = error_number;
   return written < 0 ? -1 : 0;
+}
+
+// Only a child born after setns() is in the other namespace.
+int ChildSteps::run_write_as(const Step& step) {
+  if (::setns(step.descriptor, CLONE_NEWPID) != 0) return -1;
+  int child = ::_Fork();
+  if (child == 0) ::_exit(run_write(step) == 0 ? 0 : errno);
+  int error_number = errno, status = 0;
+  if (::setns(step.own_descriptor, CLONE_NEWPID) != 0) error_number = errno, child = -1;
+  while (child > 0 && ::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return -1;
+  }
+  bool is_done = child > 0 && status == 0;
+  errno = child > 0 ? (WIFEXITED(status) ? WEXITSTATUS(status) : EINTR) : error_number;
+  return is_done ? 0 : -1;
 }
 
 }  // namespace mcloud::runtime

@@ -37,6 +37,9 @@ class ChildSteps {
   // Best effort when `may_fail`.
   void write(const std::string& path, const std::string& text, bool may_fail = false);
 
+  // As write(), by a process of the given pid namespace: settings that belong to one.
+  void write_as(const io::Fd& processes, const io::Fd& own_processes, const std::string& path, const std::string& text);
+
   // Makes `command` do the steps in its child. This object must outlive the start of the command.
   Status attach(io::Command& command);
   // After the child ended or was started: what failed in it, "doing WHAT: error".
@@ -44,7 +47,7 @@ class ChildSteps {
 
  private:
   struct Step {
-    enum class Kind { OwnMounts, Hide, Bind, Mount, EnterNetwork, Write };
+    enum class Kind { OwnMounts, Hide, Bind, Mount, EnterNetwork, Write, WriteAs };
     Kind kind;
     std::string what;  // for people
     std::string source;
@@ -52,6 +55,7 @@ class ChildSteps {
     std::string text;
     unsigned long flags = 0;
     int descriptor = -1;
+    int own_descriptor = -1;
     bool may_fail = false;
   };
   struct Failure {
@@ -63,6 +67,7 @@ class ChildSteps {
   static int run_step(const Step& step);
   static int run_bind(const Step& step);
   static int run_write(const Step& step);
+  static int run_write_as(const Step& step);
 
   std::vector<Step> steps_;
   io::Fd report_;

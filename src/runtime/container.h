@@ -55,6 +55,9 @@ struct ContainerSpec {
   std::string network_namespace;         // path; "" = a new one without any link
   ContainerLimits limits;
   bool read_only = false;                // root file system
+  // Nothing but the image's own files is executed: the root is read-only, /tmp, /var and their like
+  // (runtime/root_folder.h), volumes and memory are mounted noexec. Interpreters of the image still read scripts.
+  bool only_image_programs = false;
   std::string log_path;                  // k8s-file format, see runtime/logs.h; its folder exists
   uint64_t log_bytes_max = 8 << 20;      // the log starts afresh there
   std::string stop_signal;               // "" = SIGTERM; "SIGQUIT", "QUIT", "3"

@@ -21,6 +21,7 @@ namespace {
 
 constexpr uint64_t kCommandTimeoutMs = 10'000;  // crun start, crun delete
 constexpr uint64_t kKillTimeoutMs = 5'000;      // a process in an uninterruptible wait is given up then
+constexpr const char* kMemoryFiles = "/proc/sys/vm/memfd_noexec";
 constexpr uint64_t kExitFileTimeoutMs = 2'000;  // from a container's end to conmon's note of it
 
 Error not_there(const std::string& id) { return make_error(Code::NotFound, "container " + id + ": is not there"); }
@@ -34,7 +35,7 @@ uint64_t open_files_max(uint64_t wanted) {
 
 Result<io::Fd> open_namespace(const std::string& path) {
   io::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.is_open()) return errno_error(errno, "network namespace " + path);
+  if (!fd.is_open()) return errno_error(errno, "namespace " + path);
   return fd;
 }
 
@@ -75,7 +76,8 @@ Status CrunRuntime::make(const ContainerSpec& spec, const ContainerFolder& folde
     TRY(prepare_network(folder, network, own_network, steps));
   }
   TRY(prepare_disk(spec));
-  std::string upper = spec.disk_folder + "/upper";
+  // Where only the image's programs are run, it alone says who there is, too.
+  std::string upper = spec.only_image_programs ? spec.image_root : spec.disk_folder + "/upper";
   ContainerUser user = TRY(find_user(spec.user, read_container_file(upper, spec.image_root, "etc/passwd"),
                                      read_container_file(upper, spec.image_root, "etc/group")));
   OciInput input;
@@ -109,7 +111,17 @@ Status CrunRuntime::make(const ContainerSpec& spec, const ContainerFolder& folde
 
 Status CrunRuntime::let_go(const ContainerSpec& spec, const ContainerFolder& folder) {
   TRY(folder.write("started", std::to_string(io::SystemClock().wall_ms())));
-  io::Outcome outcome = TRY(run_crun({"start", spec.id}, kCommandTimeoutMs));
+  ChildSteps steps;
+  io::Fd processes, own_processes;
+  // Anonymous memory files are not executable in its pid namespace, which is there by now (Linux 6.3).
+  if (spec.only_image_programs && io::exists(kMemoryFiles)) {
+    std::optional<ProcessIdentity> process = folder.identity("process");
+    if (!process.has_value()) return make_error(Code::Internal, "the container's process is not noted");
+    processes = TRY(open_namespace("/proc/" + std::to_string(process->pid) + "/ns/pid"));
+    own_processes = TRY(open_namespace("/proc/thread-self/ns/pid_for_children"));
+    steps.write_as(processes, own_processes, kMemoryFiles, "2");
+  }
+  io::Outcome outcome = TRY(run_crun({"start", spec.id}, kCommandTimeoutMs, steps));
   if (outcome.exit_code == 0) return {};
   return make_error(Code::Internal, "crun start: " + outcome.errors.substr(0, 1000));
 }
@@ -126,6 +138,11 @@ void CrunRuntime::begin_crun(ChildSteps& steps) const {
 
 Result<io::Outcome> CrunRuntime::run_crun(std::vector<std::string> arguments, uint64_t timeout_ms) const {
   ChildSteps steps;
+  return run_crun(std::move(arguments), timeout_ms, steps);
+}
+
+Result<io::Outcome> CrunRuntime::run_crun(std::vector<std::string> arguments, uint64_t timeout_ms,
+                                          ChildSteps& steps) const {
   begin_crun(steps);
   io::Command command;
   command.arguments = {options_.crun, "--root=" + options_.folder + "/crun", "--cgroup-manager=disabled"};

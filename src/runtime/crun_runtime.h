@@ -40,6 +40,7 @@ class CrunRuntime final : public Runtime {
   Status let_go(const ContainerSpec& spec, const ContainerFolder& folder);
   void begin_crun(ChildSteps& steps) const;
   Result<io::Outcome> run_crun(std::vector<std::string> arguments, uint64_t timeout_ms) const;
+  Result<io::Outcome> run_crun(std::vector<std::string> arguments, uint64_t timeout_ms, ChildSteps& steps) const;
   Result<ExecOutcome> run_inside(const std::string& id, const std::string& process_file, const std::string& group,
                                  uint64_t timeout_ms) const;
   ContainerStatus running_status(const std::string& id, const ContainerFolder& folder) const;

@@ -20,7 +20,9 @@ Json mount(const std::string& path, const std::string& type, const std::string& 
 Json default_mounts(const OciInput& input) {
   Json out = Json::array();
   out.push_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
-  out.push_back(mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
+  std::vector<std::string> devices = {"nosuid", "strictatime", "mode=755", "size=65536k"};
+  if (input.spec->only_image_programs) devices.push_back("noexec");
+  out.push_back(mount("/dev", "tmpfs", "tmpfs", std::move(devices)));
   out.push_back(mount("/dev/pts", "devpts", "devpts",
                       {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
   if (input.sysfs_folder.empty()) {
@@ -46,6 +48,7 @@ Json all_mounts(const OciInput& input) {
     if (!tmpfs.source.empty()) continue;
     std::vector<std::string> options = {"nosuid", "nodev", "mode=1777", "size=" + std::to_string(tmpfs.bytes_max)};
     if (tmpfs.read_only) options.push_back("ro");
+    if (input.spec->only_image_programs) options.push_back("noexec");
     own.push_back(mount(tmpfs.path, "tmpfs", "tmpfs", std::move(options)));
   }
   // A mount below another one comes after it.
@@ -133,7 +136,7 @@ std::string oci_config(const OciInput& input) {
   Json config = {
       {"ociVersion", "1.0.2"},
       {"process", process(input)},
-      {"root", {{"path", input.root_folder}, {"readonly", input.spec->read_only}}},
+      {"root", {{"path", input.root_folder}, {"readonly", input.spec->read_only || input.spec->only_image_programs}}},
       {"mounts", all_mounts(input)},
       {"linux", linux_part(input)},
   };

@@ -8,8 +8,13 @@
 
 namespace mcloud::runtime {
 
-// upper/ and work/ in the container's disk folder; fresh when they were made on another image. Conflict when
-// they belong to another range of users.
+// Below the root, where only the image's programs are run: folders of the image that stay writable, each an overlay
+// of its own (an upper folder cannot be noexec by itself: the kernel asks the overlay's mount). A link of the image is
+// no folder. None in a read-only container, nor where the contract mounts something.
+std::vector<std::string> writable_places(const ContainerSpec& spec);
+
+// upper/ and work/ in the container's disk folder, or places/NAME/{upper,work}; fresh when they were made on another
+// image. Conflict when they belong to another range of users.
 Status prepare_disk(const ContainerSpec& spec);
 
 // Writes the content files, makes the mount points, adds the steps; the mounts for config.json come back.

@@ -58,6 +58,12 @@ void check_mounts(const Contract& contract, const Workload& workload, const Cont
   }
 }
 
+void check_image(const Workload& workload, const Container& container, Report& report) {
+  if (container.image_signers.empty() || container.image.value.empty() || container.image.value.starts_with(kFlistPrefix)) return;
+  report.add(container.image_signers[0].place, "workloads." + workload.name.value + ".image.signed_by",
+             "only images with the source fl: carry signatures", {"source: fl:FILE or fl:http(s)://HOST/NAME", ""});
+}
+
 std::string summarize(const pb::Facets& facets, const pb::WorkloadBody& body) {
   const pb::Demand& demand = facets.demand();
   return std::to_string(facets.replicas()) + (facets.replicas() == 1 ? " replica of " : " replicas of ") +
@@ -81,6 +87,7 @@ const Kind kContainerKind = {
 
 void check_container(const Contract& contract, const Workload& workload, Report& report) {
   const Container& container = std::get<Container>(workload.spec);
+  check_image(workload, container, report);
   check_networks(contract, workload, container.networks, report);
   check_mounts(contract, workload, container, report);
   check_health(contract, workload, container, report);

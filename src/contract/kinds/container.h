@@ -16,6 +16,7 @@ inline constexpr size_t kSecretFiles = 64;
 inline constexpr size_t kPorts = 64;
 inline constexpr size_t kArguments = 256;
 inline constexpr size_t kNetworks = 8;
+inline constexpr size_t kImageSigners = 16;
 inline constexpr Bounds kCpuMilli = {1, 1'000'000};
 inline constexpr Bounds kMemoryBytes = {6ull << 20, 1ull << 44};  // runtimes need some 6 MiB to start
 inline constexpr Bounds kDiskBytes = {1ull << 20, 1ull << 48};

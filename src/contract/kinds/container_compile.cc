@@ -32,9 +32,29 @@ std::vector<T> sorted_by(const std::vector<T>& items, std::string T::*key) {
   return out;
 }
 
+// "owner" is whoever applies the contract, as in its approvals.
+void compile_image_signers(CompileScope& scope, const std::string& field, const Container& container,
+                           const std::optional<std::vector<PublicKey>>& signed_by, pb::Image& out) {
+  std::set<PublicKey> keys;
+  for (const Text& who : container.image_signers) {
+    Result<PublicKey> key = who.value == "owner" ? Result<PublicKey>(scope.context().owner)
+                                                 : scope.resolver().key_of(who.value);
+    if (!key) {
+      scope.report().add(who.place, field + ".signed_by", key.error().message);
+    } else if (!keys.insert(*key).second) {
+      scope.report().add(who.place, field + ".signed_by", "\"" + who.value + "\" stands there under another name too");
+    } else if (signed_by && std::find(signed_by->begin(), signed_by->end(), *key) == signed_by->end()) {
+      scope.report().add(who.place, field + ".signed_by", "\"" + who.value + "\" has not signed " + out.digest() +
+                                                              "; to sign: mcloud image sign FILE");
+    }
+  }
+  for (const PublicKey& key : keys) out.add_signers(key.bytes());
+}
+
 void compile_image(CompileScope& scope, const Workload& workload, const Container& container, pb::Image& out) {
   std::string field = "workloads." + workload.name.value + ".image";
-  Result<Resolver::Image> image = scope.resolver().image(container.image.value);
+  Result<Resolver::Image> image = scope.resolver().image(
+      container.image.value, container.image_digest ? container.image_digest->value : "");
   if (!image) {
     scope.report().add(container.image.place, field, image.error().message);
     return;
@@ -46,6 +66,7 @@ void compile_image(CompileScope& scope, const Workload& workload, const Containe
   }
   out.set_source(image->source);
   out.set_digest(image->digest);
+  compile_image_signers(scope, field, container, image->signers, out);
 }
 
 void compile_environment(CompileScope& scope, const Workload& workload, const Container& container,
@@ -124,6 +145,7 @@ void compile_process(const Container& container, pb::ContainerBody& out) {
   out.set_user(container.user);
   out.set_working_folder(container.working_folder);
   out.set_read_only(container.read_only);
+  out.set_only_image_programs(container.only_image_programs);
   out.set_stop_grace_ms(container.stop_grace_ms.value_or(defaults::kStopGraceMs));
   out.set_files_max(container.resources.files.value_or(defaults::kFiles));
 }

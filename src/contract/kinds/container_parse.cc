@@ -209,6 +209,9 @@ void read_process(MapReader& fields, Container& container) {
     container.working_folder = found->text(kFolderRule).value_or(Text{}).value;
   }
   if (auto found = fields.find("read_only")) container.read_only = found->boolean().value_or(false);
+  if (auto found = fields.find("programs")) {
+    container.only_image_programs = plain(found->word(kProgramWords)).value_or(false);
+  }
   if (auto found = fields.find("stop_grace")) container.stop_grace_ms = plain(found->duration_ms(bounds::kStopGraceMs));
   if (auto found = fields.find("restart")) container.restart = read_restart(*found, fields.owner());
 }
@@ -222,7 +225,7 @@ void read_world(MapReader& fields, Container& container) {
 }
 
 // A bare "nginx" or "./image" is what people write first.
-std::optional<Text> read_image(const Cursor& cursor) {
+std::optional<Text> read_image_source(const Cursor& cursor) {
   std::optional<Text> text = cursor.text();
   if (!text || kImageSourceRule.holds(text->value)) return text;
   std::string suggestion = text->value.starts_with('.') || text->value.starts_with('/') ? "oci:" : "docker://";
@@ -232,11 +235,28 @@ std::optional<Text> read_image(const Cursor& cursor) {
   return std::nullopt;
 }
 
+// `SOURCE`, or {source, digest, signed_by}.
+void read_image(const Cursor& cursor, Place owner, Container& container) {
+  if (!cursor.is_map()) {
+    container.image = read_image_source(cursor).value_or(Text{});
+    return;
+  }
+  MapReader fields(cursor, owner);
+  if (auto found = fields.get("source", "source: fl:./image.fl")) {
+    container.image = read_image_source(*found).value_or(Text{});
+  }
+  if (auto found = fields.find("digest")) container.image_digest = found->text(kDigestRule);
+  if (auto found = fields.find("signed_by")) {
+    container.image_signers = found->unique_texts(kWhoRule, bounds::kImageSigners).value_or(std::vector<Text>{});
+  }
+  fields.finish();
+}
+
 }  // namespace
 
 void parse_container(MapReader& fields, Workload& workload) {
   Container container;
-  if (auto found = fields.get("image", "image: oci:./image")) container.image = read_image(*found).value_or(Text{});
+  if (auto found = fields.get("image", "image: oci:./image")) read_image(*found, fields.owner(), container);
   container.replicas.place = fields.owner();
   if (auto found = fields.find("replicas")) {
     if (auto count = found->number({0, kReplicasMax})) {

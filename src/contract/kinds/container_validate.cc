@@ -20,10 +20,21 @@ Status check_arguments(const List& list, bool set, const std::string& field) {
   return {};
 }
 
-Status check_process(const pb::ContainerBody& body) {
+Status check_image(const pb::ContainerBody& body) {
   TRY(require(body.has_image(), "image", "is missing"));
-  TRY(require_rule(kImageSourceRule, body.image().source(), "image.source"));
-  TRY(require_rule(kDigestRule, body.image().digest(), "image.digest"));
+  const pb::Image& image = body.image();
+  TRY(require_rule(kImageSourceRule, image.source(), "image.source"));
+  TRY(require_rule(kDigestRule, image.digest(), "image.digest"));
+  TRY(require_sorted(image.signers(), bounds::kImageSigners, "image.signers"));
+  for (const std::string& key : image.signers()) {
+    TRY(require(key.size() == PublicKey::kSize, "image.signers", "a key has 32 bytes"));
+  }
+  return require(image.signers().empty() || image.source().starts_with(kFlistPrefix), "image.signers",
+                 "only images with the source fl: carry signatures");
+}
+
+Status check_process(const pb::ContainerBody& body) {
+  TRY(check_image(body));
   TRY(check_arguments(body.entrypoint(), body.entrypoint_set(), "entrypoint"));
   TRY(check_arguments(body.command(), body.command_set(), "command"));
   if (!body.user().empty()) TRY(require_rule(kUserRule, body.user(), "user"));

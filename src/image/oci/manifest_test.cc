@@ -37,6 +37,17 @@ TEST_CASE("sources are an OCI layout, a docker archive or a registry") {
   CHECK_EQ(registry.place, "host:5000/team/app");
   CHECK_EQ(registry.tag, "1.2");
   CHECK_EQ(parse_source("docker://host:5000/app").value().tag, "");
+  Source flist = parse_source("fl:/images/web:1.fl").value();
+  CHECK_EQ(flist.kind, Source::Kind::Flist);
+  CHECK_EQ(flist.place, "/images/web:1.fl");
+  CHECK_FALSE(flist.is_remote());
+  Source remote = parse_source("fl:https://host:8080/team/web.fl").value();
+  CHECK_EQ(remote.place, "https://host:8080/team/web.fl");
+  CHECK(remote.is_remote());
+  for (const char* text : {"fl:", "fl:http:x.fl", "fl:https://", "fl:http://host", "fl:http://host/", "fl:http:///x.fl",
+                           "fl:http://me:secret@host/x.fl", "fl:http://host/a b.fl"}) {
+    CHECK_EQ(parse_source(text).error().code, Code::Invalid);
+  }
   for (const char* text : {"", "hello", "oci:", "http://x", "docker://a b", "docker-archive:"}) {
     CHECK_EQ(parse_source(text).error().code, Code::Invalid);
   }

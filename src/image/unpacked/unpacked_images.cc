@@ -81,6 +81,7 @@ Result<UnpackedTree> UnpackedImages::unpack(const std::string& source_text, cons
       return archive.unpack(digest, limits_, root);
     }
     case Source::Kind::Registry: break;
+    case Source::Kind::Flist: return make_error(Code::Unsupported, "a .fl file is mounted, not unpacked");
   }
   std::string download = folder + "/download";
   TRY(fetch_blobs({options_.skopeo, options_.download_timeout_ms}, source.place, digest, download));
@@ -181,6 +182,7 @@ Result<std::string> resolve_digest(const std::string& source_text) {
       return TRY(archive.resolve(source.tag)).text();
     }
     case Source::Kind::Registry: break;
+    case Source::Kind::Flist: return make_error(Code::Unsupported, "a .fl file is opened by its importer (flist/lazy_images.h)");
   }
   Bytes manifest = TRY(fetch_manifest({}, source.place, source.tag));
   TRY(parse_manifest(manifest).with_context(source_text));
