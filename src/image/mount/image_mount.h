@@ -19,7 +19,11 @@ struct MountOptions {
   std::string program;       // mcloud-imagefs; "" = beside our own program
   std::string certificates;  // for https and s3s stores; "" = the system's
   uint64_t start_timeout_ms = 10'000;
+  uint64_t block_timeout_ms = 20'000;  // how long a reader waits for a block that no store gives; then EIO
 };
+
+// Ids above it cannot be shown (32 bits, a range of 65,536 on top).
+inline constexpr uint32_t kShiftMax = 0xfffe'0000;
 
 struct Attachment {
   std::string digest;                // "sha256:<64 hex>"
@@ -27,6 +31,9 @@ struct Attachment {
   std::vector<Route> routes;         // with their secrets
   std::vector<std::string> trace;    // "path block" of what starts first; may be empty
   bool complete = false;             // fetch every byte in the background
+  // Added to each owner. For kernels whose FUSE cannot be idmapped (MountFigures::has_idmap): then the image is
+  // attached once more for each range of users, as <hex>-<shift>.
+  uint32_t shift = 0;
 };
 
 struct ImageFigures {
@@ -38,8 +45,10 @@ struct ImageFigures {
 };
 
 struct MountFigures {
-  int process = 0;
-  uint64_t restarts = 0;        // of the serving process, by its keeper
+  int process = 0;              // that serves
+  int keeper = 0;               // that starts it again
+  uint64_t restarts = 0;        // of either
+  uint64_t reads = 0;           // READ requests that this process was asked; what is passed through asks none
   bool has_passthrough = false;
   bool has_idmap = false;
   CacheFigures cache;

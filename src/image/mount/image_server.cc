@@ -1,0 +1,100 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <thread>  // several answer the kernel; one each listens to the agent, syncs the cache, watches the keeper
+#include <utility>
+
+#include "base/log.h"
+#include "image/mount/control_server.h"
+#include "image/mount/file_server.h"
+#include "image/mount/image_control.h"
+#include "image/mount/imagefs_process.h"
+#include "io/clock.h"
+
+namespace mcloud::image {
+namespace {
+
+constexpr unsigned kServingThreads = 6;  // none waits for a store; some may wait for the cache's disk
+
+uint64_t now_ms() { return io::SystemClock().monotonic_ms(); }
+
+void watch_keeper(const SharedDescriptors& shared, const std::string& folder, ImageControl& control, int keeper) {
+  Peer peer = Peer::parent(keeper);
+  Backoff backoff;
+  uint64_t since_ms = now_ms();
+  while (true) {
+    control.set_keeper(peer.process());
+    while (!peer.has_ended(60'000)) bound_log(folder);
+    if (shared.memory->is_stopping()) return;
+    shared.memory->count_restart();
+    log::warning("image", "the keeper ended; a new one starts", {{"process", std::to_string(peer.process())}});
+    Result<std::unique_ptr<io::Child>> child = make_error(Code::Internal, "");
+    while (!child.has_value()) {
+      ::poll(nullptr, 0, static_cast<int>(backoff.next_ms(now_ms() - since_ms)));
+      since_ms = now_ms();
+      child = start_role("keeper", ::getpid(), shared, folder);
+      if (!child.has_value()) log::error("image", "cannot start a keeper", {{"error", child.error().message}});
+    }
+    peer = Peer(std::move(*child));
+  }
+}
+
+void keep_house(FileServer& files, ContentCache& cache) {
+  uint64_t settled_ms = 0;
+  while (true) {
+    ::poll(nullptr, 0, 200);
+    files.tick();
+    if (now_ms() - settled_ms < 1'000) continue;
+    for (bool more = true; more;) {
+      Result<bool> settled = cache.settle();
+      more = settled.has_value() && *settled;
+      if (!settled.has_value()) log::error("image", "cannot make cached blocks durable", {{"error", settled.error().message}});
+    }
+    settled_ms = now_ms();
+  }
+}
+
+Status serve(SharedDescriptors& shared, int keeper) {
+  TRY(drop_privileges());
+  KeptState state = TRY(parse_state(shared.memory->text()));
+  const MountOptions& options = state.options;
+  std::unique_ptr<ContentCache> cache = TRY(ContentCache::open({options.cache_folder, options.cache_bytes_max}));
+  std::unique_ptr<Loader> loader = Loader::create(*cache);
+  RoutesOptions routes;
+  routes.store.certificates = options.certificates;
+  routes.block_timeout_ms = options.block_timeout_ms;
+  routes.on_fault = [](const std::string& store, const Error& error) {
+    log::warning("image", "a store", {{"store", store}, {"code", std::string(code_name(error.code))}, {"error", error.message}});
+  };
+  std::unique_ptr<ServedImages> images = TRY(ServedImages::open(*shared.memory, *loader, routes));
+  FuseDevice device(shared.fuse.get());
+  OpenTable opens(*shared.memory, [&device](int backing) { device.close_backing(backing); });
+  FileServer files(device, *shared.memory, opens, *images, *cache);
+  ImageControl control(device, *shared.memory, opens, *images, *cache, files);
+  files.hold_open_files();
+
+  // What an earlier process read and did not answer. Nobody reads yet, so nothing of ours comes twice.
+  if (shared.memory->negotiated().has_resend) TRY(device.resend());
+  std::vector<std::thread> serving;
+  for (unsigned i = 0; i < kServingThreads; ++i) serving.emplace_back([&files] { files.serve(); });
+  std::thread([&] { watch_keeper(shared, options.folder, control, keeper); }).detach();
+  std::thread([&] { keep_house(files, *cache); }).detach();
+  std::thread([&] {
+    while (true) serve_control(shared.control.get(), 60'000, [&](const ControlRequest& request) { return control.handle(request); });
+  }).detach();
+  log::info("image", "serving", {{"process", std::to_string(::getpid())}, {"images", std::to_string(images->list().size())}});
+  for (std::thread& thread : serving) thread.join();
+  // The mount is gone: nothing is left to serve or to keep.
+  shared.memory->set_stopping();
+  ::_exit(0);
+}
+
+}  // namespace
+
+int run_server(SharedDescriptors shared, int keeper) {
+  Status served = serve(shared, keeper);
+  log::error("image", "cannot serve", {{"error", served.error().message}});
+  return 1;
+}
+
+}  // namespace mcloud::image

@@ -1,0 +1,54 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "base/log.h"
+#include "image/mount/control_protocol.h"
+#include "image/mount/imagefs_process.h"
+#include "io/clock.h"
+
+namespace mcloud::image {
+namespace {
+
+uint64_t now_ms() { return io::SystemClock().monotonic_ms(); }
+
+// Somebody stops the mount while no server can be asked.
+bool is_told_to_stop(const std::string& folder) { return io::exists(folder + "/stop"); }
+
+}  // namespace
+
+int run_keeper(SharedDescriptors shared, int server) {
+  Result<KeptState> state = parse_state(shared.memory->text());
+  if (!state.has_value()) {
+    log::error("image", "keeper: cannot read what is shared", {{"error", state.error().message}});
+    return 1;
+  }
+  const std::string folder = state->options.folder;
+  std::optional<Peer> peer;
+  if (server != 0) peer = Peer::parent(server);
+  Backoff backoff;
+  uint64_t since_ms = now_ms();
+  while (true) {
+    while (peer.has_value() && !peer->has_ended(60'000)) bound_log(folder);
+    if (shared.memory->is_stopping() || is_told_to_stop(folder)) return 0;
+    if (peer.has_value()) {
+      shared.memory->count_restart();
+      uint64_t wait_ms = backoff.next_ms(now_ms() - since_ms);
+      log::warning("image", "the file system's process ended; it starts again", {{"process", std::to_string(peer->process())}, {"wait_ms", std::to_string(wait_ms)}});
+      peer.reset();
+      ::poll(nullptr, 0, static_cast<int>(wait_ms));
+      if (is_told_to_stop(folder)) return 0;
+    }
+    since_ms = now_ms();
+    Result<std::unique_ptr<io::Child>> child = start_role("server", ::getpid(), shared, folder);
+    if (child.has_value()) {
+      peer.emplace(std::move(*child));
+      continue;
+    }
+    log::error("image", "cannot start the file system's process", {{"error", child.error().message}});
+    ::poll(nullptr, 0, static_cast<int>(backoff.next_ms(0) + 100));
+  }
+}
+
+}  // namespace mcloud::image
