@@ -73,24 +73,38 @@ class Bench:
             run(self.mcloud, "image", "convert", f"oci:{self.layouts[name]}", place.folder / f"{name}.fl", "--store", "zdb://127.0.0.1:9900/default")
             run(self.mcloud, "image", "route", place.folder / f"{name}.fl", f"zdb://{world.STORE}:9901/default")
         peer = podman.Podman(place)
-        node = Node(self.options.node, place)
+        node = Node(self.options.node, self.mcloud, place)
         for name, (kind, port) in APPS.items():
-            pairs = []
-            for _ in range(self.options.rounds):
-                peer.forget()
-                world.drop_caches()
-                theirs = peer.start(name, kind, port)
-                node.forget()
-                world.drop_caches()
-                pairs.append((node.start(name, kind, port), theirs))
-            row(f"image_cold_start_{name}", *(statistics.median(p[i][0] for p in pairs) for i in (0, 1)), "podman", "s", bar=0.25)
-            row(f"image_cold_bytes_{name}", *(statistics.median(p[i][1] for p in pairs) / 1e6 for i in (0, 1)), "podman", "MB", bar=0.25)
+            self.cold_starts(name, kind, port, node, peer, "")
+            self.add_trace(name, kind, port, node, place)
+            self.cold_starts(name, kind, port, node, peer, "_traced")
         for name in APPS:
             node.warm_start(name), peer.warm_start(name)
             pairs = [(node.warm_start(name), peer.warm_start(name)) for _ in range(2 * self.options.rounds)]
             row(f"image_warm_start_{name}", *(1000 * statistics.median(p[i] for p in pairs) for i in (0, 1)), "podman", "ms", bar=1.0)
         peer.forget()
         node.forget()
+
+    def cold_starts(self, name, kind, port, node, peer, suffix):
+        pairs = []
+        for _ in range(self.options.rounds):
+            peer.forget()
+            world.drop_caches()
+            theirs = peer.start(name, kind, port)
+            node.forget()
+            world.drop_caches()
+            pairs.append((node.start(name, kind, port), theirs))
+            node.end()
+        row(f"image_cold_start_{name}{suffix}", *(statistics.median(p[i][0] for p in pairs) for i in (0, 1)), "podman", "s", bar=0.25)
+        row(f"image_cold_bytes_{name}{suffix}", *(statistics.median(p[i][1] for p in pairs) / 1e6 for i in (0, 1)), "podman", "MB", bar=0.25)
+
+    def add_trace(self, name, kind, port, node, place):
+        """What the image's author does once: start it, record what it reads, put that into the .fl."""
+        node.forget()
+        node.start(name, kind, port)
+        (place.folder / "trace").write_text("\n".join(node.trace(name)) + "\n")
+        node.end()
+        run(self.mcloud, "image", "trace", place.folder / f"{name}.fl", "--set", place.folder / "trace")
 
     # -- reading what is cached ------------------------------------------------------------------------------------
     def reads(self):
@@ -152,7 +166,7 @@ class Bench:
         print(f"  (unique plain blocks: {usage['unique_bytes'] / usage['bytes']:.3f} of all bytes)")
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             place = world.World(self.options.relay, folder)
-            node = Node(self.options.node, place)
+            node = Node(self.options.node, self.mcloud, place)
             try:
                 for i in range(50):
                     source = paths[i % len(paths)]
@@ -160,7 +174,7 @@ class Bench:
                     recipe = place.folder / "recipe.yaml"
                     recipe.write_text(f"from: fl:{source}\nfiles: {{/number: {{content: \"{i}\"}}}}\n")
                     run(self.mcloud, "image", "build", recipe, path, "--store", store)
-                    node.prepare(f"fl:{path}")
+                    node.prepare(path)
                 node.walk_all()
                 row("image_mount_rss_mb", node.mount_rss() / 1e6, None, "none", "MB")
                 node.forget()
