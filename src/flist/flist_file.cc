@@ -42,6 +42,10 @@ Status check_routes(const Flist& flist) {
 
 Status check_flist(const Flist& flist) {
   TRY(flist.image.check());
+  return check_beside(flist);
+}
+
+Status check_beside(const Flist& flist) {
   TRY(check_tags(flist));
   TRY(check_routes(flist));
   if (flist.signatures.size() > kSignaturesMax) return wrong("more than 64 signatures");

@@ -30,6 +30,7 @@ struct Flist {
 
 // Image, routes and the rest within their bounds: Invalid, Corrupt or Exhausted saying what is not.
 Status check_flist(const Flist& flist);
+Status check_beside(const Flist& flist);  // all but the image
 
 // Equal flists have equal files (of one version of SQLite). Durable; replaces PATH as a whole.
 Status write_flist(const std::string& path, const Flist& flist);

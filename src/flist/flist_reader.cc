@@ -8,8 +8,9 @@
 namespace mcloud::flist {
 namespace {
 
-// Millions of steps of SQLite's machine. The largest image allowed needs a tenth.
-constexpr uint64_t kStepsMax = 2'000;
+// Millions of steps of SQLite's machine, three times what the largest image allowed needs. What damaged pages make
+// of a table has no end.
+constexpr uint64_t kStepsMax = 300;
 
 std::vector<std::string_view> all_tables() {
   return {"inode", "extra", "block", "tag", "route", "mcloud_format", "mcloud_name", "mcloud_link", "mcloud_time",
@@ -46,7 +47,9 @@ class Reader {
       return make_error(Code::Corrupt, "no table " + table);
     }
     Statement statement = TRY(database_.prepare(sql).with_context("table " + table));
+    uint64_t count = 0;
     while (TRY(statement.step().with_context("table " + table))) {
+      TRY(within(++count, table == "block" ? image::kBlocksMax : image::kNamesMax + 1).with_context("table " + table));
       TRY(Status(each(statement)).with_context("table " + table));
     }
     return {};

@@ -25,7 +25,11 @@ struct ImportOptions {
 // Corrupt, Exhausted or TimedOut say what is wrong with the file; the importer's death is Corrupt.
 Result<Imported> import_flist(const std::string& path, const ImportOptions& options = {});
 
+// The word after the program's name that makes it the importer.
+inline constexpr std::string_view kImporterCommand = "image-importer";
+
 // The inside: reads descriptor 0, writes one message to descriptor 1. Sandboxes itself first. Its exit code.
+// For a process that has done nothing yet.
 int run_importer();
 
 }  // namespace mcloud::flist

@@ -48,6 +48,41 @@ inline Bytes public_file() {
   )");
 }
 
+// A database whose schema is a tree of pages that names one leaf 57 * 71^4 times: SQLite reads it for an hour.
+inline Bytes endless_file() {
+  constexpr size_t kPage = 512;
+  Bytes one = edited("", "PRAGMA page_size=512; CREATE TABLE tag (key PRIMARY KEY, value)");
+  auto put16 = [](Bytes& page, size_t at, size_t value) {
+    page[at] = static_cast<char>(value >> 8);
+    page[at + 1] = static_cast<char>(value);
+  };
+  // The schema's two rows, table and index, as a leaf of their own; and a leaf with the index's row alone.
+  Bytes both = one.substr(0, kPage);
+  std::copy_n(one.begin() + 100, 12, both.begin());
+  Bytes index_only = both;
+  put16(index_only, 3, 1);
+  std::copy_n(both.begin() + 10, 2, index_only.begin() + 8);
+  auto interior = [&](size_t header, size_t first, size_t child, size_t count) {
+    Bytes page = header > 0 ? one.substr(0, header) + Bytes(kPage - header, '\0') : Bytes(kPage, '\0');
+    page[header] = 5;
+    put16(page, header + 3, count);
+    put16(page, header + 5, kPage - 5 * count);
+    put16(page, header + 10, child);
+    for (size_t i = 0; i < count; ++i) {
+      size_t cell = kPage - 5 * (i + 1);
+      put16(page, header + 12 + 2 * i, cell);
+      put16(page, cell + 2, i == 0 ? first : child);
+      page[cell + 4] = static_cast<char>(i + 1);
+    }
+    return page;
+  };
+  // Page 1 is the schema's root, 2 the index, 3 and 4 the leaves, 5 to 8 name each other.
+  Bytes out = interior(100, 3, 5, 57) + one.substr(kPage, kPage) + both + index_only;
+  for (size_t page = 5; page <= 8; ++page) out += interior(0, page < 8 ? page + 1 : 4, page < 8 ? page + 1 : 4, 71);
+  put16(out, 30, 8);
+  return out;
+}
+
 // One with all that we write.
 inline Flist example_flist() {
   Flist flist;
