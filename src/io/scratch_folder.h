@@ -1,4 +1,4 @@
-// For this room's tests only (those above io use testing/temporary_folder.h).
+// For tests of this room and of wire (those above use testing/temporary_folder.h).
 #pragma once
 
 #include <stdlib.h>

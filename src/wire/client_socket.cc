@@ -1,107 +1,20 @@
 #include "wire/client_socket.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
-#include <climits>
 #include <cstring>
-#include <future>
-#include <thread>
-#include <vector>
 
 #include "io/clock.h"
+#include "wire/client_connect.h"
 
 namespace mcloud::wire {
 namespace {
 
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
-
-// As poll(2), until a deadline; interrupted calls go on.
-int poll_until(pollfd* waiting, nfds_t count, uint64_t deadline_ms) {
-  while (true) {
-    uint64_t now = now_ms();
-    uint64_t left = deadline_ms > now ? std::min<uint64_t>(deadline_ms - now, INT_MAX) : 0;
-    int ready = poll(waiting, count, static_cast<int>(left));
-    if (ready >= 0 || errno != EINTR) return ready;
-  }
-}
-
-using Addresses = std::vector<Address>;
-
-Result<Addresses> get_addresses(const std::string& host, uint16_t port, int flags) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV | flags;
-  addrinfo* found = nullptr;
-  int failed = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (failed != 0) {
-    return make_error(Code::Unavailable, "the name " + host + " is not known: " + gai_strerror(failed));
-  }
-  Addresses out;
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    Address address;
-    address.size = one->ai_addrlen;
-    std::memcpy(&address.storage, one->ai_addr, one->ai_addrlen);
-    out.push_back(address);
-  }
-  freeaddrinfo(found);
-  return out;
-}
-
-// getaddrinfo(3) can neither be interrupted nor given a deadline. So names are looked up by a thread of
-// their own, which owns all it touches and, past our deadline, is left to the resolver's own limits.
-Result<Addresses> look_up(const Endpoint& endpoint, uint64_t deadline_ms) {
-  Result<Addresses> numeric = get_addresses(endpoint.host, endpoint.port, AI_NUMERICHOST);
-  if (numeric.has_value()) return numeric;
-  std::packaged_task<Result<Addresses>()> task(
-      [host = endpoint.host, port = endpoint.port] { return get_addresses(host, port, 0); });
-  std::future<Result<Addresses>> found = task.get_future();
-  std::thread(std::move(task)).detach();
-  uint64_t now = now_ms();
-  auto left = std::chrono::milliseconds(deadline_ms > now ? deadline_ms - now : 0);
-  if (found.wait_for(left) == std::future_status::ready) return found.get();
-  return make_error(Code::Unavailable, "the name " + endpoint.host + " could not be looked up in time");
-}
-
-Address unix_address(const std::string& path) {
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  std::memcpy(name.sun_path, path.data(), std::min(path.size(), sizeof name.sun_path - 1));
-  Address address;
-  std::memcpy(&address.storage, &name, sizeof name);
-  address.size = sizeof name;
-  return address;
-}
-
-Result<io::Fd> connect_to(const Address& address, uint64_t deadline_ms) {
-  io::Fd fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.is_open()) return errno_error(errno, "socket");
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0) {
-    if (errno != EINPROGRESS && errno != EINTR) return make_error(Code::Unavailable, std::strerror(errno));
-    pollfd waiting{fd.get(), POLLOUT, 0};
-    if (poll_until(&waiting, 1, deadline_ms) <= 0) return make_error(Code::Unavailable, "no answer in time");
-    int error_number = 0;
-    socklen_t size = sizeof error_number;
-    ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error_number, &size);
-    if (error_number != 0) return make_error(Code::Unavailable, std::strerror(error_number));
-  }
-  if (address.storage.ss_family != AF_UNIX) {
-    int on = 1;
-    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  }
-  return fd;
-}
+constexpr size_t kPieceBytes = 64 << 10;  // that TLS encrypts or decrypts at a time
 
 }  // namespace
 
@@ -112,54 +25,120 @@ uint64_t deadline_in(uint64_t timeout_ms) {
   return now_ms() + std::min(timeout_ms, year_ms);
 }
 
-Result<ClientSocket> ClientSocket::connect(const Endpoint& endpoint, uint64_t deadline_ms) {
-  const std::string doing = "connect to " + endpoint.text;
-  Addresses addresses;
-  if (endpoint.unix_path.empty()) {
-    addresses = TRY(look_up(endpoint, deadline_ms).with_context(doing));
-  } else {
-    addresses.push_back(unix_address(endpoint.unix_path));
-  }
-  Error last = make_error(Code::Unavailable, "no address");
-  for (size_t i = 0; i < addresses.size(); ++i) {
-    // A silent address leaves time for those after it.
-    uint64_t now = now_ms();
-    uint64_t share = deadline_ms > now ? (deadline_ms - now) / (addresses.size() - i) : 0;
-    Result<io::Fd> fd = connect_to(addresses[i], now + share);
-    if (fd.has_value()) return ClientSocket(std::move(*fd));
-    last = fd.error();
-  }
-  return last.with_context(doing);
+Result<ClientSocket> ClientSocket::connect(const Endpoint& endpoint, uint64_t deadline_ms,
+                                           const ClientSocketOptions& options) {
+  auto connect = [&]() -> Result<ClientSocket> {
+    ClientSocket socket(TRY(connect_endpoint(endpoint, deadline_ms, options.interrupt_fd)), options.interrupt_fd);
+    if (endpoint.is_tls) TRY(socket.start_tls(endpoint.host, options.tls, deadline_ms));
+    return socket;
+  };
+  return connect().with_context("connect to " + endpoint.text);
 }
 
-ClientSocket::Step ClientSocket::receive(char* buffer, size_t size, uint64_t deadline_ms, int interrupt_fd) {
+Status ClientSocket::start_tls(const std::string& host, std::shared_ptr<const io::TlsContext> context,
+                               uint64_t deadline_ms) {
+  if (context == nullptr) context = TRY(io::TlsContext::for_client({}));
+  tls_ = TRY(io::TlsSession::connect(std::move(context), host));
+  while (!tls_->is_ready()) {
+    Step step = flush(deadline_ms);
+    std::array<char, kPieceBytes> buffer;
+    if (step.event == Event::Moved) step = receive_raw(buffer.data(), buffer.size(), deadline_ms);
+    if (step.event == Event::Interrupted) return make_error(Code::Cancelled, "interrupted");
+    if (step.event == Event::TimedOut) return make_error(Code::Unavailable, "TLS: no answer in time");
+    if (step.event == Event::Ended) {
+      return make_error(Code::Unavailable, "TLS: the connection ended during the handshake");
+    }
+    Status received = tls_->receive({buffer.data(), step.bytes}, plain_);
+    if (received.has_value()) continue;
+    flush(now_ms());  // tells the peer why
+    return received;
+  }
+  if (flush(deadline_ms).event == Event::Moved) return {};
+  return make_error(Code::Unavailable, "TLS: the handshake did not end in time");
+}
+
+ClientSocket::Step ClientSocket::receive_raw(char* buffer, size_t size, uint64_t deadline_ms) {
   while (true) {
-    pollfd interrupt{interrupt_fd, POLLIN, 0};
-    if (interrupt_fd >= 0 && poll(&interrupt, 1, 0) > 0) return {Event::Interrupted};
+    pollfd interrupt{interrupt_fd_, POLLIN, 0};
+    if (interrupt_fd_ >= 0 && poll(&interrupt, 1, 0) > 0) return {Event::Interrupted};
     ssize_t got = ::recv(fd_.get(), buffer, size, MSG_DONTWAIT);
     if (got > 0) return {Event::Moved, static_cast<size_t>(got)};
     if (got == 0) return {Event::Ended};
     if (errno != EAGAIN && errno != EINTR) return {Event::Ended, 0, errno};
-    std::array<pollfd, 2> waiting = {{{fd_.get(), POLLIN, 0}, {interrupt_fd, POLLIN, 0}}};
+    std::array<pollfd, 2> waiting = {{{fd_.get(), POLLIN, 0}, {interrupt_fd_, POLLIN, 0}}};
     if (poll_until(waiting.data(), waiting.size(), deadline_ms) <= 0) return {Event::TimedOut};
     if (waiting[1].revents != 0) return {Event::Interrupted};
   }
 }
 
-ClientSocket::Step ClientSocket::send(BytesView bytes, uint64_t deadline_ms) {
+ClientSocket::Step ClientSocket::send_raw(BytesView bytes, uint64_t deadline_ms) {
   while (true) {
     ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0) return {Event::Moved, static_cast<size_t>(sent)};
     if (errno != EAGAIN && errno != EINTR) return {Event::Ended, 0, errno};
-    pollfd waiting{fd_.get(), POLLIN | POLLOUT, 0};
-    if (poll_until(&waiting, 1, deadline_ms) <= 0) return {Event::TimedOut};
-    if ((waiting.revents & POLLIN) != 0) return {Event::Moved, 0};
+    std::array<pollfd, 2> waiting = {{{fd_.get(), POLLIN | POLLOUT, 0}, {interrupt_fd_, POLLIN, 0}}};
+    if (poll_until(waiting.data(), waiting.size(), deadline_ms) <= 0) return {Event::TimedOut};
+    if (waiting[1].revents != 0) return {Event::Interrupted};
+    if ((waiting[0].revents & POLLIN) != 0) return {Event::Moved, 0};
   }
 }
 
-bool ClientSocket::is_stale() const {
+// Decrypts what comes next; Moved although it was nothing for us. A connection that ends without TLS's own end was
+// perhaps cut by somebody, so that is no end in order.
+ClientSocket::Step ClientSocket::receive_record(uint64_t deadline_ms) {
+  std::array<char, kPieceBytes> buffer;
+  if (tls_->has_ended()) return {Event::Ended};
+  Step step = receive_raw(buffer.data(), buffer.size(), deadline_ms);
+  if (step.event == Event::Ended && step.error_number == 0) step.error_number = ECONNABORTED;
+  if (step.event != Event::Moved) return step;
+  plain_.clear();
+  begin_ = 0;
+  if (!tls_->receive({buffer.data(), step.bytes}, plain_).has_value()) return {Event::Ended, 0, EPROTO};
+  return step;
+}
+
+// All that TLS has for the peer. Moved with 0 bytes: the peer has said something meanwhile.
+ClientSocket::Step ClientSocket::flush(uint64_t deadline_ms) {
+  while (!tls_->outgoing().empty()) {
+    Step step = send_raw(tls_->outgoing(), deadline_ms);
+    if (step.event != Event::Moved) return step;
+    tls_->sent(step.bytes);
+    if (step.bytes > 0 || !tls_->is_ready()) continue;
+    step = receive_record(deadline_ms);
+    if (step.event != Event::Moved || has_plain() || tls_->has_ended()) return {Event::Moved, 0};
+  }
+  return {Event::Moved, 1};
+}
+
+ClientSocket::Step ClientSocket::receive(char* buffer, size_t size, uint64_t deadline_ms) {
+  if (tls_ == nullptr) return receive_raw(buffer, size, deadline_ms);
+  while (!has_plain()) {
+    Step step = receive_record(deadline_ms);
+    if (step.event != Event::Moved) return step;
+  }
+  size_t taken = std::min(size, plain_.size() - begin_);
+  std::memcpy(buffer, plain_.data() + begin_, taken);
+  begin_ += taken;
+  return {Event::Moved, taken};
+}
+
+ClientSocket::Step ClientSocket::send(BytesView bytes, uint64_t deadline_ms) {
+  if (tls_ == nullptr) return send_raw(bytes, deadline_ms);
+  BytesView piece = bytes.substr(0, kPieceBytes);
+  if (!tls_->write(piece).has_value()) return {Event::Ended, 0, EPROTO};
+  Step step = flush(deadline_ms);
+  if (step.event == Event::Moved && step.bytes > 0) step.bytes = piece.size();
+  return step;
+}
+
+bool ClientSocket::is_stale() {
   pollfd waiting{fd_.get(), POLLIN, 0};
-  return poll(&waiting, 1, 0) != 0;
+  if (tls_ == nullptr) return poll(&waiting, 1, 0) != 0;
+  // TLS has things of its own to say at any time.
+  while (!has_plain() && !tls_->has_ended() && poll(&waiting, 1, 0) > 0) {
+    if (receive_record(now_ms()).event != Event::Moved) return true;
+  }
+  return has_plain() || tls_->has_ended();
 }
 
 }  // namespace mcloud::wire

@@ -1,10 +1,7 @@
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
+#include "io/interrupt.h"
 #include "wire/client_socket.h"
 #include "wire/event_parser.h"
 #include "wire/http_codec.h"
@@ -19,7 +16,7 @@ using Event = ClientSocket::Event;
 
 class Reader final : public EventReader {
  public:
-  Reader(ClientSocket socket, io::Fd cancelled, const HttpBounds& bounds)
+  Reader(ClientSocket socket, io::Interrupt cancelled, const HttpBounds& bounds)
       : socket_(std::move(socket)), cancelled_(std::move(cancelled)), parser_(bounds, true), events_(kEventBytesMax) {}
 
   // Sends the request and waits for the head of the answer.
@@ -55,10 +52,7 @@ class Reader final : public EventReader {
     return make_error(Code::TimedOut, "the event stream was silent for " + std::to_string(timeout_ms) + " ms");
   }
 
-  void cancel() override {
-    uint64_t one = 1;
-    [[maybe_unused]] ssize_t written = ::write(cancelled_.get(), &one, sizeof one);
-  }
+  void cancel() override { cancelled_.ring(); }
 
  private:
   Status send(BytesView bytes, uint64_t deadline_ms) {
@@ -74,7 +68,7 @@ class Reader final : public EventReader {
   // False: nothing until the deadline.
   Result<bool> receive(uint64_t deadline_ms) {
     std::array<char, 16384> buffer;
-    ClientSocket::Step step = socket_.receive(buffer.data(), buffer.size(), deadline_ms, cancelled_.get());
+    ClientSocket::Step step = socket_.receive(buffer.data(), buffer.size(), deadline_ms);
     switch (step.event) {
       case Event::TimedOut: return false;
       case Event::Interrupted: return make_error(Code::Cancelled, "reading the event stream was cancelled");
@@ -93,7 +87,7 @@ class Reader final : public EventReader {
   }
 
   ClientSocket socket_;
-  io::Fd cancelled_;  // eventfd: readable for ever once cancelled
+  io::Interrupt cancelled_;
   ResponseParser parser_;
   std::string unparsed_;
   EventParser events_;
@@ -106,9 +100,8 @@ Result<std::unique_ptr<EventReader>> open_reader(const Endpoint& endpoint, const
   const std::string head = TRY(request_head(asked, endpoint));
   const uint64_t deadline_ms = deadline_in(options.request_timeout_ms);
   uint64_t connect_deadline_ms = std::min(deadline_ms, deadline_in(options.connect_timeout_ms));
-  ClientSocket socket = TRY(ClientSocket::connect(endpoint, connect_deadline_ms));
-  io::Fd cancelled(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!cancelled.is_open()) return errno_error(errno, "eventfd");
+  io::Interrupt cancelled = TRY(io::Interrupt::make());
+  ClientSocket socket = TRY(ClientSocket::connect(endpoint, connect_deadline_ms, {options.tls, cancelled.fd()}));
   HttpBounds bounds{kHeadBytesMax, options.body_bytes_max};
   auto reader = std::make_unique<Reader>(std::move(socket), std::move(cancelled), bounds);
   TRY(reader->start(head, asked.body, deadline_ms));

@@ -19,12 +19,16 @@ bool is_visible(char c) { return c > ' ' && c < 0x7f; }
 
 Error bad_endpoint(std::string_view text, std::string_view why) {
   return make_error(Code::Invalid, "endpoint \"" + std::string(text.substr(0, 200)) + "\": " + std::string(why) +
-                                       "; write http://HOST:PORT or unix:/PATH");
+                                       "; write http://HOST:PORT, https://HOST:PORT or unix:/PATH");
 }
 
+constexpr uint16_t kHttpPort = 80;
+constexpr uint16_t kHttpsPort = 443;
+
 // What stands after "http://": host, port and prefix.
-Result<Endpoint> parse_authority(std::string_view text, std::string_view rest) {
+Result<Endpoint> parse_authority(std::string_view text, std::string_view rest, bool is_tls) {
   Endpoint endpoint;
+  endpoint.is_tls = is_tls;
   endpoint.text = text;
   size_t slash = rest.find('/');
   if (slash != std::string_view::npos) endpoint.prefix = rest.substr(slash);
@@ -49,7 +53,7 @@ Result<Endpoint> parse_authority(std::string_view text, std::string_view rest) {
     return bad_endpoint(text, "the host has a character that no host has");
   }
   if (port.empty()) {
-    endpoint.port = 80;
+    endpoint.port = is_tls ? kHttpsPort : kHttpPort;
     return endpoint;
   }
   const char* end = port.data() + port.size();
@@ -173,15 +177,24 @@ Error error_of_response(const HttpResponse& response) {
                     "HTTP status " + std::to_string(response.status) + (quoted.empty() ? "" : ": " + quoted));
 }
 
+std::string Endpoint::authority() const {
+  if (!unix_path.empty()) return "localhost";
+  std::string out = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  if (port != 0 && port != (is_tls ? kHttpsPort : kHttpPort)) out += ":" + std::to_string(port);
+  return out;
+}
+
 Result<Endpoint> Endpoint::parse(std::string_view text) {
   constexpr std::string_view http = "http://";
+  constexpr std::string_view https = "https://";
   constexpr std::string_view unix_socket = "unix:";
   constexpr size_t unix_path_max = 107;  // sockaddr_un
   if (!std::all_of(text.begin(), text.end(), is_visible)) {
     return bad_endpoint("", "it has blanks or characters that are not ASCII");
   }
-  if (text.starts_with(http)) return parse_authority(text, text.substr(http.size()));
-  if (!text.starts_with(unix_socket)) return bad_endpoint(text, "it begins with neither http:// nor unix:");
+  if (text.starts_with(http)) return parse_authority(text, text.substr(http.size()), false);
+  if (text.starts_with(https)) return parse_authority(text, text.substr(https.size()), true);
+  if (!text.starts_with(unix_socket)) return bad_endpoint(text, "it begins with none of http://, https:// and unix:");
   Endpoint endpoint;
   endpoint.text = text;
   endpoint.unix_path = text.substr(unix_socket.size());

@@ -43,13 +43,17 @@ HttpResponse error_response(const Error& error);
 // The Error inside such a response (any other non-2xx body is quoted, shortened).
 Error error_of_response(const HttpResponse& response);
 
-// "http://host:port/prefix" (port 80 when none; "[::1]" for IPv6) or "unix:/path/to/socket".
+// "http://host:port/prefix" (port 80 when none; "[::1]" for IPv6), the same with https:// (port 443), or
+// "unix:/path/to/socket".
 struct Endpoint {
   std::string host;
   uint16_t port = 0;
+  bool is_tls = false;
   std::string unix_path;
   std::string prefix;  // "/prefix" or "": goes before the target of each request
-  std::string text;
+  std::string text;  // for messages
+  // What a Host header says: the port when it is not the scheme's own.
+  std::string authority() const;
   static Result<Endpoint> parse(std::string_view text);
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "wire/client_socket.h"
 #include "wire/http_codec.h"
@@ -47,7 +48,8 @@ class Client final : public HttpClient {
                                Progress& progress) {
     if (!socket_.has_value()) {
       uint64_t connect_deadline_ms = std::min(deadline_ms, deadline_in(options_.connect_timeout_ms));
-      socket_.emplace(TRY(ClientSocket::connect(endpoint_, connect_deadline_ms)));
+      if (endpoint_.is_tls && options_.tls == nullptr) options_.tls = TRY(io::TlsContext::for_client({}));
+      socket_.emplace(TRY(ClientSocket::connect(endpoint_, connect_deadline_ms, {options_.tls, options_.interrupt_fd})));
     }
     Result<HttpResponse> response = talk(head, request, deadline_ms, progress);
     if (!keep_) socket_.reset();
@@ -64,7 +66,10 @@ class Client final : public HttpClient {
     while (!parser.is_complete()) {
       ClientSocket::Step step = socket_->receive(buffer.data(), buffer.size(), deadline_ms);
       if (step.event == Event::TimedOut) return timed_out();
+      if (step.event == Event::Interrupted) return interrupted();
       if (step.event == Event::Ended) {
+        // What ends with its connection is whole only when that ended in order.
+        if (step.error_number != 0) return make_error(Code::Unavailable, std::strerror(step.error_number));
         TRY(parser.finish());
         break;
       }
@@ -96,6 +101,7 @@ class Client final : public HttpClient {
     while (!bytes.empty()) {
       ClientSocket::Step step = socket_->send(bytes, deadline_ms);
       if (step.event == Event::TimedOut) return timed_out();
+      if (step.event == Event::Interrupted) return interrupted();
       if (step.event == Event::Ended || step.bytes == 0) return false;
       progress.sent_any = true;
       bytes.remove_prefix(step.bytes);
@@ -107,8 +113,10 @@ class Client final : public HttpClient {
     return make_error(Code::TimedOut, "no answer within " + std::to_string(options_.request_timeout_ms) + " ms");
   }
 
+  static Error interrupted() { return make_error(Code::Cancelled, "interrupted"); }
+
   const Endpoint endpoint_;
-  const Options options_;
+  Options options_;
   std::optional<ClientSocket> socket_;
   bool keep_ = false;
 };

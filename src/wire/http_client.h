@@ -1,4 +1,5 @@
-// A blocking HTTP/1.1 client with deadlines, and a reader of server-sent events. TCP and unix sockets.
+// A blocking HTTP/1.1 client with deadlines, and a reader of server-sent events. TCP with and without TLS, and unix
+// sockets.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "io/tls.h"
 #include "wire/http.h"
 
 namespace mcloud::wire {
@@ -18,11 +20,13 @@ class HttpClient {
     uint64_t connect_timeout_ms = 2'000;
     uint64_t request_timeout_ms = 10'000;  // whole exchange
     size_t body_bytes_max = 64 << 20;
+    std::shared_ptr<const io::TlsContext> tls;  // whom to believe with https; none: this machine's authorities
+    int interrupt_fd = -1;  // borrowed; while it is readable every exchange ends with Cancelled (-1: none)
   };
   static std::unique_ptr<HttpClient> create(const Endpoint& endpoint, const Options& options);
   virtual ~HttpClient() = default;
   // Any status is a response. Unavailable when it cannot connect or the connection breaks, TimedOut past the
-  // deadline. Repeated by itself, once, only on a connection that was kept from before and only while nothing
+  // deadline, Denied when the server's certificate is not believed. Repeated by itself, once, only on a connection that was kept from before and only while nothing
   // can have happened twice: a GET before the first byte of its answer, any other before its first byte left.
   virtual Result<HttpResponse> send(const HttpRequest& request) = 0;
   Result<HttpResponse> get(const std::string& target);

@@ -239,10 +239,7 @@ Result<std::string> request_head(const HttpRequest& request, const Endpoint& end
                       "than ASCII; percent-encode it");
   }
   std::string out = request.method + " " + target + " HTTP/1.1\r\n";
-  bool is_ipv6 = endpoint.host.find(':') != std::string::npos;
-  std::string host = endpoint.unix_path.empty() ? is_ipv6 ? "[" + endpoint.host + "]" : endpoint.host : "localhost";
-  if (endpoint.port != 0 && endpoint.port != 80) host += ":" + std::to_string(endpoint.port);
-  append_field(out, "host", host);
+  append_field(out, "host", endpoint.authority());
   for (const auto& [name, value] : request.headers) {
     if (!frames_message(lower(name))) append_field(out, name, value);
   }

@@ -83,15 +83,27 @@ TEST_CASE("endpoints are read as people write them") {
   CHECK_EQ(Endpoint::parse("http://[::1]:90").value().host, "::1");
   CHECK_EQ(Endpoint::parse("http://[::1]:90").value().port, 90);
   CHECK_EQ(Endpoint::parse("unix:/run/a.sock").value().unix_path, "/run/a.sock");
+  CHECK_FALSE(Endpoint::parse("http://name").value().is_tls);
+  CHECK(Endpoint::parse("https://name/x").value().is_tls);
+  CHECK_EQ(Endpoint::parse("https://name/x").value().port, 443);
 }
 
 TEST_CASE("an endpoint that is none says what is allowed") {
   CHECK_EQ(Endpoint::parse("ftp://x").error().message,
-           "endpoint \"ftp://x\": it begins with neither http:// nor unix:; write http://HOST:PORT or unix:/PATH");
+           "endpoint \"ftp://x\": it begins with none of http://, https:// and unix:; write "
+           "http://HOST:PORT, https://HOST:PORT or unix:/PATH");
   for (const char* text : {"", "http://", "http://:80", "http://a:0", "http://a:65536", "http://a:1x",
                            "http://a:", "http://a b", "http://a\r\nb", "http://u@h", "http://[::1", "http://[::1]x",
                            "unix:", "unix:relative", "http://a/?x", "http://a/#x", "http://a:+1"}) {
     CHECK_MESSAGE(!Endpoint::parse(text).has_value(), text);
   }
   CHECK_FALSE(Endpoint::parse("unix:/" + std::string(107, 'x')).has_value());
+}
+
+TEST_CASE("an endpoint's authority leaves out the port that its scheme means") {
+  CHECK_EQ(Endpoint::parse("http://name:80/x").value().authority(), "name");
+  CHECK_EQ(Endpoint::parse("http://name:443").value().authority(), "name:443");
+  CHECK_EQ(Endpoint::parse("https://name").value().authority(), "name");
+  CHECK_EQ(Endpoint::parse("https://[::1]:8443").value().authority(), "[::1]:8443");
+  CHECK_EQ(Endpoint::parse("unix:/run/a.sock").value().authority(), "localhost");
 }
