@@ -46,6 +46,9 @@ class Routes {
   virtual Status put(const StoredBlock& block) = 0;
   virtual Status flush() { return {}; }
   virtual std::vector<StoreFigures> figures() const = 0;
+  // Nobody waits any longer: fetches that run end with Cancelled, at the latest when their tries are over
+  // (try_timeout_ms), later ones at once. Any thread.
+  virtual void cancel() {}
 };
 
 }  // namespace mcloud::image
