@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "contract/secrets.h"
+#include "flist/fetch.h"
 #include "image/image.h"
 #include "io/file.h"
 
@@ -35,7 +36,14 @@ Result<NodeId> FileResolver::node_key(std::string_view name) {
 
 // What the source holds now.
 Status FileResolver::look_into(Image& image) const {
-  image.digest = TRY(image::resolve_digest(image.source));
+  if (!image.source.starts_with("fl:")) {
+    image.digest = TRY(image::resolve_digest(image.source));
+    return {};
+  }
+  flist::Imported held = TRY(flist::import_source(image.source));
+  image.digest = held.digest.text();
+  image.signers.emplace();
+  for (const flist::ImageSignature& one : held.signatures) image.signers->push_back(one.signer);
   return {};
 }
 

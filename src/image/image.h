@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
+#include "base/ids.h"
 
 namespace mcloud::image {
 
@@ -37,6 +37,13 @@ struct PreparedImage {
   uint64_t bytes = 0;       // of its files
 };
 
+// Which image is meant.
+struct ImageWanted {
+  std::string source;
+  std::string digest;
+  std::vector<PublicKey> signers = {};  // each must have signed the digest; only fl: images carry signatures
+};
+
 // The port: one implementation unpacks, another may mount lazily. All calls block, from any thread.
 class Images {
  public:
@@ -48,8 +55,9 @@ class Images {
   //   Exhausted    a bound of image/limits.h is passed
   //   Unsupported  a format or platform we do not run
   //   Unavailable  a registry cannot be reached
-  virtual Result<PreparedImage> prepare(const std::string& source, const std::string& digest) = 0;
-  // An image prepared before; NotFound otherwise. Looks at nothing but our own disk.
+  //   Denied       a required signature is missing; nothing was mounted
+  virtual Result<PreparedImage> prepare(const ImageWanted& wanted) = 0;
+  // An image prepared before, whoever signed it; NotFound otherwise. Looks at nothing but our own disk.
   virtual Result<PreparedImage> find(const std::string& digest) = 0;
   // Digests of the prepared images, sorted.
   virtual Result<std::vector<std::string>> list() = 0;
@@ -58,6 +66,9 @@ class Images {
   // prepare() does not wait for the disk: after a power loss, images that no make_durable() followed are made
   // again. May take seconds on a busy disk: for idle times.
   virtual Status make_durable() = 0;
+  // What kept files of the image from being read since it was prepared, for people; "" when nothing did. For those
+  // who saw a program fail. Only images whose content arrives late can have trouble.
+  virtual std::string trouble(const std::string& digest) { return static_cast<void>(digest), ""; }
 };
 
 struct UnpackOptions {

@@ -15,6 +15,9 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr uint64_t kCacheBytesMin = 64ull << 20;  // some images' start
+constexpr uint64_t kCacheBytesMax = 20ull << 30;
+
 Error wrong(const std::string& key, const std::string& allowed) {
   return make_error(Code::Invalid, key + ": must be " + allowed);
 }
@@ -113,7 +116,7 @@ Result<Config> parse_config(std::string_view text) {
   Json json = TRY(wire::parse_json(text, 1 << 20));
   if (!json.is_object()) return make_error(Code::Invalid, "the config must be an object");
   TRY(check_keys(json, "", {"name", "data", "runtime", "cgroup", "ledger", "trust", "sink", "token", "uplink",
-                            "backplane", "forbidden", "capacity", "labels", "services"}));
+                            "backplane", "forbidden", "capacity", "labels", "services", "image_cache_bytes"}));
   Config config;
   config.name = TRY(wire::json_string(json, "name"));
   config.data_folder = TRY(folder_of(json, "data"));
@@ -132,7 +135,17 @@ Result<Config> parse_config(std::string_view text) {
   TRY(read_capacity(json, config.capacity));
   TRY(read_labels(json, config.labels));
   TRY(read_services(json, config.services));
+  if (json.contains("image_cache_bytes")) config.image_cache_bytes = TRY(wire::json_u64(json, "image_cache_bytes"));
+  if (config.image_cache_bytes != 0 && config.image_cache_bytes < kCacheBytesMin) return wrong("image_cache_bytes", "0, or at least 67108864");
   return config;
+}
+
+uint64_t image_cache_bytes(const Config& config) {
+  if (config.image_cache_bytes != 0) return config.image_cache_bytes;
+  struct statvfs disk {};
+  if (::statvfs(config.data_folder.c_str(), &disk) != 0) return kCacheBytesMin;
+  uint64_t tenth = static_cast<uint64_t>(disk.f_blocks) * disk.f_frsize / 10;
+  return std::clamp(tenth, kCacheBytesMin, kCacheBytesMax);
 }
 
 Result<Config> read_config(const std::string& path) {

@@ -1,7 +1,7 @@
 // A node's config file: JSON, written by whoever sets the node up. Keys as in parse_config():
 //   name, data, runtime, cgroup, ledger[], trust{}, sink, token (base64), uplink{interface, address},
 //   backplane{address, range, mtu}, forbidden[], capacity{cpu_milli, memory_bytes, disk_bytes, pids}, labels{},
-//   services[{name, command[]}]
+//   services[{name, command[]}], image_cache_bytes
 #pragma once
 
 #include <map>
@@ -35,6 +35,7 @@ struct Config {
   pb::Demand capacity;                        // 0 in a field: what the machine has, less a share for the node itself
   std::map<std::string, std::string> labels;
   std::vector<ServiceConfig> services;        // beside agent and heartbeat
+  uint64_t image_cache_bytes = 0;             // of blocks of fl: images; 0: a tenth of the disk, at most 20 GiB
 
   std::string key_file() const { return data_folder + "/node.key"; }
   std::string agent_folder() const { return data_folder + "/agent"; }
@@ -44,6 +45,9 @@ struct Config {
 // Unknown keys are errors. Invalid names the key and what is allowed.
 Result<Config> parse_config(std::string_view json);
 Result<Config> read_config(const std::string& path);
+
+// The bound with its default filled in.
+uint64_t image_cache_bytes(const Config& config);
 
 // What this machine can give: capacity with its zeros filled in from /proc and the data folder's disk.
 Result<pb::Demand> offered_capacity(const Config& config);

@@ -15,6 +15,14 @@ namespace {
 
 constexpr size_t kRecordBytesMax = 1 << 20;
 
+image::ImageWanted wanted(const ContainerTask& task) {
+  const pb::Image& image = task.container->image();
+  image::ImageWanted wanted{image.source(), image.digest()};
+  // The contract was validated: each is a key.
+  for (const std::string& key : image.signers()) wanted.signers.push_back(PublicKey::from_bytes(key).value_or(PublicKey()));
+  return wanted;
+}
+
 runtime::Probe probe_of(const ContainerTask& task) {
   const pb::Health& health = task.container->health();
   // As its network sees it: what listens on the loopback only serves nobody.
@@ -75,13 +83,19 @@ Result<std::vector<FoundContainer>> ContainerAdapter::list() {
   return found;
 }
 
+// The runtime notes in the disk folder on which root a container was started; a lazy image's ends in its digest.
+std::string ContainerAdapter::image_trouble(const std::string& id) {
+  Result<Bytes> root = io::read_file(disk_of(id) + "/image", 8192);
+  if (!root.has_value()) return "";
+  return images_.trouble("sha256:" + root->substr(root->rfind('/') + 1));
+}
+
 Status ContainerAdapter::prepare_image(const ContainerTask& task) {
   if (task.built_in) {
     auto built = builtin_.prepare();
     return built.has_value() ? Status() : Status(built.error());
   }
-  const pb::Image& image = task.container->image();
-  auto prepared = images_.prepare(image.source(), image.digest());
+  auto prepared = images_.prepare(wanted(task));
   if (!prepared.has_value()) return prepared.error();
   return {};
 }
@@ -149,6 +163,8 @@ Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
   TRY(write_record(task, restarts));
   Status started = runtime_.start(spec);
   if (started.has_value()) return {};
+  if (std::string trouble = image_trouble(id); !trouble.empty())
+    started = make_error(started.error().code, trouble + ": " + started.error().message);
   // Should anything be left after all, its record lets the next look name it.
   if (auto left = runtime_.status(id); !left.has_value() && left.error().code == Code::NotFound) {
     Status removed = io::remove_tree(record_file(id));
@@ -176,7 +192,12 @@ Status ContainerAdapter::adopt(const std::string& id, uint64_t epoch, uint64_t v
   return io::write_file(record_file(id), wire::encode(record), io::Durability::None, 0600);
 }
 
-Result<runtime::ContainerStatus> ContainerAdapter::status(const std::string& id) { return runtime_.status(id); }
+Result<runtime::ContainerStatus> ContainerAdapter::status(const std::string& id) {
+  runtime::ContainerStatus status = TRY(runtime_.status(id));
+  bool has_failed = status.state == runtime::ContainerState::Stopped && status.exit_code.value_or(0) != 0;
+  if (has_failed) status.note = image_trouble(id);
+  return status;
+}
 
 Status ContainerAdapter::probe(const ContainerTask& task) {
   if (task.built_in) {

@@ -61,6 +61,8 @@ class ContainerAdapter final : public Containers {
   Result<image::PreparedImage> image_of(const ContainerTask& task);
   Status sweep_builtin();
 
+  std::string image_trouble(const std::string& id);
+
   runtime::Runtime& runtime_;
   image::Images& images_;
   BuiltinImage& builtin_;

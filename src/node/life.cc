@@ -140,7 +140,7 @@ void Life::ended(uint64_t now_ms, const End& end) {
   }
   has_run_ = true;
   health_.reset();
-  message_ = end_message(end);
+  message_ = bounded_message(end_message(end) + (end.note.empty() ? "" : "; " + end.note));
   int exit_code = end.exit_code.value_or(255);
   runtime::RestartDecision decision = restarts_.ended(now_ms, exit_code, healthy_ms);
   switch (decision.action) {

@@ -40,6 +40,7 @@ class Life {
     std::optional<int> exit_code;
     bool out_of_memory = false;
     uint64_t ran_ms = 0;
+    std::string note;  // of ContainerStatus
   };
   void ended(uint64_t now_ms, const End& end);
   // We stopped it (isolation, replacement).

@@ -54,18 +54,20 @@ TEST_CASE("the node's key is made once, for itself only, and never replaced") {
 TEST_CASE("a config says what is wrong with it") {
   auto config = parse_config(
       config_text(R"(,"uplink":{"interface":"up0","address":"10.250.0.11"},"labels":{"disk":"ssd"},)"
-                  R"("capacity":{"cpu_milli":2000},"services":[{"name":"bird","command":["bird","-f"]}])"));
+                  R"("capacity":{"cpu_milli":2000},"image_cache_bytes":67108864,"services":[{"name":"bird","command":["bird","-f"]}])"));
   REQUIRE_MESSAGE(config.has_value(), (config.has_value() ? "" : config.error().message));
   CHECK(config->uplink_interface == "up0");
   CHECK(config->addresses.uplink() == "10.250.0.11");
   CHECK(config->labels.at("disk") == "ssd");
   CHECK(config->capacity.cpu_milli() == 2000);
   CHECK(config->services.at(0).command == std::vector<std::string>{"bird", "-f"});
+  CHECK(image_cache_bytes(*config) == 64 << 20);
   CHECK(why("[]").find("must be an object") != std::string::npos);
   CHECK(why(config_text(R"(,"colour":"red")")).find("colour: unknown key; allowed: name") != std::string::npos);
   CHECK(why(config_text(R"(,"runtime":"run")")).find("runtime: must be an absolute path") != std::string::npos);
   CHECK(why(config_text(R"(,"forbidden":["10.0.0.1/8"])")).find("forbidden") != std::string::npos);
   CHECK(why(config_text(R"(,"token":"***")")).find("token") != std::string::npos);
+  CHECK(why(config_text(R"(,"image_cache_bytes":1)")).find("image_cache_bytes") != std::string::npos);
   CHECK(why(config_text(R"(,"services":[{"name":"x","command":[]}])")).find("services.x.command") != std::string::npos);
   CHECK(why(config_text(R"(,"capacity":{"cpus":1})")).find("capacity.cpus: unknown key") != std::string::npos);
 }

@@ -117,7 +117,7 @@ void Reconciler::tell_life(Tracked& tracked, Life& life, uint64_t now_ms) {
   if (life.is_given_up()) return;
   uint64_t ran_ms =
       status.finished_ms > status.started_ms && status.started_ms > 0 ? status.finished_ms - status.started_ms : 0;
-  life.ended(now_ms, {.exit_code = status.exit_code, .out_of_memory = status.out_of_memory, .ran_ms = ran_ms});
+  life.ended(now_ms, {.exit_code = status.exit_code, .out_of_memory = status.out_of_memory, .ran_ms = ran_ms, .note = status.note});
 }
 
 Life* Reconciler::life_of(const ReplicaKey& replica, const Hash& spec) {

@@ -2,7 +2,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "image/image.h"
+#include "flist/images_by_kind.h"
+#include "flist/lazy_images.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "network/machine.h"
@@ -45,7 +46,12 @@ Status open_machine(const Config& config, Ports& ports) {
   runtime::RuntimeOptions runtime{.folder = config.runtime_folder + "/containers", .cgroup_parent = config.cgroup + "/containers"};
   TRY(io::make_folders(runtime.folder, 0711));
   ports.runtime = TRY(runtime::Runtime::open(runtime));
-  ports.images = TRY(image::open_unpacked_images({.folder = config.data_folder + "/images"}));
+  std::string images = config.data_folder + "/images";
+  // The lazy file system is processes of its own: they serve on while an agent restarts, and end with the node.
+  image::MountOptions mount{.folder = config.runtime_folder + "/images", .cache_folder = images + "/cache",
+                            .cache_bytes_max = image_cache_bytes(config)};
+  auto lazy = TRY(flist::open_lazy_images(flist::lazy_images_options(images, mount)));
+  ports.images = flist::images_by_kind(TRY(image::open_unpacked_images({.folder = images})), std::move(lazy));
   ports.machine = TRY(network::Machine::open({.netns_folder = kNetnsFolder}));
   ports.builtin = TRY(BuiltinImage::open(config.data_folder + "/builtin"));
   ContainerAdapter::Options containers{.chain_id = config.trust.chain_id, .disk_folder = config.data_folder + "/containers",

@@ -70,6 +70,7 @@ struct ContainerStatus {
   int pid = 0;                        // in our pid namespace; 0 when stopped
   std::optional<int> exit_code;       // Stopped: 128 + signal when killed by one; none when nobody saw it
   bool out_of_memory = false;         // the kernel killed something in it for its memory limit
+  std::string note;                   // for whoever asks on behalf of others: more than the exit code says; "" here
   uint64_t started_ms = 0;            // wall clock; 0 = was not started
   uint64_t finished_ms = 0;
 };

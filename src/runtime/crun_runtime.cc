@@ -78,8 +78,9 @@ Status CrunRuntime::make(const ContainerSpec& spec, const ContainerFolder& folde
   TRY(prepare_disk(spec));
   // Where only the image's programs are run, it alone says who there is, too.
   std::string upper = spec.only_image_programs ? spec.image_root : spec.disk_folder + "/upper";
-  ContainerUser user = TRY(find_user(spec.user, read_container_file(upper, spec.image_root, "etc/passwd"),
-                                     read_container_file(upper, spec.image_root, "etc/group")));
+  Bytes passwd = TRY(read_container_file(upper, spec.image_root, "etc/passwd"));
+  Bytes group = TRY(read_container_file(upper, spec.image_root, "etc/group"));
+  ContainerUser user = TRY(find_user(spec.user, passwd, group));
   OciInput input;
   input.spec = &spec;
   input.mounts = TRY(prepare_mounts(spec, user, folder, user_range, steps));

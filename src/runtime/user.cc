@@ -76,7 +76,7 @@ std::vector<uint32_t> groups_with(std::string_view member, std::string_view grou
   return out;
 }
 
-enum class Look { There, Hidden, Absent };
+enum class Look { There, Hidden, Absent, Failed };
 
 Look read_in_root(const std::string& root, const std::string& path, Bytes& out) {
   io::Fd folder(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -91,6 +91,7 @@ Look read_in_root(const std::string& root, const std::string& path, Bytes& out) 
     if (fd < 0 && errno != EAGAIN) break;
   }
   // A whiteout of overlayfs is a character device that cannot be opened.
+  if (fd < 0 && (errno == EIO || errno == ENOTCONN)) return Look::Failed;
   if (fd < 0) return errno == ENXIO || errno == ENODEV ? Look::Hidden : Look::Absent;
   io::Fd file(static_cast<int>(fd));
   struct stat facts {};
@@ -98,7 +99,7 @@ Look read_in_root(const std::string& root, const std::string& path, Bytes& out) 
   out.resize(std::min<size_t>(static_cast<size_t>(facts.st_size), kFileBytesMax));
   ssize_t got = ::pread(file.get(), out.data(), out.size(), 0);
   out.resize(got < 0 ? 0 : static_cast<size_t>(got));
-  return Look::There;
+  return got < 0 ? Look::Failed : Look::There;
 }
 
 }  // namespace
@@ -135,11 +136,12 @@ Result<ContainerUser> find_user(std::string_view wanted, std::string_view passwd
   return out;
 }
 
-Bytes read_container_file(const std::string& upper, const std::string& lower, const std::string& path) {
+Result<Bytes> read_container_file(const std::string& upper, const std::string& lower, const std::string& path) {
   Bytes out;
-  if (read_in_root(upper, path, out) == Look::Absent) {
-    if (read_in_root(lower, path, out) != Look::There) out.clear();
-  }
+  Look look = read_in_root(upper, path, out);
+  if (look == Look::Absent) look = read_in_root(lower, path, out);
+  if (look == Look::Failed) return errno_error(errno, "read the image's " + path);
+  if (look != Look::There) out.clear();
   return out;
 }
 

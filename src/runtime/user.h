@@ -22,7 +22,8 @@ struct ContainerUser {
 Result<ContainerUser> find_user(std::string_view wanted, std::string_view passwd, std::string_view group);
 
 // A file as the container sees it: of the upper folder, or else of the lower one. Links lead around inside
-// only. "" when it is no regular file; at most 1 MiB is read.
-Bytes read_container_file(const std::string& upper, const std::string& lower, const std::string& path);
+// only. "" when it is no regular file; at most 1 MiB is read. Unavailable when it cannot be read: an image that
+// is mounted lazily may lack it.
+Result<Bytes> read_container_file(const std::string& upper, const std::string& lower, const std::string& path);
 
 }  // namespace mcloud::runtime

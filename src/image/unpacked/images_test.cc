@@ -46,19 +46,19 @@ TEST_CASE("an OCI layout is unpacked, plain or compressed") {
     CHECK_EQ(resolve_digest(source).value(), digest);
     std::unique_ptr<Images> images = open_images(folder / "images");
     CHECK_EQ(images->find(digest).error().code, Code::NotFound);
-    Result<PreparedImage> prepared = images->prepare(source, digest);
+    Result<PreparedImage> prepared = images->prepare({source, digest});
     REQUIRE_MESSAGE(prepared.has_value(), prepared.error().message);
     check_tree(*prepared);
     CHECK_EQ(prepared->digest, digest);
     CHECK_EQ(images->list().value(), std::vector<std::string>{digest});
     // Again without the source.
     REQUIRE(io::remove_tree(folder / "layout").has_value());
-    check_tree(images->prepare(source, digest).value());
+    check_tree(images->prepare({source, digest}).value());
     check_tree(open_images(folder / "images")->find(digest).value());
     REQUIRE(images->remove(digest).has_value());
     CHECK(images->remove(digest).has_value());
     CHECK(images->list().value().empty());
-    CHECK_EQ(images->prepare(source, digest).error().code, Code::NotFound);
+    CHECK_EQ(images->prepare({source, digest}).error().code, Code::NotFound);
   }
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("one changed bit in any blob is found and named") {
         changed[at] = static_cast<char>(changed[at] ^ 0x10);
         write_text(blobs + "/" + name, changed);
         std::unique_ptr<Images> images = open_images(folder / "images");
-        Result<PreparedImage> prepared = images->prepare("oci:" + (folder / "layout"), digest);
+        Result<PreparedImage> prepared = images->prepare({"oci:" + (folder / "layout"), digest});
         REQUIRE_FALSE(prepared.has_value());
         CHECK_EQ(prepared.error().code, Code::Corrupt);
         CHECK_MESSAGE(has(prepared.error().message, "sha256:" + name), prepared.error().message);
@@ -102,7 +102,7 @@ TEST_CASE("a blob that is missing, cut off, longer or no file is refused") {
   for (const std::string& name : io::list_folder(blobs).value()) {
     std::string path = blobs + "/" + name;
     Bytes whole = read_text(path);
-    auto outcome = [&] { return images->prepare("oci:" + (folder / "layout"), digest).error().code; };
+    auto outcome = [&] { return images->prepare({"oci:" + (folder / "layout"), digest}).error().code; };
     REQUIRE(io::remove_tree(path).has_value());
     CHECK_EQ(outcome(), Code::NotFound);
     write_text(path, whole.substr(0, whole.size() / 2));
@@ -116,10 +116,10 @@ TEST_CASE("a blob that is missing, cut off, longer or no file is refused") {
     CHECK_EQ(outcome(), Code::Corrupt);
     REQUIRE(io::remove_tree(path).has_value());
     REQUIRE_EQ(symlink("/etc/passwd", path.c_str()), 0);
-    CHECK_FALSE(images->prepare("oci:" + (folder / "layout"), digest).has_value());
+    CHECK_FALSE(images->prepare({"oci:" + (folder / "layout"), digest}).has_value());
     write_text(path, whole);
   }
-  CHECK(images->prepare("oci:" + (folder / "layout"), digest).has_value());
+  CHECK(images->prepare({"oci:" + (folder / "layout"), digest}).has_value());
 }
 
 TEST_CASE("content that is not what the config names is refused") {
@@ -136,7 +136,7 @@ TEST_CASE("content that is not what the config names is refused") {
   Bytes mixed = manifest.dump();
   write_text(blobs + "/" + Digest::of(mixed).hex(), mixed);
   Result<PreparedImage> prepared =
-      open_images(folder / "images")->prepare("oci:" + (folder / "layout"), Digest::of(mixed).text());
+      open_images(folder / "images")->prepare({"oci:" + (folder / "layout"), Digest::of(mixed).text()});
   CHECK_EQ(prepared.error().code, Code::Corrupt);
   CHECK(has(prepared.error().message, Digest::of(image.tars[1]).text()));
 }
@@ -146,7 +146,7 @@ TEST_CASE("an image for another processor is refused") {
   TestImage image = small_image();
   image.architecture = "s390x";
   std::string digest = image.write_layout(folder / "layout");
-  CHECK_EQ(open_images(folder / "images")->prepare("oci:" + (folder / "layout"), digest).error().code, Code::Unsupported);
+  CHECK_EQ(open_images(folder / "images")->prepare({"oci:" + (folder / "layout"), digest}).error().code, Code::Unsupported);
 }
 
 TEST_CASE("the digest of an index takes this machine's manifest") {
@@ -158,7 +158,7 @@ TEST_CASE("the digest of an index takes this machine's manifest") {
   entry["platform"] = {{"os", "linux"}, {"architecture", machine_architecture()}};
   Bytes index = nlohmann::json{{"schemaVersion", 2}, {"manifests", {entry}}}.dump();
   write_text(blobs + "/" + Digest::of(index).hex(), index);
-  check_tree(open_images(folder / "images")->prepare("oci:" + (folder / "layout"), Digest::of(index).text()).value());
+  check_tree(open_images(folder / "images")->prepare({"oci:" + (folder / "layout"), Digest::of(index).text()}).value());
 }
 
 TEST_CASE("tags are found, and a layout with several images needs one") {
@@ -199,7 +199,7 @@ TEST_CASE("a docker archive is named by its config and unpacked, links between l
     CHECK_EQ(resolve_digest(source).value(), digest);
     CHECK_EQ(resolve_digest(source + ":other").error().code, Code::NotFound);
     std::unique_ptr<Images> images = open_images(folder / "images");
-    Result<PreparedImage> prepared = images->prepare(source, digest);
+    Result<PreparedImage> prepared = images->prepare({source, digest});
     REQUIRE_MESSAGE(prepared.has_value(), prepared.error().message);
     CHECK_EQ(read_text(prepared->root_folder + "/etc/new"), "fresh");
     REQUIRE(images->remove(digest).has_value());
@@ -210,8 +210,8 @@ TEST_CASE("a docker archive is named by its config and unpacked, links between l
   changed.file(Digest::of(config).hex() + ".json", config).file("manifest.json", manifest.dump());
   write_text(folder / "saved.tar", changed.bytes());
   std::string source = "docker-archive:" + (folder / "saved.tar");
-  CHECK_EQ(open_images(folder / "images")->prepare(source, Digest::of(config).text()).error().code, Code::Corrupt);
-  CHECK_EQ(open_images(folder / "images")->prepare(source, Digest::of("x").text()).error().code, Code::NotFound);
+  CHECK_EQ(open_images(folder / "images")->prepare({source, Digest::of(config).text()}).error().code, Code::Corrupt);
+  CHECK_EQ(open_images(folder / "images")->prepare({source, Digest::of("x").text()}).error().code, Code::NotFound);
 }
 
 TEST_CASE("a preparer killed at any moment leaves nothing that counts") {
@@ -225,7 +225,7 @@ TEST_CASE("a preparer killed at any moment leaves nothing that counts") {
     int child = fork();
     if (child == 0) {
       std::unique_ptr<Images> images = open_images(folder / "images");
-      bool is_good = images->prepare("oci:" + (folder / "layout"), digest).has_value();
+      bool is_good = images->prepare({"oci:" + (folder / "layout"), digest}).has_value();
       _exit(is_good ? 0 : 1);
     }
     usleep(static_cast<useconds_t>(round) * 1500);
@@ -239,7 +239,7 @@ TEST_CASE("a preparer killed at any moment leaves nothing that counts") {
     CHECK_EQ(read_text(found->root_folder + "/f399").size(), 3000);
     REQUIRE(images->remove(digest).has_value());
   }
-  CHECK(open_images(folder / "images")->prepare("oci:" + (folder / "layout"), digest).has_value());
+  CHECK(open_images(folder / "images")->prepare({"oci:" + (folder / "layout"), digest}).has_value());
 }
 
 TEST_CASE("after a power loss only images that reached the disk are believed") {
@@ -248,13 +248,13 @@ TEST_CASE("after a power loss only images that reached the disk are believed") {
   std::string source = "oci:" + (folder / "layout");
   std::string image = folder / ("images/" + digest.substr(7));
   std::unique_ptr<Images> images = open_images(folder / "images");
-  REQUIRE(images->prepare(source, digest).has_value());
+  REQUIRE(images->prepare({source, digest}).has_value());
   // Another boot, and the disk lost a file.
   write_text(image + "/boot", "another-boot");
   REQUIRE(io::remove_tree(image + "/root/etc/new").has_value());
   CHECK_EQ(images->find(digest).error().code, Code::NotFound);
   CHECK(images->list().value().empty());
-  check_tree(images->prepare(source, digest).value());
+  check_tree(images->prepare({source, digest}).value());
   // Once durable, a boot changes nothing.
   REQUIRE(images->make_durable().has_value());
   REQUIRE(images->make_durable().has_value());
@@ -271,7 +271,7 @@ TEST_CASE("several processes that prepare one image do it once") {
     int child = fork();
     if (child == 0) {
       std::unique_ptr<Images> images = open_images(folder / "images");
-      Result<PreparedImage> prepared = images->prepare("oci:" + (folder / "layout"), digest);
+      Result<PreparedImage> prepared = images->prepare({"oci:" + (folder / "layout"), digest});
       _exit(prepared.has_value() && io::exists(prepared->root_folder + "/etc/new") ? 0 : 1);
     }
     children.push_back(child);
@@ -300,23 +300,23 @@ TEST_CASE("what a registry brings is verified") {
   options.skopeo = program;
   std::unique_ptr<Images> images = std::move(open_unpacked_images(options).value());
   std::string digest = Digest::of(manifest).text();
-  Result<PreparedImage> prepared = images->prepare("docker://host/app:v1", digest);
+  Result<PreparedImage> prepared = images->prepare({"docker://host/app:v1", digest});
   REQUIRE_MESSAGE(prepared.has_value(), prepared.error().message);
   check_tree(*prepared);
   CHECK_FALSE(io::exists(folder / ("images/" + Digest::of(manifest).hex() + "/download")));
   REQUIRE(images->remove(digest).has_value());
   write_text(folder / "served/manifest.json", manifest + " ");
-  CHECK_EQ(images->prepare("docker://host/app:v1", digest).error().code, Code::Corrupt);
+  CHECK_EQ(images->prepare({"docker://host/app:v1", digest}).error().code, Code::Corrupt);
   options.skopeo = folder / "not-there";
   std::unique_ptr<Images> without = std::move(open_unpacked_images(options).value());
-  CHECK_EQ(without->prepare("docker://host/app:v1", digest).error().code, Code::Unavailable);
+  CHECK_EQ(without->prepare({"docker://host/app:v1", digest}).error().code, Code::Unavailable);
 }
 
 TEST_CASE("digests that are none are refused") {
   TestFolder folder;
   std::unique_ptr<Images> images = open_images(folder / "images");
   for (const char* digest : {"", "sha256:", "sha256:../../../../etc", "md5:d41d8cd98f00b204e9800998ecf8427e"}) {
-    CHECK_EQ(images->prepare("oci:/x", digest).error().code, Code::Invalid);
+    CHECK_EQ(images->prepare({"oci:/x", digest}).error().code, Code::Invalid);
     CHECK_EQ(images->find(digest).error().code, Code::Invalid);
     CHECK_EQ(images->remove(digest).error().code, Code::Invalid);
   }

@@ -45,8 +45,10 @@ Status UnpackedImages::open() {
   return {};
 }
 
-Result<PreparedImage> UnpackedImages::prepare(const std::string& source, const std::string& digest_text) {
+Result<PreparedImage> UnpackedImages::prepare(const ImageWanted& wanted) {
+  const auto& [source, digest_text, signers] = wanted;
   Digest digest = TRY(Digest::parse(digest_text));
+  if (!signers.empty()) return make_error(Code::Denied, "image " + digest_text + ": carries no signatures, and some are required");
   Result<PreparedImage> there = find(digest_text);
   if (there.has_value() || there.error().code != Code::NotFound) return there;
 

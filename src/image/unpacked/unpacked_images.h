@@ -25,7 +25,7 @@ class UnpackedImages final : public Images {
   // Makes the folder and sweeps what crashes left.
   Status open();
 
-  Result<PreparedImage> prepare(const std::string& source, const std::string& digest) override;
+  Result<PreparedImage> prepare(const ImageWanted& wanted) override;
   Result<PreparedImage> find(const std::string& digest) override;
   Result<std::vector<std::string>> list() override;
   Status remove(const std::string& digest) override;
