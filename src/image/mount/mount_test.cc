@@ -1,44 +1,11 @@
 #include "image/mount/image_mount.h"
 
-#include "image/mount/test_mount_world.h"
+#include <fcntl.h>
+
+#include "image/mount/test_reference.h"
 
 using namespace mcloud;
 using namespace mcloud::image;
-
-namespace {
-
-// Something of everything; its content differs from block to block.
-std::string make_reference(const std::string& folder) {
-  return shell("set -e; cd " + folder +
-               "; mkdir -p bin etc/deep/er empty dev; cp /bin/busybox bin/busybox; ln bin/busybox bin/sh; ln -s busybox bin/ls"
-               "; ln -s /etc/hosts etc/absolute; printf hello > etc/file; : > etc/nothing; chmod 600 etc/file; chown 12:65535 etc/file"
-               "; seq 1 400000 > etc/deep/large; head -c 1048576 /dev/urandom > etc/deep/er/exact; head -c 3000000 /dev/urandom > etc/deep/random"
-               "; cp bin/busybox bin/set-uid; chmod 4755 bin/set-uid; chmod 1777 empty"
-               "; mkfifo dev/pipe; mknod dev/null c 1 3; mknod dev/disk b 259 70000; setfattr -n user.mime -v text etc/file"
-               "; setfattr -n user.note -v 'a folder' empty; setcap cap_net_raw+ep bin/busybox"
-               "; touch -d '2001-02-03 04:05:06.123456789' etc/file; touch -h -d '1960-01-01 00:00:00.5' etc/absolute"
-               "; i=0; while [ $i -lt 300 ]; do : > empty/a-file-with-a-rather-long-name-number-$i; i=$((i+1)); done");
-}
-
-std::string listing(const std::string& folder) {
-  return shell("cd " + folder + " && find . -printf '%p %y %m %U %G %n %T@ %l %s\\n' | grep -v ' d ' | sort;"
-               " find . -type d -printf '%p %m %U %G %n %T@\\n' | sort; stat -c '%n %t %T' dev/*;"
-               " find . -print0 | sort -z | xargs -0 getfattr -h -d -m - 2>/dev/null");
-}
-
-// The lines in which two texts differ.
-std::string difference(const std::string& a, const std::string& b) {
-  testing::TemporaryFolder folder;
-  REQUIRE(io::write_file(folder / "a", a, io::Durability::None).has_value());
-  REQUIRE(io::write_file(folder / "b", b, io::Durability::None).has_value());
-  return shell("diff " + (folder / "a") + " " + (folder / "b"));
-}
-
-std::string content(const std::string& folder) {
-  return shell("cd " + folder + " && find . -type f -print0 | sort -z | xargs -0 sha256sum");
-}
-
-}  // namespace
 
 TEST_CASE_MOUNTS("a mounted image is what was packed: names, owners, modes, times, links, devices, attributes, bytes") {
   MountWorld world;
@@ -50,10 +17,75 @@ TEST_CASE_MOUNTS("a mounted image is what was packed: names, owners, modes, time
   CHECK_EQ(difference(content(root), content(world.reference())), "");
   CHECK_EQ(difference(listing(root), expected), "");  // as the kernel remembers it
   CHECK_EQ(shell("diff -r --no-dereference " + root + "/etc " + world.reference() + "/etc"), "");
-  CHECK_EQ(shell("ls " + world.folder / "fs/mount"), root.substr(root.size() - 64) + "\n");
+  CHECK_EQ(shell("ls " + (world.folder / "fs/mount")), root.substr(root.size() - 64) + "\n");
   std::string same = shell("stat -c %i " + root + "/bin/busybox " + root + "/bin/sh | uniq | wc -l");
   CHECK_EQ(same, "1\n");
   CHECK(shell("touch " + root + "/new").find("Read-only file system") != std::string::npos);
   CHECK_EQ(shell("cat " + root + "/none 2>&1 | grep -c 'No such file'"), "1\n");
   CHECK_EQ(world.figures().images.size(), 1);
+}
+
+TEST_CASE_MOUNTS("a file that is whole is read without us: the kernel passes reads through to the cache") {
+  MountWorld world;
+  REQUIRE_EQ(shell("head -c 3000000 /dev/urandom > " + world.reference() + "/file"), "");
+  std::string root = world.attach(world.pack(world.reference()));
+  CHECK_EQ(shell("cmp " + root + "/file " + world.reference() + "/file"), "");
+  MountFigures before = world.figures();
+  CHECK(before.reads > 0);
+  if (!before.has_passthrough) {
+    MESSAGE("skipped: the kernel has no FUSE passthrough");
+    return;
+  }
+  // Through no page cache: each of these would be a request.
+  CHECK_EQ(shell("dd if=" + root + "/file bs=4096 iflag=direct status=none | cmp - " + world.reference() + "/file"), "");
+  CHECK_EQ(shell("python3 -c \"import mmap; f=open('" + root + "/file','rb'); m=mmap.mmap(f.fileno(),0,prot=mmap.PROT_READ); "
+                 "assert m[:]==open('" + world.reference() + "/file','rb').read()\""), "");
+  CHECK_EQ(world.figures().reads, before.reads);
+}
+
+TEST_CASE_MOUNTS("a file that is opened before it is whole stays in one mode until all have closed it") {
+  MountWorld world;
+  REQUIRE_EQ(shell("head -c 3000000 /dev/urandom > " + world.reference() + "/file"), "");
+  std::string root = world.attach(world.pack(world.reference()));
+  std::string file = root + "/file", same = world.reference() + "/file";
+  // Open, whole meanwhile, opened again beside it: the kernel refuses a mixture of modes.
+  CHECK_EQ(shell("exec 3< " + file + "; cmp " + file + " " + same + "; cmp " + file + " " + same + "; cmp - " + same + " <&3"), "");
+  CHECK_EQ(shell("exec 3< " + file + "; cmp " + file + " " + same + "; cmp - " + same + " <&3"), "");
+}
+
+TEST_CASE_MOUNTS("an image is detached when nobody uses it, and not before") {
+  MountWorld world;
+  REQUIRE_EQ(make_reference(world.reference()), "");
+  Attachment image = world.pack(world.reference());
+  std::string root = world.attach(image);
+  std::string inode = shell("stat -c %i " + root + "/etc/file");
+  int file = ::open((root + "/etc/file").c_str(), O_RDONLY | O_CLOEXEC);
+  CHECK_EQ(world.mount().detach(image.digest).error().code, Code::Conflict);
+  ::close(file);
+  int folder = ::open((root + "/etc").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CHECK_EQ(world.mount().detach(image.digest).error().code, Code::Conflict);
+  CHECK_EQ(shell("cat " + root + "/etc/file"), "hello");
+  ::close(folder);
+  Status detached = world.mount().detach(image.digest);
+  CHECK_MESSAGE(detached.has_value(), detached.error().message);
+  CHECK_EQ(shell("ls " + (world.folder / "fs/mount")), "");
+  CHECK_FALSE(io::exists(root));
+  CHECK(world.mount().detach(image.digest).has_value());
+  CHECK_EQ(world.attach(image), root);
+  CHECK_EQ(shell("stat -c %i " + root + "/etc/file"), inode);
+  CHECK_EQ(shell("cat " + root + "/etc/file"), "hello");
+}
+
+TEST_CASE_MOUNTS("a kernel without idmapped FUSE gets owners that are shifted when served") {
+  MountWorld world;
+  REQUIRE_EQ(make_reference(world.reference()), "");
+  Attachment image = world.pack(world.reference());
+  std::string plain = world.attach(image);
+  image.shift = 100'000;
+  std::string shifted = world.attach(image);
+  CHECK_EQ(shifted, plain + "-100000");
+  CHECK_EQ(shell("stat -c '%u %g' " + plain + "/etc/file"), "12 65535\n");
+  CHECK_EQ(shell("stat -c '%u %g' " + shifted + "/etc/file"), "100012 165535\n");
+  CHECK_EQ(world.mount().detach(image.digest).has_value(), true);
+  CHECK_EQ(shell("ls " + (world.folder / "fs/mount")), "");
 }
