@@ -5,6 +5,7 @@
 
 #include "flist/convert/layer_tree.h"
 #include "flist/convert/sources.h"
+#include "flist/fetch.h"
 #include "image/oci/docker_archive.h"
 #include "image/oci/registry.h"
 #include "image/source.h"
@@ -72,8 +73,8 @@ Status load_registry(const image::Source& source, Assembly& assembly) {
 }
 
 // The file may be a stranger's: the importer opens it. Its stores must outlive the copy, so the blocks are waited for.
-Status load_flist(const std::string& path, Assembly& assembly) {
-  Imported imported = TRY(import_flist(path, assembly.options().import));
+Status load_flist(const std::string& source, Assembly& assembly) {
+  Imported imported = TRY(import_source(source, {}, assembly.options().import));
   auto index = TRY(image::Index::parse(std::move(imported.index)));
   assembly.stores_of_source = TRY(image::Routes::open(imported.routes));
   assembly.outside.tags = std::move(imported.tags);
@@ -90,19 +91,18 @@ bool is_folder(const std::string& path) {
 }  // namespace
 
 Status load_source(const std::string& text, Assembly& assembly) {
-  constexpr std::string_view kFlist = "fl:";
-  if (text.starts_with(kFlist)) return load_flist(text.substr(kFlist.size()), assembly);
-  bool has_kind = text.starts_with("oci:") || text.starts_with("docker-archive:") || text.starts_with("docker://");
+  bool has_kind = text.starts_with("fl:") || text.starts_with("oci:") || text.starts_with("docker-archive:") || text.starts_with("docker://");
   if (!has_kind && is_folder(text)) return load_folder(text, assembly);
   if (!has_kind) {
     return make_error(Code::Invalid, "image source \"" + text.substr(0, 200) +
                                          "\": is no folder (allowed: oci:FOLDER[:TAG], docker-archive:FILE[:REFERENCE], "
-                                         "docker://HOST/NAME[:TAG], fl:FILE, or the path of a folder)");
+                                         "docker://HOST/NAME[:TAG], fl:FILE, fl:http(s)://HOST/NAME, or the path of a folder)");
   }
   image::Source source = TRY(image::parse_source(text));
   switch (source.kind) {
     case image::Source::Kind::OciLayout: return load_layout(source, assembly);
     case image::Source::Kind::DockerArchive: return load_archive(source, assembly);
+    case image::Source::Kind::Flist: return load_flist(text, assembly);
     case image::Source::Kind::Registry: break;
   }
   return load_registry(source, assembly);
