@@ -93,7 +93,7 @@ Result<BytesView> Statement::bytes(int column) const {
 struct Database::State {
   sqlite3* database = nullptr;
   std::vector<std::string_view> tables;
-  uint64_t steps_left = 0;  // millions
+  uint64_t steps_left = 0;  // each kStepsAtOnce
 
   ~State() { sqlite3_close(database); }
 
@@ -107,7 +107,7 @@ struct Database::State {
 
 namespace {
 
-constexpr int kStepsAtOnce = 1'000'000;
+constexpr int kStepsAtOnce = 100'000;
 
 // A stranger's schema may hide expressions in tables and indexes: nothing but reading columns is allowed.
 template <typename State>

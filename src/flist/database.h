@@ -44,7 +44,7 @@ class Database {
   // Empty, to be written and serialized.
   static Result<Database> create();
   // Over bytes that outlive it, to be read. Only `tables` may be read; a statement that takes more than
-  // `steps_max` million steps of SQLite's machine is TimedOut.
+  // `steps_max` times 100,000 steps of SQLite's machine is TimedOut.
   static Result<Database> open(BytesView bytes, std::vector<std::string_view> tables, uint64_t steps_max);
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "flist/database.h"
 #include "flist/flist_file.h"
 #include "flist/flist_schema.h"
@@ -8,9 +10,9 @@
 namespace mcloud::flist {
 namespace {
 
-// Millions of steps of SQLite's machine, three times what the largest image allowed needs. What damaged pages make
-// of a table has no end.
-constexpr uint64_t kStepsMax = 300;
+// In pieces of 100,000 steps of SQLite's machine: a row has ten bytes and takes up to forty steps. What damaged pages
+// make of a table has no end.
+uint64_t steps_max(BytesView file) { return std::min<uint64_t>(3'000, 5 + file.size() / 12'500); }
 
 std::vector<std::string_view> all_tables() {
   return {"inode", "extra", "block", "tag", "route", "mcloud_format", "mcloud_name", "mcloud_link", "mcloud_time",
@@ -19,7 +21,7 @@ std::vector<std::string_view> all_tables() {
 
 class Reader {
  public:
-  static Result<Reader> open(BytesView bytes) { return Reader(TRY(Database::open(bytes, all_tables(), kStepsMax))); }
+  static Result<Reader> open(BytesView bytes) { return Reader(TRY(Database::open(bytes, all_tables(), steps_max(bytes)))); }
 
   Result<Flist> run() {
     Flist out;

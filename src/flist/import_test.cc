@@ -93,8 +93,8 @@ TEST_CASE("an importer that does not end is ended") {
 
 TEST_CASE("a file in which SQLite finds no end is cut off in time") {
   Place place;
-  std::string path = place.put(endless_file());
-  CHECK_EQ(import_flist(path, {.timeout_ms = 500}).error().code, Code::TimedOut);
+  CHECK_EQ(parse_flist(endless_file()).error().code, Code::TimedOut);
+  CHECK_EQ(import_flist(place.put(endless_file())).error().code, Code::TimedOut);
 }
 
 TEST_CASE("what an importer says is believed only when it is whole") {
