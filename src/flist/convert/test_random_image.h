@@ -139,9 +139,10 @@ class RandomImage {
       put(tar, with_facts({path + "/.wh..wh..opq", '0'}));
       forget(path);
       there_[path] = 'd';
+    } else if (image::split_last(path).second.size() > 251) {
+      return;  // the whiteout's own name would be too long
     } else {
       put(tar, with_facts({join(above, ".wh." + path.substr(above.empty() ? 0 : above.size() + 1)), '0'}));
-      if (image::split_last(path).second.size() > 251) return;  // the whiteout's own name would be too long
       forget(path);
     }
     busy_.insert(path);
