@@ -82,7 +82,7 @@ Json figures_json(const MountFigures& figures) {
                         {"failures", store.failures}, {"wrong", store.wrong}, {"failing", store.is_failing}});
     }
     images.push_back({{"digest", image.digest}, {"bytes", image.bytes}, {"cached_bytes", image.cached_bytes},
-                      {"read_errors", image.read_errors}, {"stores", std::move(stores)}});
+                      {"fetched_bytes", image.fetched_bytes}, {"read_errors", image.read_errors}, {"stores", std::move(stores)}});
   }
   const CacheFigures& cache = figures.cache;
   return {{"process", figures.process}, {"keeper", figures.keeper}, {"restarts", figures.restarts},
@@ -122,6 +122,7 @@ Result<MountFigures> figures_of(const Json& object) {
     image.digest = TRY(wire::json_string(item, "digest"));
     image.bytes = TRY(wire::json_u64(item, "bytes"));
     image.cached_bytes = TRY(wire::json_u64(item, "cached_bytes"));
+    image.fetched_bytes = TRY(wire::json_u64(item, "fetched_bytes"));
     image.read_errors = TRY(wire::json_u64(item, "read_errors"));
     for (const Json& store : *TRY(wire::json_array(item, "stores"))) image.stores.push_back(TRY(store_of(store)));
     out.images.push_back(std::move(image));

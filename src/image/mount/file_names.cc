@@ -191,7 +191,7 @@ void FileServer::forget(const Request& request) {
 }
 
 void FileServer::forgotten(uint64_t node) {
-  NodeId id = node_of(node);
+  NodePlace id = node_of(node);
   if (id.node == 0 && id.slot != 0 && id.slot < kSlotsMax) memory_.set_known(id.slot, false);
 }
 

@@ -172,7 +172,7 @@ void FileServer::read(const Request& request) {
 
 void FileServer::hold_open_files() {
   for (uint64_t number : opens_.nodes()) {
-    NodeId id = node_of(number);
+    NodePlace id = node_of(number);
     std::shared_ptr<const ServedImage> image = images_.find(id.slot);
     if (image == nullptr || image->loaded == nullptr || id.node >= image->loaded->index().nodes()) continue;
     IndexNode facts = image->loaded->index().node(id.node);

@@ -34,7 +34,7 @@ class FileServer {
   struct Request;
   // The node of a request, when its image is there.
   struct Place {
-    NodeId id;
+    NodePlace id;
     std::shared_ptr<const ServedImage> image;
     const Index* index = nullptr;
     IndexNode facts{};

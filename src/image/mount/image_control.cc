@@ -3,8 +3,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <unordered_set>
 
 #include "base/log.h"
 #include "io/clock.h"
@@ -89,16 +87,11 @@ ImageFigures ImageControl::figures_of(const ServedImage& image) const {
   out.digest = image.attachment.digest;
   out.read_errors = *image.read_errors;
   if (image.loaded == nullptr) return out;
-  const Index& index = image.loaded->index();
-  std::unordered_set<ContentId> seen;
-  for (NodeNumber number = 0; number < index.nodes(); ++number) {
-    IndexNode node = index.node(number);
-    if (node.type != Node::Type::File || node.bytes == 0) continue;
-    ContentId content = index.content(number);
-    if (!seen.insert(content).second) continue;
-    out.bytes += node.bytes;
-    if (cache_.is_whole(content)) out.cached_bytes += node.bytes;
-  }
+  LoadFigures loaded = image.loaded->figures();
+  out.bytes = loaded.bytes;
+  out.cached_bytes = loaded.cached_bytes;
+  out.fetched_bytes = loaded.fetched_bytes;
+  out.stores = std::move(loaded.stores);
   return out;
 }
 

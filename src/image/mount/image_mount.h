@@ -39,7 +39,8 @@ struct Attachment {
 struct ImageFigures {
   std::string digest;
   uint64_t bytes = 0;           // of its files, each content once
-  uint64_t cached_bytes = 0;
+  uint64_t cached_bytes = 0;    // of these
+  uint64_t fetched_bytes = 0;   // by the process that serves now
   uint64_t read_errors = 0;     // EIO given to readers
   std::vector<StoreFigures> stores;
 };

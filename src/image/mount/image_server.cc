@@ -1,7 +1,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <thread>  // several answer the kernel; one each listens to the agent, syncs the cache, watches the keeper
+#include <thread>  // several answer the kernel; one each listens to the agent, watches the keeper, ticks
 #include <utility>
 
 #include "base/log.h"
@@ -39,18 +39,10 @@ void watch_keeper(const SharedDescriptors& shared, const std::string& folder, Im
   }
 }
 
-void keep_house(FileServer& files, ContentCache& cache) {
-  uint64_t settled_ms = 0;
+void keep_house(FileServer& files) {
   while (true) {
     ::poll(nullptr, 0, 200);
     files.tick();
-    if (now_ms() - settled_ms < 1'000) continue;
-    for (bool more = true; more;) {
-      Result<bool> settled = cache.settle();
-      more = settled.has_value() && *settled;
-      if (!settled.has_value()) log::error("image", "cannot make cached blocks durable", {{"error", settled.error().message}});
-    }
-    settled_ms = now_ms();
   }
 }
 
@@ -78,7 +70,7 @@ Status serve(SharedDescriptors& shared, int keeper) {
   std::vector<std::thread> serving;
   for (unsigned i = 0; i < kServingThreads; ++i) serving.emplace_back([&files] { files.serve(); });
   std::thread([&] { watch_keeper(shared, options.folder, control, keeper); }).detach();
-  std::thread([&] { keep_house(files, *cache); }).detach();
+  std::thread([&] { keep_house(files); }).detach();
   std::thread([&] {
     while (true) serve_control(shared.control.get(), 60'000, [&](const ControlRequest& request) { return control.handle(request); });
   }).detach();

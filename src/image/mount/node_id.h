@@ -10,14 +10,14 @@
 namespace mcloud::image {
 
 // Slot 0 has one node only: the mount's root folder (1), which lists the images. Images have slots from 1.
-struct NodeId {
+struct NodePlace {
   uint32_t slot = 0;
   NodeNumber node = 0;
-  bool operator==(const NodeId&) const = default;
+  bool operator==(const NodePlace&) const = default;
 };
 
 inline uint64_t node_id(uint32_t slot, NodeNumber node) { return uint64_t{slot} << 32 | (node + 1); }
-inline NodeId node_of(uint64_t id) { return {static_cast<uint32_t>(id >> 32), static_cast<uint32_t>(id) - 1}; }
+inline NodePlace node_of(uint64_t id) { return {static_cast<uint32_t>(id >> 32), static_cast<uint32_t>(id) - 1}; }
 
 // What stat shows of a node. `shift` is added to user and group: for containers of kernels that have no idmapped
 // FUSE mounts. Access and change times are the modification time.

@@ -52,6 +52,7 @@ class TestCache : public ContentCache {
     if (content == nullptr) content = std::make_shared<TestContent>(bytes, keeps);
     return std::shared_ptr<Content>(content);
   }
+  uint64_t kept_bytes(const ContentId&) const override { return 0; }
   bool is_whole(const ContentId& id) const override {
     std::lock_guard lock(mutex_);
     auto found = contents_.find(id);
@@ -73,8 +74,11 @@ class TestImage : public LoadedImage {
   using Fetch = std::function<Result<Bytes>(const BlockRef& block, uint64_t plain_bytes)>;
   TestImage(TestCache& cache, std::shared_ptr<const Index> index, Fetch fetch)
       : cache_(cache), index_(std::move(index)), fetch_(std::move(fetch)) {}
-  ~TestImage() override {
+  ~TestImage() override { finish(); }
+  // Waits for all fetches. Before its owner lets go: they may hold it, too.
+  void finish() {
     for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
   }
   const Index& index() const override { return *index_; }
   void want(NodeNumber file, uint32_t block, std::function<void(Result<std::optional<Bytes>>)> done) override {
@@ -95,6 +99,7 @@ class TestImage : public LoadedImage {
   void prefetch(const std::vector<BlockPlace>& trace) override { prefetched = trace; }
   void complete() override { is_completed = true; }
   std::vector<BlockPlace> trace() const override { return {}; }
+  LoadFigures figures() const override { return {}; }
 
   std::vector<BlockPlace> prefetched;
   bool is_completed = false;
@@ -105,19 +110,6 @@ class TestImage : public LoadedImage {
   Fetch fetch_;
   std::mutex mutex_;
   std::vector<std::thread> threads_;
-};
-
-class TestLoader : public Loader {
- public:
-  TestLoader(TestCache& cache, TestImage::Fetch fetch) : cache_(cache), fetch_(std::move(fetch)) {}
-  Result<std::shared_ptr<LoadedImage>> open(std::shared_ptr<const Index> index, const std::vector<Route>&,
-                                            const RoutesOptions&) override {
-    return std::shared_ptr<LoadedImage>(std::make_shared<TestImage>(cache_, std::move(index), fetch_));
-  }
-
- private:
-  TestCache& cache_;
-  TestImage::Fetch fetch_;
 };
 
 }  // namespace mcloud::image
