@@ -194,3 +194,12 @@ TEST_CASE("what AES-256-GCM sealed opens with the same key and nonce only, and n
   }
   CHECK_EQ(aes256_gcm_open(key, nonce, Bytes(15, 'x')).error().code, Code::Denied);
 }
+
+TEST_CASE("HMAC-SHA-256 gives the answers of RFC 4231") {
+  CHECK_EQ(to_hex(hmac_sha256(Bytes(20, '\x0b'), "Hi There")),
+           "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  CHECK_EQ(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+           "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  CHECK_EQ(to_hex(hmac_sha256(Bytes(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+           "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}

@@ -1,6 +1,7 @@
 #include "crypto/hash.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sodium.h>
 
 #include "base/check.h"
@@ -59,6 +60,15 @@ Bytes sha256(BytesView bytes) {
   Sha256 hash;
   hash.update(bytes);
   return hash.finish();
+}
+
+Bytes hmac_sha256(BytesView key, BytesView bytes) {
+  Bytes out(32, '\0');
+  unsigned size = 0;
+  CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(bytes), bytes.size(),
+             reinterpret_cast<unsigned char*>(out.data()), &size) != nullptr);
+  CHECK(size == out.size());
+  return out;
 }
 
 }  // namespace mcloud::crypto

@@ -29,5 +29,6 @@ class Sha256 {
 };
 
 Bytes sha256(BytesView bytes);  // 32 bytes
+Bytes hmac_sha256(BytesView key, BytesView bytes);  // RFC 2104; 32 bytes
 
 }  // namespace mcloud::crypto

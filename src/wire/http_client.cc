@@ -23,6 +23,8 @@ class Client final : public HttpClient {
     return exchange(request).with_context(doing + " at " + endpoint_.text);
   }
 
+  void set_request_timeout(uint64_t ms) override { options_.request_timeout_ms = ms; }
+
  private:
   // How far an attempt got before it failed decides whether it may be repeated.
   struct Progress {

@@ -29,6 +29,8 @@ class HttpClient {
   // deadline, Denied when the server's certificate is not believed. Repeated by itself, once, only on a connection that was kept from before and only while nothing
   // can have happened twice: a GET before the first byte of its answer, any other before its first byte left.
   virtual Result<HttpResponse> send(const HttpRequest& request) = 0;
+  // Of the exchanges from now on.
+  virtual void set_request_timeout(uint64_t ms) = 0;
   Result<HttpResponse> get(const std::string& target);
   Result<HttpResponse> post_json(const std::string& target, std::string body);
 };

@@ -1,6 +1,9 @@
 #include "image/stores/store.h"
 
 #include "image/stores/dir_store.h"
+#include "image/stores/http_store.h"
+#include "image/stores/kv_store.h"
+#include "image/stores/s3_store.h"
 #include "image/stores/store_url.h"
 
 namespace mcloud::image {
@@ -21,15 +24,14 @@ Result<uint8_t> parse_edge(std::string_view digits) {
 }  // namespace
 
 Result<std::unique_ptr<BlockStore>> open_store(const std::string& text, const StoreOptions& options) {
-  static_cast<void>(options);
   StoreUrl url = TRY(StoreUrl::parse(text));
   switch (url.kind) {
     case StoreUrl::Kind::Folder: return make_dir_store(url);
-    case StoreUrl::Kind::Kv:
-    case StoreUrl::Kind::S3:
-    case StoreUrl::Kind::Http: break;
+    case StoreUrl::Kind::Kv: return make_kv_store(url, options);
+    case StoreUrl::Kind::S3: return make_s3_store(url, options);
+    case StoreUrl::Kind::Http: return make_http_store(url, options);
   }
-  return make_error(Code::Unsupported, "no such store yet");
+  return make_error(Code::Internal, "a store of an unknown kind");
 }
 
 Result<Route> parse_route(std::string_view text) {
