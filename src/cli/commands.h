@@ -24,6 +24,7 @@ Commands people_commands();                            // people.cc
 Commands token_commands();                             // tokens.cc
 Commands parameter_commands();                         // parameters.cc
 Commands kv_commands();                                // kv.cc
+Commands image_commands();                             // image.cc
 
 // `maker` must outlive them.
 Commands all_commands(const ClusterMaker& maker);

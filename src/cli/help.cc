@@ -20,6 +20,7 @@ constexpr Group kGroups[] = {
     {"token", "one-use permissions for nodes to join a farm"},
     {"parameters", "what the ledger's members agreed on"},
     {"kv", "a key-value store"},
+    {"image", "images that start before they are downloaded"},
     {"ledger", "the ledger process"},
     {"sink", "the sink process"},
     {"lab", "processes of a local cluster"},
