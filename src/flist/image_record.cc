@@ -21,7 +21,8 @@ Result<image::Route> route_of(const Json& json) {
 
 Result<ImageSignature> signature_of(const Json& json) {
   ImageSignature out;
-  out.signer = TRY(PublicKey::from_bytes(TRY(hex_of(json, "signer"))));
+  Bytes signer = TRY(hex_of(json, "signer"));
+  out.signer = TRY(PublicKey::from_bytes(signer));
   out.signature = TRY(hex_of(json, "signature"));
   return out;
 }
@@ -31,7 +32,8 @@ Result<ImageRecord> read_record(const Json& json) {
   if (TRY(wire::json_u64(json, "format")) != 1) return make_error(Code::Unsupported, "format: only 1 is known");
   ImageRecord record;
   record.bytes = TRY(wire::json_u64(json, "bytes"));
-  record.config = TRY(from_base64(TRY(wire::json_string(json, "config"))));
+  std::string config = TRY(wire::json_string(json, "config"));
+  record.config = TRY(from_base64(config));
   for (const Json& route : *TRY(wire::json_array(json, "routes"))) record.routes.push_back(TRY(route_of(route)));
   for (const Json& line : *TRY(wire::json_array(json, "trace"))) {
     if (!line.is_string()) return make_error(Code::Corrupt, "trace: a list of texts");
