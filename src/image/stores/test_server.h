@@ -35,7 +35,9 @@ class TestServer {
   };
 
   explicit TestServer(Protocol protocol) : protocol_(protocol) { start(); }
-  ~TestServer() { stop(); }
+  ~TestServer() {
+    if (acceptor_.joinable()) stop();
+  }
 
   void give(const StoredBlock& block) {
     std::lock_guard lock(mutex_);
@@ -67,11 +69,11 @@ class TestServer {
     REQUIRE_EQ(listen(listener_.get(), 64), 0);
     REQUIRE_EQ(getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
     port_ = ntohs(address.sin_port);
-    threads_.emplace_back([this] { accept_all(); });
+    acceptor_ = std::jthread([this] { accept_all(); });
   }
   void stop() {
     stopping_->ring();
-    threads_.front().join();  // the one that adds others
+    acceptor_.join();
     threads_.clear();
     listener_.reset();
   }
@@ -215,7 +217,8 @@ class TestServer {
   io::Fd listener_;
   std::mutex mutex_;
   std::map<Hash, Bytes> blocks_;
-  std::list<std::jthread> threads_;
+  std::list<std::jthread> threads_;  // the acceptor's, one for each connection
+  std::jthread acceptor_;
 };
 
 }  // namespace mcloud::image
