@@ -1,6 +1,7 @@
 #include "image/mount/image_control.h"
 
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 
@@ -49,6 +50,10 @@ Status ImageControl::detach(const ServedImage& image) {
     return make_error(Code::Conflict, "image " + image.name + " is in use: " + std::string(how));
   };
   if (opens_.has_open_below(image.slot)) return in_use("files of it are open");
+  // A refused detach left its root without a name in the kernel, and names below it that nobody could let go of any
+  // more. To look it up gives it the name again. Other threads answer that.
+  struct stat facts {};
+  static_cast<void>(::stat((images_.options().folder + "/mount/" + image.name).c_str(), &facts));
   images_.hide(image.slot, true);
   // The kernel lets go of its root only when nobody stands in it or has mounted it; then it tells us.
   device_.forget_entry(fuse::kRootId, image.name);
