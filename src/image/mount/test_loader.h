@@ -4,11 +4,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <atomic>  // fetches of tests run on threads
 #include <functional>
 #include <map>
-#include <mutex>
-#include <thread>
+#include <mutex>   // as above
+#include <thread>  // as above
 
 #include "image/cache/loader.h"
 
