@@ -57,7 +57,8 @@ class BenchNode {
     std::string digest = TRY(wire::json_string(request, "digest"));
     if (what == "detach") return detach(digest);
     if (what == "trace") return Json{{"trace", TRY(mount_->trace(digest))}};
-    image::PreparedImage prepared = TRY(prepare(TRY(wire::json_string(request, "source")), digest));
+    std::string source = TRY(wire::json_string(request, "source"));
+    image::PreparedImage prepared = TRY(prepare(source, digest));
     if (what == "prepare") return Json{{"root", prepared.root_folder}};
     return start(request, prepared);
   }

@@ -62,6 +62,9 @@ class Podman:
         self.podman("rm", "-f", "-t", "0", name, check=False)
         return took, received
 
+    def end(self):
+        """start() ends what it started."""
+
     def warm_start(self, image):
         """Seconds from the command to a running process (`true`-like containers are not measured: the app's own start is not ours)."""
         self.count += 1

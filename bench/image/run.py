@@ -53,7 +53,7 @@ class Bench:
     # -- starting --------------------------------------------------------------------------------------------------
     def starts(self):
         """image_cold_start, image_cold_bytes, image_warm_start"""
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+        with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as folder:
             place = world.World(self.options.relay, folder)
             try:
                 self.measure_starts(place)
@@ -64,26 +64,33 @@ class Bench:
         podman.serve_registry(place, {name: self.layouts[name] for name in APPS})
         print(f"peer: {podman.version()}; podman run -d --rm --network host {' '.join(podman.LIMITS)}; nothing is synced")
         store = place.folder / "blocks"
-        place.start(self.mcloud, "kv", "serve", "--data", store, "--listen", "127.0.0.1:9900", ready=("127.0.0.1", 9900))
+        place.start(self.mcloud, "kv", "serve", "--data", store, "--listen", "127.0.0.1", "--port", "9900", ready=("127.0.0.1", 9900))
         place.far_away(9901, 9900)
         place.start("/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", "-d", place.folder, "8000", ready=("127.0.0.1", 8000))
         place.far_away(8001, 8000)
         print(f"ours: .fl over http, blocks from mcloud kv, both through the same link (tbf 1gbit, relay {world.DELAY_US} us each way); cache bits are set after fdatasync")
         for name in APPS:
-            run(self.mcloud, "image", "convert", f"oci:{self.layouts[name]}", place.folder / f"{name}.fl", "--store", "zdb://127.0.0.1:9900/default")
-            run(self.mcloud, "image", "route", place.folder / f"{name}.fl", f"zdb://{world.STORE}:9901/default")
+            run(self.mcloud, "image", "convert", f"oci:{self.layouts[name]}", place.folder / f"{name}.fl", "--store", f"zdb://{world.STORE}:9901/default")
         peer = podman.Podman(place)
         node = Node(self.options.node, self.mcloud, place)
+        try:
+            self.compare_starts(node, peer, place)
+        finally:
+            peer.forget()
+            node.forget()
+
+    def compare_starts(self, node, peer, place):
         for name, (kind, port) in APPS.items():
             self.cold_starts(name, kind, port, node, peer, "")
             self.add_trace(name, kind, port, node, place)
             self.cold_starts(name, kind, port, node, peer, "_traced")
-        for name in APPS:
-            node.warm_start(name), peer.warm_start(name)
+        for name, (kind, port) in APPS.items():
+            for side in (node, peer):  # everything that a start needs is there, and warm
+                side.start(name, kind, port)
+                side.end()
+                side.warm_start(name)
             pairs = [(node.warm_start(name), peer.warm_start(name)) for _ in range(2 * self.options.rounds)]
             row(f"image_warm_start_{name}", *(1000 * statistics.median(p[i] for p in pairs) for i in (0, 1)), "podman", "ms", bar=1.0)
-        peer.forget()
-        node.forget()
 
     def cold_starts(self, name, kind, port, node, peer, suffix):
         pairs = []
@@ -94,6 +101,7 @@ class Bench:
             node.forget()
             world.drop_caches()
             pairs.append((node.start(name, kind, port), theirs))
+            print(f"  {name}{suffix}: podman {theirs[0]:.2f} s; ours {pairs[-1][0][0]:.2f} s, of these to the mount {node.last['prepared_ms']:.0f} ms, to the program {node.last['started_ms']:.0f} ms")
             node.end()
         row(f"image_cold_start_{name}{suffix}", *(statistics.median(p[i][0] for p in pairs) for i in (0, 1)), "podman", "s", bar=0.25)
         row(f"image_cold_bytes_{name}{suffix}", *(statistics.median(p[i][1] for p in pairs) / 1e6 for i in (0, 1)), "podman", "MB", bar=0.25)
@@ -109,7 +117,7 @@ class Bench:
     # -- reading what is cached ------------------------------------------------------------------------------------
     def reads(self):
         """image_seq_read, image_rand_read, image_find, image_import"""
-        with tempfile.TemporaryDirectory(dir=self.folder) as text:
+        with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as text:
             folder = pathlib.Path(text)
             umoci = folder / "umoci"
             run("umoci", "unpack", "--image", f"{self.layouts['python']}:latest", umoci)
@@ -117,8 +125,8 @@ class Bench:
                 for i in range(4096):
                     large.write(hashlib.sha256(str(i).encode()).digest() * 2048)
             run(self.mcloud, "image", "convert", umoci / "rootfs", folder / "all.fl", "--store", f"dir://{folder}/blocks")
-            (folder / "mount").mkdir()
-            run(self.mcloud, "image", "mount", folder / "all.fl", folder / "mount", "--background")
+            mounting = subprocess.Popen([self.mcloud, "image", "mount", folder / "all.fl", folder / "mount"], stdout=subprocess.DEVNULL)
+            world.wait_until("the image is mounted", 10, lambda: (folder / "mount/large").exists())
             ours, theirs = files.overlay(folder / "mount", folder / "a"), files.overlay(umoci / "rootfs", folder / "b")
             try:
                 files.read_all(ours)
@@ -134,13 +142,14 @@ class Bench:
             finally:
                 files.unmount_all(ours, theirs)
                 run(self.mcloud, "image", "unmount", folder / "mount")
+                mounting.wait()
 
     # -- converting ------------------------------------------------------------------------------------------------
     def conversions(self):
         """image_convert: plain bytes a CPU second"""
         pairs = []
         for i in range(self.options.rounds):
-            with tempfile.TemporaryDirectory(dir=self.folder) as text:
+            with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as text:
                 folder, one = pathlib.Path(text), []
                 for command in ([self.mcloud, "image", "convert", f"oci:{self.layouts['python']}", folder / "x.fl", "--store", f"dir://{folder}/blocks"],
                                 ["umoci", "unpack", "--image", f"{self.layouts['python']}:latest", folder / "umoci"]):
@@ -164,7 +173,7 @@ class Bench:
         stored = sum(p.stat().st_size for p in (self.folder / "all-blocks").rglob("*") if p.is_file())
         row("image_dedup", stored / 1e6, usage["bytes"] / 1e6, "sum_of_uncompressed", "MB", bar=0.45)
         print(f"  (unique plain blocks: {usage['unique_bytes'] / usage['bytes']:.3f} of all bytes)")
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+        with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as folder:
             place = world.World(self.options.relay, folder)
             node = Node(self.options.node, self.mcloud, place)
             try:
@@ -195,7 +204,7 @@ def main():
     parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
     options = parser.parse_args()
     images.build(options.images)
-    with tempfile.TemporaryDirectory(prefix="mcloud-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as folder:
+    with tempfile.TemporaryDirectory(prefix="mcloud-bench-", dir=os.environ.get("TMPDIR", "/var/tmp"), ignore_cleanup_errors=True) as folder:
         bench = Bench(options, pathlib.Path(folder))
         for part in options.only:
             print(f"-- {PARTS[part].__doc__}", flush=True)
