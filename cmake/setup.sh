@@ -17,7 +17,7 @@ test_packages=(
   openssl redis-tools                                   # certificates, and another's client for the kv server
   qemu-system-x86 cpio kmod e2fsprogs                   # a guest with cgroup v2 (its kernel is unpacked, not installed)
   redis-server redis-tools nodejs python3-pip           # outside judges of kv: another server, other people's clients
-  skopeo umoci fio                                      # outside judges of images: what others unpack, copy and read
+  skopeo umoci fio python3-snappy python3-cryptography  # outside judges of images: what others unpack, copy and read
 )
 # Node packaged elsewhere brings its npm along.
 command -v npm > /dev/null || test_packages+=(npm)

@@ -4,6 +4,7 @@
 #include "flist/test_flist.h"
 #include "flist/utf8.h"
 #include "io/file.h"
+#include "testing/source_tree.h"
 #include "testing/temporary_folder.h"
 
 using namespace mcloud;
@@ -52,6 +53,13 @@ TEST_CASE("a file read again is the same flist, and writes the same bytes") {
   CHECK(read->trace == flist.trace);
   CHECK(read->signatures == flist.signatures);
   CHECK(format_flist(*read).value() == bytes);
+}
+
+TEST_CASE("a file of version 1 stays readable: the golden one is the example") {
+  Flist golden = read_flist(testing::source_tree() + "/src/flist/testdata/example.fl").value();
+  CHECK(image::write_index(golden.image) == image::write_index(image::example_image()));
+  golden.image = image::example_image();
+  CHECK(golden == example_flist());
 }
 
 TEST_CASE("random images come back whole, whatever lay in memory and however nodes were numbered") {
