@@ -176,6 +176,9 @@ Result<Database> Database::open(BytesView bytes, std::vector<std::string_view> t
   size_t page_bytes = static_cast<uint8_t>(bytes[16]) << 8 | static_cast<uint8_t>(bytes[17]);
   if (page_bytes == 1) page_bytes = 64 << 10;
   if (page_bytes == 0 || bytes.size() % page_bytes != 0) return make_error(Code::Corrupt, "SQLite: the file is cut off");
+  if (bytes[18] != 1 || bytes[19] != 1) {
+    return make_error(Code::Unsupported, "the file's journal mode is WAL: PRAGMA journal_mode=delete makes it readable");
+  }
   Database out = TRY(create());
   State& state = *out.state_;
   set_limits(state.database);

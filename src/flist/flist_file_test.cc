@@ -216,6 +216,14 @@ TEST_CASE("a later version of our tables is said, not guessed") {
   CHECK(has(error.message, "version 2"));
 }
 
+TEST_CASE("a file whose journal lies elsewhere is refused with what helps") {
+  Bytes bytes = public_file();
+  bytes[18] = bytes[19] = 2;
+  Error error = parse_flist(bytes).error();
+  CHECK_EQ(error.code, Code::Unsupported);
+  CHECK(has(error.message, "journal_mode=delete"));
+}
+
 TEST_CASE("views, virtual tables, expressions and odd schemas are refused") {
   auto replaced = [](const std::string& with) { return said_of_public("DROP TABLE tag; " + with); };
   CHECK(has(replaced("CREATE VIEW tag AS SELECT 1 AS key, 2 AS value"), "no plain table"));

@@ -20,7 +20,10 @@
 namespace mcloud::flist {
 namespace {
 
-constexpr uint64_t kMessageBytesMax = image::kIndexBytesMax + (32 << 20);
+// What a file can honestly become: the smallest rows grow threefold. So that a small file costs us little.
+uint64_t message_bytes_max(uint64_t file_bytes) {
+  return std::min(image::kIndexBytesMax + (32 << 20), 4 * file_bytes + (1 << 20));
+}
 
 std::string own_program() {
   char path[PATH_MAX];
@@ -28,8 +31,12 @@ std::string own_program() {
   return length > 0 ? std::string(path, static_cast<size_t>(length)) : "mcloud";
 }
 
-// Above 2, where it is in nobody's way.
-Result<io::Fd> open_file(const std::string& path, uint64_t bytes_max) {
+struct OpenFile {
+  io::Fd fd;  // above 2, where it is in nobody's way
+  uint64_t bytes;
+};
+
+Result<OpenFile> open_file(const std::string& path, uint64_t bytes_max) {
   io::Fd first(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!first.is_open()) return errno_error(errno, "open " + path);
   io::Fd file(::fcntl(first.get(), F_DUPFD_CLOEXEC, 3));
@@ -39,7 +46,7 @@ Result<io::Fd> open_file(const std::string& path, uint64_t bytes_max) {
   if (static_cast<uint64_t>(status.st_size) > std::min(bytes_max, kFileBytesMax)) {
     return make_error(Code::Exhausted, path + " has " + std::to_string(status.st_size) + " bytes: more than allowed");
   }
-  return file;
+  return OpenFile{std::move(file), static_cast<uint64_t>(status.st_size)};
 }
 
 // Bounds that hold from the importer's first instruction. Async-signal-safe.
@@ -71,16 +78,16 @@ Error believable(Error error) {
   return error;
 }
 
-Result<ImportMessage> run_inside(const io::Fd& file, const ImportOptions& options) {
+Result<ImportMessage> run_inside(const OpenFile& file, const ImportOptions& options) {
   io::Command command;
   command.arguments = {options.program.empty() ? own_program() : options.program, std::string(kImporterCommand)};
-  command.in_child = [fd = file.get(), memory = options.memory_bytes_max, timeout = options.timeout_ms] {
+  command.in_child = [fd = file.fd.get(), memory = options.memory_bytes_max, timeout = options.timeout_ms] {
     limit_child(fd, memory, timeout);
   };
-  io::Limits limits{.timeout_ms = options.timeout_ms, .output_bytes_max = kMessageBytesMax};
+  io::Limits limits{.timeout_ms = options.timeout_ms, .output_bytes_max = message_bytes_max(file.bytes)};
   io::Outcome outcome = TRY(io::run(command, limits));
   if (outcome.exit_code > 1) return death(outcome);
-  if (outcome.output.size() >= kMessageBytesMax) return make_error(Code::Exhausted, "the index is larger than allowed");
+  if (outcome.output.size() >= limits.output_bytes_max) return make_error(Code::Exhausted, "the index is larger than allowed");
   Result<ImportMessage> message = parse_message(outcome.output);
   if (!message.has_value()) return believable(message.error());
   return message;
@@ -89,7 +96,7 @@ Result<ImportMessage> run_inside(const io::Fd& file, const ImportOptions& option
 }  // namespace
 
 Result<Imported> import_flist(const std::string& path, const ImportOptions& options) {
-  io::Fd file = TRY(open_file(path, options.file_bytes_max));
+  OpenFile file = TRY(open_file(path, options.file_bytes_max));
   ImportMessage message = TRY(run_inside(file, options).with_context(path));
   TRY(image::check_index(message.index).with_context(path));
   image::Digest digest = image::image_digest(message.index);

@@ -97,6 +97,13 @@ TEST_CASE("a file in which SQLite finds no end is cut off in time") {
   CHECK_EQ(import_flist(place.put(endless_file())).error().code, Code::TimedOut);
 }
 
+TEST_CASE("a small file does not make the importer's reader keep much") {
+  Place place;
+  std::string path = place.put(public_file()), program = place.folder / "program";
+  REQUIRE(io::write_file(program, "#!/bin/sh\nexec head -c 100000000 /dev/zero\n", io::Durability::None, 0755).has_value());
+  CHECK_EQ(import_flist(path, {.program = program}).error().code, Code::Exhausted);
+}
+
 TEST_CASE("what an importer says is believed only when it is whole") {
   Place place;
   std::string path = place.put(public_file());

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <new>
 
 #include "flist/import.h"
@@ -39,6 +40,11 @@ Result<Bytes> read_all() {
   }
 }
 
+// Our environment may name keys and passwords; whoever took over this process shall not find them in its memory.
+void forget_environment() {
+  for (char** one = environ; one != nullptr && *one != nullptr; ++one) explicit_bzero(*one, strlen(*one));
+}
+
 // Written before the memory ends: saying it must need none.
 const Bytes& out_of_memory() {
   static const Bytes message = format_message(make_error(Code::Exhausted, "the file needs more memory than allowed"));
@@ -61,6 +67,7 @@ Result<ImportMessage> import_bytes(BytesView file) {
 }
 
 int run_importer() {
+  forget_environment();
   static_cast<void>(out_of_memory());
   Status inside = enter_sandbox();
   std::set_new_handler(&say_out_of_memory);
