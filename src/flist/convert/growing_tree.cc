@@ -148,6 +148,21 @@ void GrowingTree::remove_all(NodeNumber folder, const std::string& name) {
   }
 }
 
+Result<bool> GrowingTree::remove_path(const std::string& path) {
+  auto [above, name] = image::split_last(path);
+  NodeNumber folder = kRoot;
+  if (TRY(find_folder(above, folder)) != Walk::Found) return false;
+  if (name != "*") {
+    bool is_there = child(folder, name) != kNone;
+    remove_all(folder, name);
+    return is_there;
+  }
+  std::vector<std::string> names;
+  for (const auto& entry : nodes_[folder].node.children) names.push_back(entry.first);
+  for (const std::string& one : names) remove_all(folder, one);
+  return true;
+}
+
 Status GrowingTree::set_facts(NodeNumber number, const Node& from) {
   metadata_bytes_ += metadata_bytes_of(from);
   if (metadata_bytes_ > kMetadataBytesMax) {

@@ -43,6 +43,8 @@ class GrowingTree {
   void remove(image::NodeNumber folder, const std::string& name);
   // The name goes with all that is below it.
   void remove_all(image::NodeNumber folder, const std::string& name);
+  // By normal path; "a/*" empties the folder a. False when there is nothing of that name.
+  Result<bool> remove_path(const std::string& path);
 
   image::Node& at(image::NodeNumber number) { return nodes_[number].node; }
   const image::Node& at(image::NodeNumber number) const { return nodes_[number].node; }

@@ -1,10 +1,8 @@
-#include <stdlib.h>
 #include <sys/stat.h>
-
-#include <cerrno>
 
 #include "flist/convert/layer_tree.h"
 #include "flist/convert/sources.h"
+#include "flist/convert/work_folder.h"
 #include "flist/fetch.h"
 #include "image/oci/docker_archive.h"
 #include "image/oci/registry.h"
@@ -14,26 +12,6 @@ namespace mcloud::flist {
 namespace {
 
 constexpr uint64_t kDownloadTimeoutMs = 3'600'000;
-
-// Where skopeo puts what a registry sends; gone when we are done.
-class DownloadFolder {
- public:
-  static Result<DownloadFolder> make() {
-    const char* place = getenv("TMPDIR");  // images are large: not /tmp, which may be memory
-    std::string path = std::string(place != nullptr && *place != '\0' ? place : "/var/tmp") + "/mcloud-convert-XXXXXX";
-    if (mkdtemp(path.data()) == nullptr) return errno_error(errno, "make folder " + path);
-    return DownloadFolder(std::move(path));
-  }
-  DownloadFolder(DownloadFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ~DownloadFolder() {
-    if (!path_.empty()) static_cast<void>(io::remove_tree(path_));
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  explicit DownloadFolder(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 void take(image::AppliedImage applied, std::string_view first, Assembly& assembly) {
   assembly.config = std::move(applied.config);
@@ -64,7 +42,7 @@ Status load_registry(const image::Source& source, Assembly& assembly) {
   image::Registry registry{assembly.options().skopeo, kDownloadTimeoutMs};
   Bytes manifest = TRY(image::fetch_manifest(registry, source.place, source.tag));
   image::Digest digest = image::Digest::of(manifest);
-  DownloadFolder download = TRY(DownloadFolder::make());
+  WorkFolder download = TRY(WorkFolder::make());
   std::string blobs = download.path() + "/blobs";
   TRY(image::fetch_blobs(registry, source.place, digest, blobs));
   LayerTree layers(assembly.tree(), assembly.blocks(), limits);
