@@ -7,6 +7,7 @@ namespace mcloud::cli {
 
 Command image_convert_command();  // image_make.cc
 Command image_export_command();
+Command image_build_command();    // image_build.cc
 Command image_inspect_command();  // image_inspect.cc
 Command image_ls_command();       // image_look.cc
 Command image_tree_command();

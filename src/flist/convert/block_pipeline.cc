@@ -1,7 +1,7 @@
 #include "flist/convert/block_pipeline.h"
 
-#include <condition_variable>
-#include <mutex>   // encoders and putters report to the one who adds
+#include <condition_variable>  // with the mutex
+#include <mutex>  // encoders and putters report to the one who adds
 #include <optional>
 #include <thread>  // hardware_concurrency
 #include <unordered_set>

@@ -1,9 +1,9 @@
 // For this room's tests: stores in memory that count, and fail when told to.
 #pragma once
 
-#include <atomic>
+#include <atomic>  // a pipeline puts from many threads
 #include <map>
-#include <mutex>
+#include <mutex>   // a pipeline puts from many threads
 
 #include "image/stores/routes.h"
 

@@ -1,8 +1,8 @@
 #include "image/oci/read_ahead.h"
 
-#include <condition_variable>
+#include <condition_variable>  // with the mutex
 #include <deque>
-#include <mutex>   // the thread below and the one that takes share a queue
+#include <mutex>  // the thread below and the one that takes share a queue
 #include <optional>
 #include <thread>  // one stage of a conversion: io::Pool drops jobs when it ends, this one must be waited for
 
