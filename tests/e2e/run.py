@@ -31,7 +31,7 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="mcloud-e2e-") as folder:
         # Modules that share one cluster of five; each cleans up the contracts it made.
-        shared = ["deploy", "agent", "secrets", "workloads", "healing"]
+        shared = ["deploy", "agent", "secrets", "workloads", "images", "healing"]
         modules = {name: importlib.import_module(f"test_{name}") for name in shared}
         wanted = [m for m in modules.values()
                   if not options.only or any(options.only in t.__name__ for t in tests_of(m))]
