@@ -27,6 +27,7 @@ Result<Bytes> download(const std::string& url, const FetchOptions& options) {
   wire::HttpClient::Options limits{.connect_timeout_ms = std::min(kConnectTimeoutMs, options.timeout_ms),
                                    .request_timeout_ms = options.timeout_ms,
                                    .body_bytes_max = options.bytes_max};
+  if (!options.certificates.empty()) limits.tls = TRY(io::TlsContext::for_client({.authority = options.certificates}));
   wire::HttpResponse response = TRY(wire::HttpClient::create(endpoint, limits)->get(address.target));
   if (response.status == 200) return std::move(response.body);
   return make_error(wire::code_of_http_status(response.status), "answers with status " + std::to_string(response.status));

@@ -74,8 +74,17 @@ struct World {
   LazyImagesOptions options;
 };
 
-const crypto::SigningKey kSigner = crypto::SigningKey::from_seed(Bytes(32, 's')).value();    // of example_flist()
+const crypto::SigningKey kSigner = crypto::SigningKey::from_seed(Bytes(32, 's')).value();    // of signed_flist()
 const crypto::SigningKey kStranger = crypto::SigningKey::from_seed(Bytes(32, 't')).value();
+
+// With a document that says how to run it.
+Flist signed_flist() {
+  Flist flist = example_flist();
+  flist.image.config = R"({"architecture":"amd64","os":"linux","config":{"Cmd":["/bin/app"],"User":"web"},
+                          "rootfs":{"type":"layers","diff_ids":[]}})";
+  flist.signatures = {sign_image(kSigner, image::image_digest(image::write_index(flist.image)))};
+  return flist;
+}
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -83,7 +92,7 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 TEST_CASE("an image of a .fl file is attached by its verified index, and is there after a restart without its source") {
   World world;
-  Flist flist = example_flist();
+  Flist flist = signed_flist();
   image::ImageWanted wanted = world.write(flist);
   wanted.signers = {kSigner.public_key()};
   std::string hex = wanted.digest.substr(7);
@@ -94,6 +103,8 @@ TEST_CASE("an image of a .fl file is attached by its verified index, and is ther
   REQUIRE_MESSAGE(prepared.has_value(), prepared.error().message);
   CHECK_EQ(prepared->root_folder, "/mount/" + hex);
   CHECK(prepared->bytes > 0);
+  CHECK_EQ(prepared->config.command, std::vector<std::string>{"/bin/app"});
+  CHECK_EQ(prepared->config.user, "web");
   REQUIRE_EQ(world.process.attached.size(), 1u);
   CHECK_EQ(world.process.attached[0].routes, flist.routes);
   CHECK_EQ(world.process.attached[0].trace, flist.trace);
@@ -106,12 +117,13 @@ TEST_CASE("an image of a .fl file is attached by its verified index, and is ther
   Result<image::PreparedImage> found = again->find(wanted.digest);
   REQUIRE(found.has_value());
   CHECK_EQ(found->bytes, prepared->bytes);
+  CHECK_EQ(found->config.user, "web");
   CHECK(again->prepare(wanted).has_value());
 }
 
 TEST_CASE("a file that holds another digest is refused with both digests before anything is mounted") {
   World world;
-  image::ImageWanted wanted = world.write(example_flist());
+  image::ImageWanted wanted = world.write(signed_flist());
   std::string held = wanted.digest;
   wanted.digest = image::Digest::of("another").text();
   auto images = world.open();
@@ -126,7 +138,7 @@ TEST_CASE("a file that holds another digest is refused with both digests before 
 
 TEST_CASE("an image that lacks a required signature is refused until its source has it") {
   World world;
-  Flist flist = example_flist();
+  Flist flist = signed_flist();
   image::ImageWanted wanted = world.write(flist);
   auto images = world.open();
   CHECK(images->prepare(wanted).has_value());  // without the condition it is fine, and stays here
@@ -150,7 +162,7 @@ TEST_CASE("an image that lacks a required signature is refused until its source 
 
 TEST_CASE("an index that rotted on disk is not mounted, and the next prepare brings it anew") {
   World world;
-  image::ImageWanted wanted = world.write(example_flist());
+  image::ImageWanted wanted = world.write(signed_flist());
   REQUIRE(world.open()->prepare(wanted).has_value());
   std::string path = world.folder / "images/index/" + wanted.digest.substr(7);
   Bytes bytes = io::read_file(path).value();
@@ -167,7 +179,7 @@ TEST_CASE("an index that rotted on disk is not mounted, and the next prepare bri
 
 TEST_CASE("a lazy file system that died is started again for the next container") {
   World world;
-  image::ImageWanted wanted = world.write(example_flist());
+  image::ImageWanted wanted = world.write(signed_flist());
   auto images = world.open();
   REQUIRE(images->prepare(wanted).has_value());
   world.process.is_gone = true;
@@ -177,7 +189,7 @@ TEST_CASE("a lazy file system that died is started again for the next container"
 
 TEST_CASE("an image in use is not removed, another leaves nothing") {
   World world;
-  image::ImageWanted wanted = world.write(example_flist());
+  image::ImageWanted wanted = world.write(signed_flist());
   auto images = world.open();
   REQUIRE(images->prepare(wanted).has_value());
   world.process.open = {wanted.digest};
@@ -193,7 +205,7 @@ TEST_CASE("an image in use is not removed, another leaves nothing") {
 
 TEST_CASE("a .fl file comes from a web server within its bounds") {
   World world;
-  image::ImageWanted wanted = world.write(example_flist());
+  image::ImageWanted wanted = world.write(signed_flist());
   Bytes file = io::read_file(world.folder / "web.fl").value();
   auto server = wire::HttpServer::start({}, [&](const wire::HttpRequest& request) -> wire::HttpAnswer {
     if (request.path() != "/team/web.fl") return wire::error_response(make_error(Code::NotFound, "no such file"));
@@ -212,7 +224,7 @@ TEST_CASE("a .fl file comes from a web server within its bounds") {
 
 TEST_CASE("what keeps an image from being read is told in words") {
   World world;
-  image::ImageWanted wanted = world.write(example_flist());
+  image::ImageWanted wanted = world.write(signed_flist());
   auto images = world.open();
   CHECK_EQ(images->trouble(wanted.digest), "");
   REQUIRE(images->prepare(wanted).has_value());

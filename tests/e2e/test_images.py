@@ -1,13 +1,15 @@
 """Images that start before they are downloaded: from contract to running container, and what may go wrong."""
 import os
+import pathlib
 import shutil
 import signal
 
-from harness import expect, fetch, wait_for
+from harness import Failure, expect, fetch, wait_for
 from test_agent import agent_of, command_line, tree_of
 from tiny_image import write_layout
 
-SERVE = ["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"]
+PROGRAM = "busybox-own"  # no other image has its blocks
+SERVE = [f"/bin/{PROGRAM}", "httpd", "-f", "-p", "80", "-h", "/www"]
 
 
 class Site:
@@ -20,7 +22,8 @@ class Site:
         self.folder.mkdir(parents=True)
         self.late = os.urandom(3 << 20)
         self.file, self.blocks = self.folder / "site.fl", self.folder / "blocks"
-        write_layout(self.folder / "layout", command or SERVE, files={"www/index.html": name.encode(), "www/late": self.late})
+        write_layout(self.folder / "layout", command or SERVE, files={"www/index.html": name.encode(), "www/late": self.late},
+                     programs={f"bin/{PROGRAM}": pathlib.Path("/bin/busybox").read_bytes() + os.urandom(64)})
         self.digest = cluster.json("image", "convert", f"oci:{self.folder / 'layout'}", self.file, "--store",
                                    f"dir://{self.blocks}")["digest"]
 
@@ -51,15 +54,24 @@ class Site:
         return " ".join(r["message"] for r in self.cluster.replicas(self.name, "web"))
 
     def refused(self, *words):
-        """The message with which the node refuses it, once it has all the words."""
-        return wait_for(f"a refusal with {words}", 40, lambda: (lambda m: all(w in m for w in words) and m)(self.message()), 0.1)
+        """The message with which nodes refuse it, once it has all the words."""
+        try:
+            return wait_for("a refusal", 40, lambda: (lambda m: all(w in m for w in words) and m)(self.message()), 0.1)
+        except Failure:
+            raise Failure(f"no refusal with {words}: {self.cluster.run('status', self.name).stdout}") from None
 
     def gone(self):
         self.cluster.run("cancel", self.name, check=False)
+        wait_for("its containers gone", 30, lambda: not self.cluster.json("status", self.name)["replicas"], 0.1)
 
 
 def imagefs_of(cluster, node, role):
-    found = [p for p in tree_of(cluster.cluster_nodes()[node]["pid1"]) if f"imagefs {role}" in command_line(p)]
+    def is_it(pid):
+        try:
+            return os.readlink(f"/proc/{pid}/exe").endswith("/mcloud-imagefs") and f" {role} " in command_line(pid)
+        except OSError:
+            return False  # it has just ended
+    found = [p for p in tree_of(cluster.cluster_nodes()[node]["pid1"]) if is_it(p)]
     expect(found, f"no {role} of the lazy file system on {node}")
     return found[0]
 
@@ -125,7 +137,8 @@ def test_a_tampered_block_is_never_run(cluster):
     site = Site(cluster, "tampered")
     for block in site.blocks.rglob("*"):
         if block.is_file() and block.stat().st_size > 100_000:
-            block.write_bytes(bytes([block.read_bytes()[0] ^ 1]) + block.read_bytes()[1:])
+            data = block.read_bytes()
+            block.write_bytes(bytes([data[0] ^ 1]) + data[1:])
     site.apply("--no-wait")
     message = site.refused("wrong bytes")
     expect("reads of the image failed" in message, message)

@@ -7,7 +7,7 @@ import pathlib
 import tarfile
 
 
-def write_layout(layout, command, files=None, environment=None):
+def write_layout(layout, command, files=None, environment=None, programs=None):
     layout = pathlib.Path(layout)
     (layout / "blobs/sha256").mkdir(parents=True, exist_ok=True)
     plain = io.BytesIO()
@@ -31,6 +31,8 @@ def write_layout(layout, command, files=None, environment=None):
         file("etc/passwd", b"root:x:0:0:root:/:/bin/sh\n", 0o644)
         for name, data in sorted((files or {}).items()):
             file(name, data, 0o644)
+        for name, data in sorted((programs or {}).items()):
+            file(name, data, 0o755)
 
     def put(data):
         digest = hashlib.sha256(data).hexdigest()
