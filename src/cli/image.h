@@ -17,6 +17,7 @@ Command image_verify_command();   // image_verify.cc
 Command image_tag_command();      // image_change.cc
 Command image_sign_command();
 Command image_trace_command();
+Command image_stores_command();
 Command image_du_command();       // image_du.cc
 Command image_mount_command();    // image_mount.cc
 Command image_unmount_command();

@@ -1,4 +1,4 @@
-// mcloud image tag | sign | trace: what a `.fl` file says beside its image. The digest stays.
+// mcloud image tag | sign | trace | stores: what a `.fl` file says beside its image. The digest stays.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -16,7 +16,8 @@ constexpr size_t kTraceBytesMax = 4 << 20;
 
 struct ChangeWords {
   std::string file, trace_file;
-  std::vector<std::string> tags;
+  std::vector<std::string> tags, added, removed;
+  bool writes_secrets = false;
 };
 
 Status tag(Desk& desk, const ChangeWords& words) {
@@ -75,7 +76,44 @@ Status trace(Desk& desk, const ChangeWords& words) {
   return {};
 }
 
+Status stores(Desk& desk, const ChangeWords& words) {
+  ImageFile file = TRY(open_image_file(words.file));
+  flist::Flist flist = file.flist();
+  for (const std::string& text : words.removed) {
+    auto is_it = [&](const image::Route& route) { return route_text(route) == text || route.url == text; };
+    if (std::erase_if(flist.routes, is_it) == 0)
+      return make_error(Code::NotFound, "the file names no store " + text + "; it names: mcloud image stores " + words.file);
+  }
+  for (image::Route& route : TRY(parse_routes(words.added))) {
+    if (!words.writes_secrets) route.url = image::without_secrets(route.url);
+    bool is_there = std::find(flist.routes.begin(), flist.routes.end(), route) != flist.routes.end();
+    if (!is_there) flist.routes.push_back(std::move(route));
+  }
+  bool has_changed = !words.added.empty() || !words.removed.empty();
+  if (has_changed) TRY(flist::write_flist(words.file, flist));
+  Json routes = Json::array();
+  for (const image::Route& route : flist.routes) {
+    desk.out().line(printable(route_text(route)));
+    routes.push_back(route_text(route));
+  }
+  desk.out().document({{"file", words.file}, {"digest", file.imported.digest.text()}, {"routes", std::move(routes)}});
+  return {};
+}
+
 }  // namespace
+
+Command image_stores_command() {
+  auto words = std::make_shared<ChangeWords>();
+  Command command("image stores", "show or change where a .fl file says its blocks lie");
+  command.example("mcloud image stores hello.fl --add https://blocks.example/hello --remove dir:///srv/blocks")
+      .describe("Moves no block: put them there first (a folder of blocks can be served by any web server). The digest stays.")
+      .argument("FILE", "a .fl file", words->file)
+      .option("--add", "URL", "another store, with a range in front if it has not all; repeatable", words->added)
+      .option("--remove", "URL", "one that is there; repeatable", words->removed)
+      .flag("--write-secrets", "keep passwords of stores in the file, which others may read", words->writes_secrets)
+      .run([words](Desk& desk) { return stores(desk, *words); });
+  return command;
+}
 
 Command image_tag_command() {
   auto words = std::make_shared<ChangeWords>();

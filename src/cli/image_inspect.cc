@@ -70,8 +70,8 @@ Json json_of(Desk& desk, const ImageFile& file, const Counts& counts, const imag
   return json;
 }
 
-void show(Desk& desk, const ImageFile& file, const Counts& counts, const image::ImageConfig& config) {
-  Table table{{"", ""}, {}};
+void show(Desk& desk, const std::string& name_of_file, const ImageFile& file, const Counts& counts, const image::ImageConfig& config) {
+  Table table{{"FILE", printable(name_of_file)}, {}};
   auto row = [&](const char* name, const std::string& value) {
     if (!value.empty()) table.rows.push_back({{name, Tone::Faint}, value});
   };
@@ -112,7 +112,7 @@ Command image_inspect_command() {
         if (!file.index->config().empty()) config = TRY(image::parse_config(file.index->config())).config;
         Counts counts = count(*file.index);
         desk.out().document(json_of(desk, file, counts, config));
-        if (!desk.out().is_json()) show(desk, file, counts, config);
+        if (!desk.out().is_json()) show(desk, *name, file, counts, config);
         return {};
       });
   return command;

@@ -23,7 +23,7 @@ constexpr long kFuseMagic = 0x65735546;
 constexpr uint64_t kLookMs = 300;  // whether somebody has unmounted it
 
 struct MountWords {
-  std::string file, folder, cache, cache_size = "2GiB";
+  std::string file, folder, cache, cache_size = "2GiB", trace_file;
   bool completes = false;
   std::vector<std::string> stores;
 };
@@ -76,6 +76,12 @@ void wait_for_end(const std::string& folder) {
   loop.run();
 }
 
+Status write_trace(image::ImageMount& mount, const std::string& digest, const std::string& path) {
+  std::string text;
+  for (const std::string& line : TRY(mount.trace(digest))) text += line + "\n";
+  return io::write_file(path, text, io::Durability::None);
+}
+
 Status serve(Desk& desk, const MountWords& words, const ImageFile& file, image::ImageMount& mount,
              const std::string& index_path) {
   image::Attachment attachment{.digest = file.imported.digest.text(), .index_path = index_path,
@@ -88,6 +94,7 @@ Status serve(Desk& desk, const MountWords& words, const ImageFile& file, image::
   desk.out().line(attachment.digest + " on " + words.folder);
   desk.out().note("Ctrl-C ends it, or: mcloud image unmount " + words.folder);
   wait_for_end(words.folder);
+  if (!words.trace_file.empty()) TRY(write_trace(mount, attachment.digest, words.trace_file));
   if (is_image_mount(words.folder) && ::umount2(words.folder.c_str(), MNT_DETACH) != 0)
     return errno_error(errno, "unmount " + words.folder);
   return {};
@@ -120,6 +127,7 @@ Command image_mount_command() {
       .argument("FOLDER", "where; made when it is not there", words->folder)
       .option("--cache", "DIR", "keeps what was read for the next time; an absolute path (default: gone at the end)", words->cache)
       .option("--cache-size", "SIZE", "bound of it (default: 2GiB)", words->cache_size)
+      .option("--record", "FILE", "at the end, which blocks were read first: for `mcloud image trace --set`", words->trace_file)
       .flag("--complete", "fetch everything in the background", words->completes)
       .option("--store", "URL", "look there too; repeatable", words->stores)
       .run([words](Desk& desk) { return mount(desk, *words); });

@@ -3,11 +3,13 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 
 from harness import Failure, expect, fetch, wait_for
 from test_agent import agent_of, command_line, tree_of
 from tiny_image import write_layout
 
+HUB = "10.250.0.1"  # the cluster's own "internet": nodes reach it, this host does not
 PROGRAM = "busybox-own"  # no other image has its blocks
 SERVE = [f"/bin/{PROGRAM}", "httpd", "-f", "-p", "80", "-h", "/www"]
 
@@ -142,6 +144,34 @@ def test_a_tampered_block_is_never_run(cluster):
     site.apply("--no-wait")
     message = site.refused("wrong bytes")
     expect("reads of the image failed" in message, message)
+    site.gone()
+
+
+def test_a_store_that_is_gone_is_named(cluster):
+    """no store has the program's blocks: the workload fails, and its message says which store"""
+    site = Site(cluster, "lost")
+    shutil.rmtree(site.blocks)
+    site.apply("--no-wait")
+    site.refused("image", "blocks")
+    site.gone()
+
+
+def test_a_container_starts_from_a_web_server_that_only_nodes_reach(cluster):
+    """fl:http:// with blocks over http: apply believes the digest that the contract names, the nodes check it"""
+    site = Site(cluster, "hub")
+    cluster.run("image", "stores", site.file, "--remove", f"dir://{site.blocks}", "--add", f"http://{HUB}:7399/blocks")
+    inside = ["nsenter", "-t", str(cluster.service_pid("ledger")), "-n"]
+    server = subprocess.Popen([*inside, "python3", "-m", "http.server", "7399", "--bind", HUB, "-d", str(site.folder)],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        done = site.apply(image=f'{{source: "fl:http://{HUB}:7399/site.fl", digest: "{site.digest}"}}')
+        expect(done.returncode == 0, done.stderr)
+        url = site.ready()
+        expect(fetch(url)[1] == b"hub", "another page")
+        expect(fetch(url + "late", 20)[1] == site.late, "the late file is another")
+    finally:
+        server.kill()
+        server.wait()
     site.gone()
 
 

@@ -1,13 +1,21 @@
 """mcloud image: what people type."""
 import base64
+import functools
+import http.server
 import json
 import os
 import pathlib
 import signal
 import subprocess
+import threading
 
 from harness import Skip, expect, wait_for
 from tiny_image import write_layout
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 class Tool:
@@ -117,6 +125,29 @@ def test_signing_does_not_change_the_digest_and_a_changed_image_has_no_signature
     expect(len(tool.json("verify", path, "--signed-by", "ida")["signers"]) == 1, "verify")
 
 
+def test_an_image_moves_to_another_store_with_its_digest(mcloud, folder):
+    """blocks served by a plain web server: the file names it, passwords stay out, everything is read from there"""
+    tool = Tool(mcloud, folder)
+    path = tool.convert()
+    moved = folder / "moved"
+    tool.store.rename(moved)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        base = f"http://127.0.0.1:{server.server_port}"
+        tool.run("verify", path, "--blocks", code=8)
+        changed = tool.json("stores", path, "--remove", f"dir://{tool.store}", "--add", f"{base}/moved")
+        expect(changed["routes"] == [f"{base}/moved"] and changed["digest"] == tool.made["digest"], f"stores: {changed}")
+        expect(tool.json("verify", path, "--blocks")["faults"] == [], "not all blocks are there")
+        expect(tool.run("cat", f"{base}/web.fl", "/www/index.html") == b"hello\n", "the file itself from the web server")
+        secret = tool.json("stores", path, "--add", "zdb://me:secret@host/images")
+        expect("secret" not in json.dumps(secret), f"a password in the file: {secret}")
+        tool.run("stores", path, "--remove", "dir:///nowhere", code=3)
+        tool.run("inspect", f"{base}/nothing.fl", code=3)
+    finally:
+        server.shutdown()
+
+
 def test_verify_reads_every_block_and_names_the_file_that_is_damaged(mcloud, folder):
     """a wrong byte and a missing block in the store are found, and cat prints none of them"""
     tool = Tool(mcloud, folder)
@@ -197,7 +228,7 @@ def test_an_image_is_a_folder_until_it_is_unmounted(mcloud, folder):
     path, place = tool.convert(), folder / "here"
     before = servers()
     for how in ("ctrl-c", "unmount"):
-        served = subprocess.Popen([mcloud, "image", "mount", str(path), str(place), "--json"], stdout=subprocess.PIPE,
+        served = subprocess.Popen([mcloud, "image", "mount", str(path), str(place), "--record", str(folder / "trace"), "--json"], stdout=subprocess.PIPE,
                                   env=tool.environment)
         try:
             line = b""
@@ -223,4 +254,6 @@ def test_an_image_is_a_folder_until_it_is_unmounted(mcloud, folder):
             served.wait()
             subprocess.run(["umount", "-l", str(place)], capture_output=True)
         expect(not is_mounted(place), "the mount is still there")
+        expect((folder / "trace").read_text() == "www/index.html 0\n", "the trace is not what was read")
+        tool.run("trace", path, "--set", folder / "trace")
         wait_for("its processes ending", 10, lambda: not servers() - before, 0.1)
