@@ -9,6 +9,11 @@
 #include "io/clock.h"
 
 namespace mcloud::image {
+namespace {
+
+constexpr uint64_t kCachedBytesMax = kBlockBytes;
+
+}  // namespace
 
 FileServer::FileServer(const FuseDevice& device, SharedMemory& memory, OpenTable& opens, ServedImages& images,
                        ContentCache& cache)
@@ -122,7 +127,9 @@ void FileServer::open(const Request& request) {
 
 Result<OpenTable::Choice> FileServer::choose(const Place& place) {
   OpenTable::Choice out;
-  if (place.facts.bytes == 0) return out;
+  // A small file is read once and then lies in the kernel's page cache: to give it to the kernel costs more than that
+  // read. Its content is held from its first READ on.
+  if (place.facts.bytes <= kCachedBytesMax) return out;
   out.content = TRY(place.image->loaded->hold(place.id.node));
   if (out.content->is_whole()) out.backing = backing_for(*out.content);
   return out;
@@ -176,7 +183,7 @@ void FileServer::hold_open_files() {
     std::shared_ptr<const ServedImage> image = images_.find(id.slot);
     if (image == nullptr || image->loaded == nullptr || id.node >= image->loaded->index().nodes()) continue;
     IndexNode facts = image->loaded->index().node(id.node);
-    if (facts.type != Node::Type::File || facts.bytes == 0) continue;
+    if (facts.type != Node::Type::File || facts.bytes <= kCachedBytesMax) continue;
     Result<std::shared_ptr<Content>> held = opens_.content(number, [&] { return image->loaded->hold(id.node); });
     if (!held.has_value()) note_error(*image, held.error());
   }
