@@ -1,6 +1,7 @@
 // image_mount_bench FOLDER PROGRAM [FIGURE [ROUNDS]]: packs FOLDER as an image, mounts it with PROGRAM (mcloud-imagefs) and compares an
 // overlay on it with an overlay on FOLDER itself, both warm: the figures that a container feels. Needs root, fio, and
 // python3 inside FOLDER. Prints one line a figure: ours, theirs, ratio (more than 1 is better for us).
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
 
@@ -33,6 +34,12 @@ double seconds(const std::string& script) {
   uint64_t begin = io::SystemClock().monotonic_ms();
   for (int i = 0; i < 10; ++i) shell(script);
   return static_cast<double>(io::SystemClock().monotonic_ms() - begin) / 10'000;
+}
+
+double open_us(const std::string& file) {
+  uint64_t begin = io::SystemClock().monotonic_ms();
+  for (int i = 0; i < 5'000; ++i) ::close(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  return static_cast<double>(io::SystemClock().monotonic_ms() - begin) / 5;
 }
 
 double fio(const std::string& file, const std::string& options) {
@@ -89,6 +96,10 @@ void run(const std::string& folder, const std::string& program, const std::strin
   compare("import_s", true, ours, theirs, [&](const std::string& at) {
     return seconds("chroot " + at + " /usr/bin/python3 -c 'import asyncio, http.server, json, logging, ssl, unittest, urllib.request, email, ctypes, decimal'");
   });
+  std::string small = shell("cd " + folder + " && find usr/share -type f -size -9k | head -1");
+  small = "/" + small.substr(0, small.find('\n'));
+  compare("open_small", true, ours, theirs, [&](const std::string& at) { return open_us(at + small); });
+  compare("open_large", true, ours, theirs, [&](const std::string& at) { return open_us(at + large); });
   compare("open_s", true, ours, theirs, [&](const std::string& at) {
     return seconds("find " + at + "/usr/share -xdev -type f -print0 | head -z -n 2000 | xargs -0 cat > /dev/null");
   });
