@@ -172,7 +172,7 @@ class Bench:
         usage = json.loads(run(self.mcloud, "image", "du", *paths, "--json"))
         stored = sum(p.stat().st_size for p in (self.folder / "all-blocks").rglob("*") if p.is_file())
         row("image_dedup", stored / 1e6, usage["bytes"] / 1e6, "sum_of_uncompressed", "MB", bar=0.45)
-        print(f"  (unique plain blocks: {usage['unique_bytes'] / usage['bytes']:.3f} of all bytes)")
+        print(f"  (unique plain blocks: {usage['distinct_bytes'] / usage['bytes']:.3f} of all bytes)")
         with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as folder:
             place = world.World(self.options.relay, folder)
             node = Node(self.options.node, self.mcloud, place)

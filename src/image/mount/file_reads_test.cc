@@ -39,14 +39,14 @@ struct World {
       return decode_block(block, blocks.at(block.id), bytes);
     };
     auto served = std::make_shared<ServedImage>();
-    served->loaded = std::make_shared<TestImage>(cache, index, fetch);
+    served->loaded = std::make_shared<TestLoadedImage>(cache, index, fetch);
     image = served;
     device = std::make_unique<FuseDevice>(ours.get());
     reads = std::make_unique<FileReads>(*device, [this](const ServedImage&, const Error& error) { errors.push_back(error.message); });
   }
   ~World() {
     let_go();
-    static_cast<TestImage&>(*image->loaded).finish();
+    static_cast<TestLoadedImage&>(*image->loaded).finish();
   }
   void read(uint64_t unique, uint64_t offset, size_t bytes, uint32_t process = 0) {
     reads->read({unique, process, image, *image->loaded->hold(node), node, offset, bytes});

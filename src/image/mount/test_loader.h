@@ -69,12 +69,12 @@ class TestCache : public ContentCache {
 };
 
 // Fetches on a thread for each block that is not there.
-class TestImage : public LoadedImage {
+class TestLoadedImage : public LoadedImage {
  public:
   using Fetch = std::function<Result<Bytes>(const BlockRef& block, uint64_t plain_bytes)>;
-  TestImage(TestCache& cache, std::shared_ptr<const Index> index, Fetch fetch)
+  TestLoadedImage(TestCache& cache, std::shared_ptr<const Index> index, Fetch fetch)
       : cache_(cache), index_(std::move(index)), fetch_(std::move(fetch)) {}
-  ~TestImage() override { finish(); }
+  ~TestLoadedImage() override { finish(); }
   // Waits for all fetches. Before its owner lets go: they may hold it, too.
   void finish() {
     for (std::thread& thread : threads_) thread.join();
