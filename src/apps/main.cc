@@ -29,7 +29,7 @@ void add(mcloud::cli::Commands& all, mcloud::cli::Commands some) {
 int main(int count, char** words) {
   std::vector<std::string> arguments(words + 1, words + count);
   // Reads a stranger's file: nothing of ours runs before it has locked itself in.
-  if (arguments.size() == 1 && arguments[0] == mcloud::flist::kImporterCommand) return mcloud::flist::run_importer();
+  if (arguments.size() == 1 && arguments[0] == mcloud::flist::kImporterCommand) mcloud::flist::run_importer();
   // The lab's own processes: what they inherit must be untouched by anything of ours.
   bool lab = arguments.size() >= 2 && arguments[0] == "lab" && (arguments[1] == "keeper" || arguments[1] == "root");
   if (lab) return mcloud::lab::run_hidden({arguments.begin() + 1, arguments.end()});

@@ -162,7 +162,8 @@ Database::~Database() = default;
 
 Result<Database> Database::create() {
   auto state = std::make_unique<State>();
-  int code = sqlite3_open_v2(":memory:", &state->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, nullptr);
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX;  // one thread's
+  int code = sqlite3_open_v2(":memory:", &state->database, kFlags, nullptr);
   if (code != SQLITE_OK) return error_of(state->database, code);
   return Database(std::move(state));
 }

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 
 #include "flist/import_message.h"
 #include "flist/limits.h"
@@ -25,11 +24,8 @@ uint64_t message_bytes_max(uint64_t file_bytes) {
   return std::min(image::kIndexBytesMax + (32 << 20), 4 * file_bytes + (1 << 20));
 }
 
-std::string own_program() {
-  char path[PATH_MAX];
-  ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
-  return length > 0 ? std::string(path, static_cast<size_t>(length)) : "mcloud";
-}
+// What runs now, even when its file was replaced meanwhile.
+constexpr const char* kOwnProgram = "/proc/self/exe";
 
 struct OpenFile {
   io::Fd fd;  // above 2, where it is in nobody's way
@@ -80,7 +76,7 @@ Error believable(Error error) {
 
 Result<ImportMessage> run_inside(const OpenFile& file, const ImportOptions& options) {
   io::Command command;
-  command.arguments = {options.program.empty() ? own_program() : options.program, std::string(kImporterCommand)};
+  command.arguments = {options.program.empty() ? kOwnProgram : options.program, std::string(kImporterCommand)};
   command.in_child = [fd = file.fd.get(), memory = options.memory_bytes_max, timeout = options.timeout_ms] {
     limit_child(fd, memory, timeout);
   };

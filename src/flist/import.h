@@ -28,8 +28,8 @@ Result<Imported> import_flist(const std::string& path, const ImportOptions& opti
 // The word after the program's name that makes it the importer.
 inline constexpr std::string_view kImporterCommand = "image-importer";
 
-// The inside: reads descriptor 0, writes one message to descriptor 1. Sandboxes itself first. Its exit code.
-// For a process that has done nothing yet.
-int run_importer();
+// The inside: reads descriptor 0, writes one message to descriptor 1. Sandboxes itself first. For a process that has
+// done nothing yet; ends it.
+[[noreturn]] void run_importer();
 
 }  // namespace mcloud::flist
