@@ -17,7 +17,8 @@ test_packages=(
   openssl redis-tools                                   # certificates, and another's client for the kv server
   qemu-system-x86 cpio kmod e2fsprogs                   # a guest with cgroup v2 (its kernel is unpacked, not installed)
   redis-server redis-tools nodejs python3-pip           # outside judges of kv: another server, other people's clients
-  skopeo umoci fio python3-snappy python3-cryptography  # outside judges of images: what others unpack, copy and read
+  skopeo umoci fio docker-registry                      # outside judges of images: what others unpack, copy, read and serve
+  python3-snappy python3-cryptography                   # their blocks, read by others' code
 )
 # Node packaged elsewhere brings its npm along.
 command -v npm > /dev/null || test_packages+=(npm)
@@ -55,7 +56,7 @@ need_packages() {
   [ -n "$made" ] && rm -f $guard
   if [ $code != 0 ]; then tail -n 5 "$log" >&2; rm -f "$log"; die "apt-get could not install: ${missing[*]}"; fi
   rm -f "$log"
-  for name in bird2:bird etcd-server:etcd redis-server:redis-server; do
+  for name in bird2:bird etcd-server:etcd redis-server:redis-server docker-registry:docker-registry; do
     case " ${missing[*]} " in *" ${name%%:*} "*)
       [ -d /run/systemd/system ] && systemctl disable --quiet --now "${name##*:}" 2>/dev/null ;;
     esac

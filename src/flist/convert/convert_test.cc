@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -264,4 +265,63 @@ TEST_CASE("blocks go to a folder, and only there when all went well") {
   CHECK_MESSAGE(differs.empty(), differs);
   REQUIRE(write_flist(folder / "root.fl", made.flist).has_value());
   CHECK_EQ(read_flist(folder / "root.fl").value().image, made.flist.image);
+}
+
+TEST_CASE("an image named by its .fl file is copied to other stores, with what belongs to it") {
+  TestFolder folder;
+  fill(folder / "root");
+  ConvertOptions options;
+  options.stores = {image::parse_route("dir://" + (folder / "blocks")).value()};
+  Converted made = must(convert(folder / "root", options));
+  crypto::SigningKey key = crypto::SigningKey::generate();
+  made.flist.signatures = {sign_image(key, made.digest)};
+  made.flist.tags = {{"author", "somebody"}};
+  made.flist.trace = {"bin/app 0"};
+  REQUIRE(write_flist(folder / "root.fl", made.flist).has_value());
+
+  options.stores = {image::parse_route("dir://" + (folder / "others")).value()};
+  Converted copied = must(convert("fl:" + (folder / "root.fl"), options));
+  CHECK_EQ(copied.digest, made.digest);
+  CHECK_EQ(copied.new_blocks, 3);
+  CHECK_EQ(copied.flist.routes, options.stores);
+  CHECK_EQ(copied.flist.tags, made.flist.tags);
+  CHECK_EQ(copied.flist.trace, made.flist.trace);
+  CHECK_EQ(copied.flist.signatures.size(), 1);
+  REQUIRE(io::remove_tree(folder / "blocks").has_value());
+  auto stores = image::Routes::open(options.stores).value();
+  std::string differs = difference(describe(copied.flist.image.tree, *stores), describe(folder / "root"));
+  CHECK_MESSAGE(differs.empty(), differs);
+
+  // Under a secret it is another image: nobody signed that.
+  options.secret = Bytes(32, 's');
+  REQUIRE(write_flist(folder / "copied.fl", copied.flist).has_value());
+  Converted secret = must(convert("fl:" + (folder / "copied.fl"), options));
+  CHECK(secret.digest != made.digest);
+  CHECK(secret.flist.signatures.empty());
+}
+
+TEST_CASE("a conversion killed at any moment leaves no block that is not whole") {
+  TestFolder folder;
+  RandomImage(11).make().write_layout(folder / "layout");
+  ConvertOptions options;
+  options.stores = {image::parse_route("dir://" + (folder / "blocks")).value()};
+  for (int round = 0; round < 12; ++round) {
+    int child = fork();
+    if (child == 0) {
+      static_cast<void>(convert("oci:" + (folder / "layout"), options));
+      _exit(0);
+    }
+    usleep(static_cast<useconds_t>(round) * 1500);
+    kill(child, SIGKILL);
+    REQUIRE_EQ(waitpid(child, nullptr, 0), child);
+    if (!io::exists(folder / "blocks")) continue;
+    for (const std::string& prefix : io::list_folder(folder / "blocks").value()) {
+      for (const std::string& name : io::list_folder(folder / ("blocks/" + prefix)).value()) {
+        CHECK_EQ(crypto::blake2b(image::read_text(folder / ("blocks/" + prefix + "/" + name))).hex(), name);
+      }
+    }
+  }
+  Converted made = must(convert("oci:" + (folder / "layout"), options));
+  auto stores = image::Routes::open(options.stores).value();
+  CHECK(describe(made.flist.image.tree, *stores).size() > 1);
 }

@@ -9,6 +9,7 @@
 #include "flist/convert/test_stores.h"
 #include "image/oci/blobs.h"
 #include "io/process.h"
+#include "testing/source_tree.h"
 
 using namespace mcloud;
 using namespace mcloud::flist;
@@ -44,6 +45,22 @@ Description comparable_with_unpacker(Description description) {
   return description;
 }
 
+// Layouts of real images: those of recipes that have been built, and what $MCLOUD_TEST_IMAGES has (FOLDER/NAME/image).
+std::vector<std::string> real_layouts() {
+  std::vector<std::string> places = {testing::source_tree() + "/recipes"};
+  if (const char* more = getenv("MCLOUD_TEST_IMAGES")) places.push_back(more);
+  std::vector<std::string> out;
+  for (const std::string& place : places) {
+    Result<std::vector<std::string>> names = io::list_folder(place);
+    REQUIRE_MESSAGE(names.has_value(), names.error().message);
+    for (const std::string& name : *names) {
+      std::string layout = place + "/" + name + "/image";
+      if (io::exists(layout + "/index.json")) out.push_back(layout);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("random layered images are what umoci and our unpacker make of them") {
@@ -70,5 +87,22 @@ TEST_CASE("random layered images are what umoci and our unpacker make of them") 
     REQUIRE(image::unpack_blobs(layout + "/blobs/sha256", name, {}, folder / "root").has_value());
     differs = difference(comparable_with_unpacker(ours), comparable_with_unpacker(describe(folder / "root")));
     REQUIRE_MESSAGE(differs.empty(), differs);
+  }
+}
+
+TEST_CASE("real Debian images are what umoci makes of them") {
+  if (!has_umoci()) return;
+  for (const std::string& layout : real_layouts()) {
+    CAPTURE(layout);
+    image::TestFolder folder;
+    ConvertOptions options;
+    options.stores = {image::parse_route("dir://" + (folder / "blocks")).value()};
+    Result<Converted> converted = convert("oci:" + layout, options);
+    REQUIRE_MESSAGE(converted.has_value(), converted.error().message);
+    auto stores = image::Routes::open(options.stores).value();
+    Description ours = describe(converted->flist.image.tree, *stores);
+    CHECK(ours.size() > 1);
+    std::string differs = difference(ours, unpacked_by_umoci(layout, folder / "umoci"));
+    CHECK_MESSAGE(differs.empty(), differs);
   }
 }
