@@ -12,7 +12,8 @@ Result<std::unique_ptr<image::Routes>> ImageFile::open_routes(const std::vector<
   std::vector<image::Route> routes = imported.routes;
   for (image::Route& route : TRY(parse_routes(more))) routes.push_back(std::move(route));
   if (routes.empty()) return make_error(Code::Invalid, "the file names no store; name one: --store URL");
-  return image::Routes::open(routes);
+  // Somebody waits for the answer: less patience than a node has.
+  return image::Routes::open(routes, {.try_timeout_ms = 5'000, .block_timeout_ms = 10'000});
 }
 
 Result<ImageFile> open_image_file(const std::string& name) {
@@ -49,7 +50,7 @@ Result<std::vector<image::Route>> parse_routes(const std::vector<std::string>& t
 std::string route_text(const image::Route& route) {
   if (route.first == 0 && route.last == 0xff) return route.url;
   auto hex = [](uint8_t number) { return to_hex(BytesView(reinterpret_cast<const char*>(&number), 1)); };
-  return "[" + hex(route.first) + "-" + hex(route.last) + "=]" + route.url;
+  return hex(route.first) + "-" + hex(route.last) + "=" + route.url;
 }
 
 }  // namespace mcloud::cli

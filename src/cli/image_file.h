@@ -17,7 +17,7 @@ struct ImageFile {
 
   // As a value again, to be written.
   flist::Flist flist() const;
-  // Its own routes, then `more` ("[00-80=]URL": elsewhere, or with passwords, which a file that travels does not hold).
+  // Its own routes, then `more` ("URL" or "00-7f=URL": elsewhere, or with passwords, which a file that travels does not hold).
   Result<std::unique_ptr<image::Routes>> open_routes(const std::vector<std::string>& more) const;
 };
 

@@ -27,8 +27,11 @@ struct Findings {
   std::vector<std::pair<std::string, std::string>> faults;  // path, reason
 };
 
+// Nobody to ask: the other blocks would wait as long, and say nothing about the image.
+bool is_away(const Error& error) { return error.code == Code::Unavailable || error.code == Code::TimedOut; }
+
 // Every block that something names, once; and the digest of each whole file where the image has one.
-void check_file(const Index& index, NodeNumber number, const std::string& path, image::Routes& routes,
+Status check_file(const Index& index, NodeNumber number, const std::string& path, image::Routes& routes,
                 std::map<Hash, bool>& seen, Findings& findings) {
   image::IndexNode node = index.node(number);
   crypto::Sha256 sha256;
@@ -40,6 +43,7 @@ void check_file(const Index& index, NodeNumber number, const std::string& path, 
     if (known != seen.end() && !has_digest) continue;
     Result<Bytes> plain = read_block(routes, index, number, position);
     if (known == seen.end()) ++findings.blocks, seen[index.block(number, position).id] = plain.has_value();
+    if (!plain.has_value() && is_away(plain.error())) return plain.error();
     if (!plain.has_value()) {
       if (is_whole) findings.faults.emplace_back(path, plain.error().message);
       is_whole = false;
@@ -50,19 +54,22 @@ void check_file(const Index& index, NodeNumber number, const std::string& path, 
   }
   bool is_other = is_whole && has_digest && sha256.finish() != index.sha256(number);
   if (is_other) findings.faults.emplace_back(path, "its blocks are whole, but not the file whose digest the image names");
+  return {};
 }
 
-Findings check_blocks(Desk& desk, const Index& index, image::Routes& routes) {
+Result<Findings> check_blocks(Desk& desk, const Index& index, image::Routes& routes) {
   Findings findings;
   std::map<Hash, bool> seen;
   std::vector<bool> is_done(index.nodes());
+  Status reached;
   walk(index, 0, "", [&](const std::string& path, NodeNumber number) {
-    if (index.node(number).type != image::Node::Type::File || is_done[number]) return;
+    if (!reached.has_value() || index.node(number).type != image::Node::Type::File || is_done[number]) return;
     is_done[number] = true;
-    check_file(index, number, "/" + path, routes, seen, findings);
+    reached = check_file(index, number, "/" + path, routes, seen, findings);
     desk.out().live("verify: " + std::to_string(findings.blocks) + " blocks, " + format_size(findings.bytes));
   });
   desk.out().live("");
+  if (!reached.has_value()) return reached.error();
   return findings;
 }
 
@@ -88,7 +95,7 @@ Status verify(Desk& desk, const VerifyWords& words) {
   Findings findings;
   if (words.has_blocks) {
     auto routes = TRY(file.open_routes(words.stores));
-    findings = check_blocks(desk, *file.index, *routes);
+    findings = TRY(check_blocks(desk, *file.index, *routes));
   }
   Json faults = Json::array(), signers = Json::array();
   for (const auto& [path, reason] : findings.faults) {

@@ -46,6 +46,12 @@ class ImagesByKind final : public image::Images {
 
   std::string trouble(const std::string& digest) override { return lazy_->trouble(digest); }
 
+  Result<std::optional<std::string>> shifted_root(const std::string& digest, uint32_t base) override {
+    Result<std::optional<std::string>> root = lazy_->shifted_root(digest, base);
+    if (root.has_value() || root.error().code != Code::NotFound) return root;
+    return unpacked_->shifted_root(digest, base);
+  }
+
  private:
   std::unique_ptr<image::Images> unpacked_;
   std::unique_ptr<image::Images> lazy_;

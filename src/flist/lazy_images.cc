@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>  // prepare() runs on several threads of the agent's pool; they share one mount
 #include <set>
 
@@ -95,11 +96,19 @@ class LazyImages final : public image::Images {
     for (const std::string& path : {record_path(digest), index_path(digest), flist_path(digest)}) TRY(io::remove_tree(path));
     std::lock_guard guard(mutex_);
     verified_.erase(digest.hex());
+    std::erase_if(roots_, [&](const auto& entry) { return entry.first.first == digest.hex(); });
     return {};
   }
 
   // Everything is durable already.
   Status make_durable() override { return {}; }
+
+  Result<std::optional<std::string>> shifted_root(const std::string& digest_text, uint32_t base) override {
+    Digest digest = TRY(Digest::parse(digest_text));
+    ImageRecord record = TRY(read_record(digest));
+    if (TRY(has_idmap())) return std::optional<std::string>();
+    return std::optional(TRY(root_of(digest, record, base)));
+  }
 
   std::string trouble(const std::string& digest) override {
     std::shared_ptr<image::ImageMount> served;
@@ -199,17 +208,45 @@ class LazyImages final : public image::Images {
     PreparedImage image{.digest = digest.text()};
     if (!record.config.empty()) image.config = TRY(image::parse_config(record.config)).config;
     image.bytes = record.bytes;
+    image.root_folder = TRY(root_of(digest, record, 0));
+    return image;
+  }
+
+  // Attached already, or attached now.
+  Result<std::string> root_of(const Digest& digest, const ImageRecord& record, uint32_t shift) {
+    std::string known;
+    {
+      std::lock_guard guard(mutex_);
+      auto found = roots_.find({digest.hex(), shift});
+      if (found != roots_.end()) known = found->second;
+    }
+    if (!known.empty() && io::exists(known)) return known;
     image::Attachment attachment{.digest = digest.text(), .index_path = index_path(digest), .routes = record.routes,
-                                 .trace = record.trace};
+                                 .trace = record.trace, .shift = shift};
     auto first = TRY(mount());
     Result<std::string> root = first->attach(attachment);
     if (!root.has_value() && root.error().code == Code::Unavailable) {
       // Both of its processes are gone: a new pair is started.
       forget(first);
-      root = TRY(mount())->attach(attachment);
+      auto second = TRY(mount());
+      root = second->attach(attachment);
     }
-    image.root_folder = TRY(std::move(root));
-    return image;
+    if (!root.has_value()) return root;
+    std::lock_guard guard(mutex_);
+    roots_[{digest.hex(), shift}] = *root;
+    return root;
+  }
+
+  Result<bool> has_idmap() {
+    auto served = TRY(mount());
+    {
+      std::lock_guard guard(mutex_);
+      if (has_idmap_) return *has_idmap_;
+    }
+    bool answer = TRY(served->figures()).has_idmap;  // the kernel's, the same for all its life
+    std::lock_guard guard(mutex_);
+    has_idmap_ = answer;
+    return answer;
   }
 
   Result<std::shared_ptr<image::ImageMount>> mount() {
@@ -236,9 +273,11 @@ class LazyImages final : public image::Images {
   }
 
   const LazyImagesOptions options_;
-  std::mutex mutex_;  // of the two below
+  std::mutex mutex_;  // of what is below
   std::shared_ptr<image::ImageMount> mount_;
-  std::set<std::string> verified_;
+  std::optional<bool> has_idmap_;
+  std::set<std::string> verified_;                                    // hex of digests
+  std::map<std::pair<std::string, uint32_t>, std::string> roots_;     // by hex and shift
 };
 
 }  // namespace

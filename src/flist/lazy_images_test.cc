@@ -29,7 +29,7 @@ class FakeMount final : public image::ImageMount {
   Result<std::string> attach(const image::Attachment& attachment) override {
     if (process_.is_gone) return make_error(Code::Unavailable, "gone");
     process_.attached.push_back(attachment);
-    return "/mount/" + attachment.digest.substr(7);
+    return "/mount/" + attachment.digest.substr(7) + (attachment.shift == 0 ? "" : "-" + std::to_string(attachment.shift));
   }
   Status detach(const std::string& digest) override {
     if (process_.open.contains(digest)) return make_error(Code::Conflict, "files are open");
@@ -185,6 +185,21 @@ TEST_CASE("a lazy file system that died is started again for the next container"
   world.process.is_gone = true;
   CHECK(images->find(wanted.digest).has_value());
   CHECK_EQ(world.process.starts, 2);
+}
+
+TEST_CASE("where the kernel cannot map owners, each range of users has the image with owners of its own") {
+  World world;
+  image::ImageWanted wanted = world.write(signed_flist());
+  world.process.figures.has_idmap = true;
+  auto images = world.open();
+  CHECK_EQ(images->shifted_root(wanted.digest, 65'536).error().code, Code::NotFound);
+  REQUIRE(images->prepare(wanted).has_value());
+  CHECK_EQ(images->shifted_root(wanted.digest, 65'536).value(), std::nullopt);
+  CHECK_EQ(world.process.attached.size(), 1u);
+  world.process.figures.has_idmap = false;
+  images = world.open();
+  CHECK_EQ(images->shifted_root(wanted.digest, 65'536).value(), "/mount/" + wanted.digest.substr(7) + "-65536");
+  CHECK_EQ(world.process.attached.back().shift, 65'536);
 }
 
 TEST_CASE("an image in use is not removed, another leaves nothing") {

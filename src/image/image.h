@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,11 @@ class Images {
   // prepare() does not wait for the disk: after a power loss, images that no make_durable() followed are made
   // again. May take seconds on a busy disk: for idle times.
   virtual Status make_durable() = 0;
+  // The root folder of a prepared image with `base` added to all its owners, for kernels that cannot map the ids of
+  // its mount; nullopt where root_folder is idmapped like any folder. Blocks shortly.
+  virtual Result<std::optional<std::string>> shifted_root(const std::string& digest, uint32_t base) {
+    return static_cast<void>(digest), static_cast<void>(base), std::optional<std::string>();
+  }
   // What kept files of the image from being read since it was prepared, for people; "" when nothing did. For those
   // who saw a program fail. Only images whose content arrives late can have trouble.
   virtual std::string trouble(const std::string& digest) { return static_cast<void>(digest), ""; }

@@ -87,7 +87,8 @@ Result<std::vector<FoundContainer>> ContainerAdapter::list() {
 std::string ContainerAdapter::image_trouble(const std::string& id) {
   Result<Bytes> root = io::read_file(disk_of(id) + "/image", 8192);
   if (!root.has_value()) return "";
-  return images_.trouble("sha256:" + root->substr(root->rfind('/') + 1));
+  std::string name = root->substr(root->rfind('/') + 1);
+  return images_.trouble("sha256:" + name.substr(0, name.find('-')));  // behind it: the shift of its owners
 }
 
 Status ContainerAdapter::prepare_image(const ContainerTask& task) {
@@ -158,6 +159,12 @@ Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
   if (auto resolver = io::read_file(options_.resolver_file, 64 << 10); resolver.has_value())
     surroundings.resolver = *resolver;
   runtime::ContainerSpec spec = TRY(container_spec(task, image, surroundings));
+  if (!task.built_in) {
+    if (auto shifted = TRY(images_.shifted_root(image.digest, task.base_uid))) {
+      spec.image_root = *shifted;
+      spec.is_image_shifted = true;
+    }
+  }
   TRY(make_disk(task));
   if (task.built_in) TRY(make_control_folder(control_of(id), task.base_uid));
   TRY(write_record(task, restarts));

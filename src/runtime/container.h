@@ -43,6 +43,7 @@ struct ContainerLimits {
 struct ContainerSpec {
   std::string id;                        // [a-z0-9][a-z0-9.-]{0,63}
   std::string image_root;                // lower folder, owners 0..65535 (image::PreparedImage::root_folder)
+  bool is_image_shifted = false;         // base_uid is added to the owners already: nothing is to be mapped
   std::string disk_folder;               // this container's own, for its changes; another image starts afresh
   uint32_t base_uid = 0;                 // of the contract's own range of 65,536; never below 65,536
   std::vector<std::string> arguments;    // entrypoint and command; [0] is found through the container's PATH

@@ -128,6 +128,20 @@ TEST_CASE_CONTAINERS("a link of the image is no writable place") {
   CHECK_EQ(std::count(places.begin(), places.end(), "srv"), 0);
 }
 
+TEST_CASE_CONTAINERS("an image whose owners are shifted already is used as it is") {
+  TestWorld world;
+  for (bool is_bound : {false, true}) {
+    ContainerSpec spec = world.spec(is_bound ? "bound" : "free", "stat -c '%u:%g' / /etc/passwd /tmp; echo x > /etc/mine && stat -c '%u:%g' /etc/mine");
+    spec.is_image_shifted = true;
+    spec.only_image_programs = is_bound;
+    if (!is_bound) {
+      for (const char* path : {"", "/etc", "/etc/passwd", "/tmp"})
+        REQUIRE_EQ(chown((spec.image_root + path).c_str(), TestWorld::kBaseUid + 7, TestWorld::kBaseUid), 0);
+    }
+    CHECK_EQ(world.output_of(spec), "7:0\n7:0\n7:0\n0:0\n");
+  }
+}
+
 #ifdef __x86_64__
 TEST_CASE_CONTAINERS("an anonymous memory file is not executed") {
   if (!io::exists("/proc/sys/vm/memfd_noexec")) return;

@@ -41,6 +41,12 @@ Status forget_other_image(const ContainerSpec& spec) {
   return io::write_file(note, spec.image_root, io::Durability::Fsync, 0600);
 }
 
+// An owner in the image as this machine sees it in the container.
+uint32_t owner_of(uint32_t id, const ContainerSpec& spec) {
+  uint32_t base = spec.is_image_shifted ? spec.base_uid : 0;
+  return spec.base_uid + std::min<uint32_t>(id >= base ? id - base : kUserRange, kUserRange - 1);
+}
+
 // FOLDER/upper and FOLDER/work of an overlay over the folder that `model` describes.
 Status make_layer(const std::string& folder, const struct stat& model, const ContainerSpec& spec) {
   std::string upper = folder + "/upper";
@@ -56,8 +62,7 @@ Status make_layer(const std::string& folder, const struct stat& model, const Con
     std::string fresh = folder + "/.upper-new";
     TRY(io::remove_tree(fresh));
     TRY(make_folder(fresh, 0700));
-    TRY(own(fresh, spec.base_uid + std::min<uint32_t>(model.st_uid, kUserRange - 1),
-            spec.base_uid + std::min<uint32_t>(model.st_gid, kUserRange - 1), model.st_mode & 07777));
+    TRY(own(fresh, owner_of(model.st_uid, spec), owner_of(model.st_gid, spec), model.st_mode & 07777));
     if (::rename(fresh.c_str(), upper.c_str()) != 0) return errno_error(errno, "make " + upper);
   }
   return make_folder(folder + "/work", 0700);
@@ -129,7 +134,7 @@ Result<std::vector<ReadyMount>> prepare_mounts(const ContainerSpec& spec, const 
                                                const ContainerFolder& folder, const io::Fd& user_range,
                                                ChildSteps& steps) {
   for (const char* name : {"lower", "disk", "rootfs", "mounts", "files"}) TRY(make_folder(folder.file(name)));
-  steps.bind({spec.image_root, folder.file("lower"), &user_range, true});
+  steps.bind({spec.image_root, folder.file("lower"), spec.is_image_shifted ? nullptr : &user_range, true});
   steps.bind({spec.disk_folder, folder.file("disk")});
   std::vector<ReadyMount> ready;
   TRY(prepare_root(spec, folder, steps, ready));
