@@ -19,6 +19,15 @@ CacheCore::CacheCore(std::unique_ptr<CacheFiles> files, uint64_t bytes_max)
     : files_(std::move(files)), bytes_max_(bytes_max), next_tag_(read_u64_be(io::SystemRandom().bytes(8)) | 1) {}
 
 Result<std::shared_ptr<Content>> CacheCore::hold(const ContentId& id, uint64_t bytes) {
+  auto held = try_hold(id, bytes);
+  // Its file was not what we knew; now it is forgotten, and begins anew.
+  if (!held.has_value() && (held.error().code == Code::NotFound || held.error().code == Code::Corrupt)) {
+    held = try_hold(id, bytes);
+  }
+  return held;
+}
+
+Result<std::shared_ptr<Content>> CacheCore::try_hold(const ContentId& id, uint64_t bytes) {
   if (bytes > UnpackLimits().bytes_max) return make_error(Code::Invalid, "cache: a content larger than any image");
   std::shared_ptr<HeldContent> content;
   Entries::node_type wrong;

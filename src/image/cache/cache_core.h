@@ -61,6 +61,7 @@ class CacheCore : public std::enable_shared_from_this<CacheCore> {
   using Entries = std::unordered_map<ContentId, CacheEntry>;
   struct Settling;
 
+  Result<std::shared_ptr<Content>> try_hold(const ContentId& id, uint64_t bytes);
   void pin(CacheEntry& entry);
   // Under the lock, of one that is not pinned: forgets it; the caller removes its files with the lock not held.
   Entries::node_type take(Entries::iterator found);

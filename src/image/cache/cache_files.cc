@@ -84,13 +84,11 @@ class FolderFiles final : public CacheFiles {
   }
 
   Status sync(const std::vector<std::string>& names) override {
-    if (names.size() > kSyncsMax) {
-      if (::syncfs(folder_.get()) != 0) return file_error(errno, "sync", "the disk");
-      return {};
-    }
+    if (names.size() > kSyncsMax) return sync_all();
     for (const std::string& name : names) {
       io::Fd fd(open_at(name, O_RDONLY));
-      if (!fd.is_open() || ::fdatasync(fd.get()) != 0) return file_error(errno, "sync", name);
+      if (!fd.is_open()) return sync_all();  // too many open files say nothing about this one
+      if (::fdatasync(fd.get()) != 0) return file_error(errno, "sync", name);
     }
     return {};
   }
@@ -150,6 +148,11 @@ class FolderFiles final : public CacheFiles {
  private:
   int open_at(const std::string& name, int flags) const {
     return ::openat(folder_.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+  }
+
+  Status sync_all() const {
+    if (::syncfs(folder_.get()) != 0) return file_error(errno, "sync", "the disk");
+    return {};
   }
 
   Status list_one(const char* name, std::vector<CacheFile>& out) {

@@ -27,7 +27,9 @@ ImageState::Recent& ImageState::recent(NodeNumber file) {
   return slot;
 }
 
-ContentId ImageState::content(NodeNumber file) { return recent(file).content; }
+ContentId ImageState::content(NodeNumber file) {
+  return file == cursor_file_ && file != 0 ? cursor_content_ : recent(file).content;
+}
 
 BlockOrder ImageState::order(const BlockPlace& place) {
   uint64_t bytes = index_->node(place.node).bytes;

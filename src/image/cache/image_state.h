@@ -81,6 +81,8 @@ class ImageState {
   std::vector<BlockPlace> trace_;
   std::unordered_set<uint64_t> traced_;
   BlockPlace cursor_;         // of the completion
+  NodeNumber cursor_file_ = 0;  // whose content this is; apart, or it would push out what readers need
+  ContentId cursor_content_;
   bool has_missed_ = false;   // something in this pass
   std::chrono::milliseconds pause_ = kPauseMin;
 };
@@ -93,7 +95,11 @@ std::optional<BlockPlace> ImageState::next_missing(const IsWhole& is_whole) {
       end_completion_pass();
       return std::nullopt;
     }
-    if (has(cursor_) && (cursor_.block > 0 || !is_whole(content(cursor_.node)))) {
+    if (cursor_.block == 0 && has(cursor_)) {
+      cursor_file_ = cursor_.node;
+      cursor_content_ = index_->content(cursor_file_);
+    }
+    if (has(cursor_) && (cursor_.block > 0 || !is_whole(cursor_content_))) {
       BlockPlace found = cursor_;
       ++cursor_.block;
       return found;

@@ -34,6 +34,8 @@ std::optional<LoaderCore::Hint> LoaderCore::next_completion() {
       auto place = image->next_missing([this](const ContentId& id) { return cache_.is_whole(id); });
       if (place) return Hint{image, *place};
     }
+    // What was missed gets another pass, for which the watcher wakes us.
+    if (image->is_completing && image->resumes_at < watch_until_) watch_.notify_one();
   }
   return std::nullopt;
 }

@@ -117,7 +117,10 @@ Result<bool> CacheCore::settle() {
     auto mark_all = [&] {
       Status done;
       for (Settling& settling : batch) {
-        if (Status marked = mark(settling); !marked.has_value()) done = marked;
+        Status marked = mark(settling);
+        if (marked.has_value()) continue;
+        done = marked;
+        if (marked.error().code == Code::NotFound) lose(*settling.entry);  // somebody has removed it
       }
       return done;
     };
