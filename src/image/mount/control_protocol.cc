@@ -177,7 +177,7 @@ std::string write_reply(Kind kind, const Result<ControlReply>& reply) {
   }
   Json out = Json::object();
   if (kind == Kind::Hello || kind == Kind::Attach) out["folder"] = reply->folder;
-  if (kind == Kind::Figures || kind == Kind::Hello) out["figures"] = figures_json(reply->figures);
+  if (kind == Kind::Figures) out["figures"] = figures_json(reply->figures);
   if (kind == Kind::Trace) out["trace"] = reply->trace;
   return wire::json_text(out) + "\n";
 }
@@ -190,7 +190,7 @@ Result<ControlReply> parse_reply(Kind kind, std::string_view line) {
   }
   ControlReply out;
   if (kind == Kind::Hello || kind == Kind::Attach) out.folder = TRY(wire::json_string(parsed, "folder"));
-  if (kind == Kind::Figures || kind == Kind::Hello) {
+  if (kind == Kind::Figures) {
     const Json* figures = TRY(wire::json_object(parsed, "figures"));
     out.figures = TRY(figures_of(*figures));
   }

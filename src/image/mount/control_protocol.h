@@ -18,7 +18,7 @@ struct ControlRequest {
 };
 
 struct ControlReply {
-  std::string folder;    // Hello: the mount point; Attach: the image's root folder
+  std::string folder;    // Hello: the mount point (all that a newer or older agent must understand); Attach: the image's root folder
   MountFigures figures;  // Figures
   std::vector<std::string> trace;
 };

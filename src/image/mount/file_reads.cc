@@ -65,11 +65,12 @@ bool FileReads::add(const std::shared_ptr<Job>& job) {
   return is_early;
 }
 
-void FileReads::remove(uint64_t unique) {
-  Shard& part = shard(unique);
+void FileReads::remove(const FileRead& request) {
+  if (log_ != nullptr) log_->answered(request.log_slot);
+  Shard& part = shard(request.unique);
   std::shared_ptr<Job> job;
   std::lock_guard lock(part.mutex);
-  auto found = part.waiting.find(unique);
+  auto found = part.waiting.find(request.unique);
   if (found == part.waiting.end()) return;
   job = std::move(found->second);
   part.waiting.erase(found);
@@ -86,6 +87,7 @@ void FileReads::read(FileRead request) {
     // The loader still learns what is read: that is the trace, and what read-ahead goes by.
     for (uint32_t block = first; block <= last && !is_whole; ++block) loaded.want(request.node, block, [](auto) {});
     device_.reply_file(request.unique, request.content->fd(), request.offset, request.bytes);
+    if (log_ != nullptr) log_->answered(request.log_slot);
     return;
   }
   auto job = std::make_shared<Job>();
@@ -131,7 +133,7 @@ void FileReads::finish(Job& job) {
   } else {
     answer_pieces(job);
   }
-  remove(request.unique);
+  remove(request);
 }
 
 void FileReads::answer_pieces(Job& job) {
@@ -174,7 +176,7 @@ void FileReads::interrupt(uint64_t unique) {
   job->is_interrupted = true;
   if (!is_being_killed(job->request.process) || job->is_answered.exchange(true)) return;
   device_.reply_error(unique, EINTR);
-  remove(unique);
+  remove(job->request);
 }
 
 void FileReads::end_killed() {
@@ -189,7 +191,7 @@ void FileReads::end_killed() {
     for (const std::shared_ptr<Job>& job : interrupted) {
       if (!is_being_killed(job->request.process) || job->is_answered.exchange(true)) continue;
       device_.reply_error(job->request.unique, EINTR);
-      remove(job->request.unique);
+      remove(job->request);
     }
   }
 }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "image/mount/fuse_device.h"
+#include "image/mount/request_log.h"
 #include "image/mount/served_images.h"
 
 namespace mcloud::image {
@@ -21,13 +22,14 @@ struct FileRead {
   NodeNumber node = 0;
   uint64_t offset = 0;
   size_t bytes = 0;      // more than 0, within the file
+  uint32_t log_slot = RequestLog::kNowhere;  // forgotten when it is answered
 };
 
 class FileReads {
  public:
-  // Borrows `device`. `on_error` is told of each read that ends with EIO; any thread.
-  FileReads(const FuseDevice& device, std::function<void(const ServedImage&, const Error&)> on_error)
-      : device_(device), on_error_(std::move(on_error)) {}
+  // Borrows. `on_error` is told of each read that ends with EIO; any thread. `log` may be nullptr.
+  FileReads(const FuseDevice& device, RequestLog* log, std::function<void(const ServedImage&, const Error&)> on_error)
+      : device_(device), log_(log), on_error_(std::move(on_error)) {}
 
   void read(FileRead request);
   // The request `unique` was interrupted by a signal. It ends with EINTR when its process is about to die; another
@@ -46,12 +48,13 @@ class FileReads {
   };
   Shard& shard(uint64_t unique) { return shards_[(unique >> 1) % shards_.size()]; }
   bool add(const std::shared_ptr<Job>& job);
-  void remove(uint64_t unique);
+  void remove(const FileRead& request);  // it was answered
   void arrived(const std::shared_ptr<Job>& job, uint32_t block, Result<std::optional<Bytes>> outcome);
   void finish(Job& job);
   void answer_pieces(Job& job);
 
   const FuseDevice& device_;
+  RequestLog* log_;
   std::function<void(const ServedImage&, const Error&)> on_error_;
   std::array<Shard, 16> shards_;
 };

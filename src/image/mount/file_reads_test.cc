@@ -42,7 +42,7 @@ struct World {
     served->loaded = std::make_shared<TestLoadedImage>(cache, index, fetch);
     image = served;
     device = std::make_unique<FuseDevice>(ours.get());
-    reads = std::make_unique<FileReads>(*device, [this](const ServedImage&, const Error& error) { errors.push_back(error.message); });
+    reads = std::make_unique<FileReads>(*device, nullptr, [this](const ServedImage&, const Error& error) { errors.push_back(error.message); });
   }
   ~World() {
     let_go();

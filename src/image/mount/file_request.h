@@ -1,6 +1,7 @@
 // Inside this shelf: one request of the kernel, checked, with its parts at hand. Borrows the bytes.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -10,12 +11,15 @@ namespace mcloud::image {
 
 struct FileServer::Request {
   fuse::InHeader header{};
+  std::string_view bytes;  // all of it
   std::string_view body;
+  bool is_resent = false;
 
   // False when the bytes are no whole request.
-  bool parse(std::string_view bytes) {
-    if (bytes.size() < sizeof header) return false;
-    std::memcpy(&header, bytes.data(), sizeof header);
+  bool parse(std::string_view whole) {
+    if (whole.size() < sizeof header) return false;
+    std::memcpy(&header, whole.data(), sizeof header);
+    bytes = whole;
     body = bytes.substr(sizeof header);
     return header.bytes == bytes.size();
   }

@@ -16,14 +16,16 @@ constexpr uint64_t kCachedBytesMax = kBlockBytes;
 }  // namespace
 
 FileServer::FileServer(const FuseDevice& device, SharedMemory& memory, OpenTable& opens, ServedImages& images,
-                       ContentCache& cache)
-    : device_(device), memory_(memory), opens_(opens), images_(images), cache_(cache),
-      reads_(device, [this](const ServedImage& image, const Error& error) { note_error(image, error); }) {}
+                       ContentCache& cache, RequestLog* log)
+    : device_(device), memory_(memory), opens_(opens), images_(images), cache_(cache), log_(log),
+      reads_(device, log, [this](const ServedImage& image, const Error& error) { note_error(image, error); }) {}
 
-void FileServer::serve() {
-  alignas(8) char buffer[kRequestBytesMax];
+void FileServer::serve(uint32_t thread) {
+  alignas(8) char own[kRequestBytesMax];
+  char* buffer = log_ != nullptr ? log_->buffer(thread) : own;
   while (true) {
-    Result<size_t> bytes = device_.next(buffer, sizeof buffer);
+    if (log_ != nullptr) log_->empty(thread);
+    Result<size_t> bytes = device_.next(buffer, kRequestBytesMax);
     if (bytes.has_value()) {
       handle({buffer, *bytes});
       continue;
@@ -34,9 +36,10 @@ void FileServer::serve() {
   }
 }
 
-void FileServer::handle(std::string_view bytes) {
+void FileServer::handle(std::string_view bytes, bool is_resent) {
   Request request;
   if (!request.parse(bytes)) return;
+  request.is_resent = is_resent || (request.header.unique & fuse::kResendBit) != 0;
   if (handle_names(request) || handle_files(request)) return;
   switch (request.header.operation) {
     case fuse::kInterrupt: {
@@ -111,9 +114,8 @@ void FileServer::open(const Request& request) {
   Place place;
   if (!find(request, place)) return;
   uint64_t unique = request.header.unique & ~fuse::kResendBit;
-  bool is_resent = (request.header.unique & fuse::kResendBit) != 0;
   Result<OpenTable::Opened> opened =
-      opens_.open(request.header.node, unique, is_resent, [&] { return choose(place); });
+      opens_.open(request.header.node, unique, request.is_resent, [&] { return choose(place); });
   if (!opened.has_value()) {
     note_error(*place.image, opened.error());
     device_.reply_error(request.header.unique, opened.error().code == Code::Exhausted ? ENFILE : EIO);
@@ -121,8 +123,8 @@ void FileServer::open(const Request& request) {
   }
   uint32_t flags = opened->backing != 0 ? fuse::kOpenPassthrough : fuse::kOpenKeepCache;
   fuse::OpenOut out{opened->handle, flags, opened->backing};
-  // Nobody will close what nobody learns of.
-  if (!request.reply(device_, out)) opens_.close(opened->handle);
+  // Nobody will close what nobody learns of. One that a dead process counted may have been answered by it.
+  if (!request.reply(device_, out) && !opened->was_counted) opens_.close(opened->handle);
 }
 
 Result<OpenTable::Choice> FileServer::choose(const Place& place) {
@@ -173,8 +175,9 @@ void FileServer::read(const Request& request) {
     return;
   }
   size_t bytes = static_cast<size_t>(std::min<uint64_t>(in.size, place.facts.bytes - in.offset));
+  uint32_t slot = log_ != nullptr ? log_->keep(request.bytes) : RequestLog::kNowhere;
   reads_.read({request.header.unique, request.header.process, place.image, std::move(*content), place.id.node,
-               in.offset, bytes});
+               in.offset, bytes, slot});
 }
 
 void FileServer::hold_open_files() {

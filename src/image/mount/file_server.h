@@ -16,13 +16,15 @@ namespace mcloud::image {
 
 class FileServer {
  public:
-  // Borrows all of them.
-  FileServer(const FuseDevice& device, SharedMemory& memory, OpenTable& opens, ServedImages& images, ContentCache& cache);
+  // Borrows all of them. `log` is nullptr when the kernel sends again by itself what is not answered.
+  FileServer(const FuseDevice& device, SharedMemory& memory, OpenTable& opens, ServedImages& images,
+             ContentCache& cache, RequestLog* log);
 
-  // Until the mount is gone.
-  void serve();
-  // One request, whole, as it was read. What is malformed is answered with EIO or ignored.
-  void handle(std::string_view request);
+  // Until the mount is gone. `thread` is one of kServingThreads.
+  void serve(uint32_t thread);
+  // One request, whole, as it was read. What is malformed is answered with EIO or ignored. `is_resent`: a dead process
+  // may have handled it.
+  void handle(std::string_view request, bool is_resent = false);
 
   // To be called now and then (0.2 s): what no request drives.
   void tick() { reads_.end_killed(); }
@@ -67,6 +69,7 @@ class FileServer {
   OpenTable& opens_;
   ServedImages& images_;
   ContentCache& cache_;
+  RequestLog* log_;
   FileReads reads_;
   std::atomic<uint64_t> reads_count_{0};
   std::mutex logged_mutex_;

@@ -21,7 +21,6 @@ Result<ControlReply> ImageControl::handle(const ControlRequest& request) {
   switch (request.kind) {
     case ControlRequest::Kind::Hello:
       reply.folder = images_.options().folder + "/mount";
-      reply.figures = figures();
       return reply;
     case ControlRequest::Kind::Attach: return attach(request.attachment);
     case ControlRequest::Kind::Detach: TRY(detach(request.digest)); return reply;

@@ -14,8 +14,6 @@
 namespace mcloud::image {
 namespace {
 
-constexpr unsigned kServingThreads = 6;  // none waits for a store; some may wait for the cache's disk
-
 uint64_t now_ms() { return io::SystemClock().monotonic_ms(); }
 
 void watch_keeper(const SharedDescriptors& shared, const std::string& folder, ImageControl& control, int keeper) {
@@ -61,14 +59,17 @@ Status serve(SharedDescriptors& shared, int keeper) {
   std::unique_ptr<ServedImages> images = TRY(ServedImages::open(*shared.memory, *loader, routes));
   FuseDevice device(shared.fuse.get());
   OpenTable opens(*shared.memory, [&device](int backing) { device.close_backing(backing); });
-  FileServer files(device, *shared.memory, opens, *images, *cache);
+  bool is_resent_by_kernel = shared.memory->negotiated().has_resend;
+  RequestLog log(*shared.memory);
+  FileServer files(device, *shared.memory, opens, *images, *cache, is_resent_by_kernel ? nullptr : &log);
   ImageControl control(device, *shared.memory, opens, *images, *cache, files);
   files.hold_open_files();
 
   // What an earlier process read and did not answer. Nobody reads yet, so nothing of ours comes twice.
-  if (shared.memory->negotiated().has_resend) TRY(device.resend());
+  if (is_resent_by_kernel) TRY(device.resend());
+  log.take_over([&files](std::string_view request) { files.handle(request, true); });
   std::vector<std::thread> serving;
-  for (unsigned i = 0; i < kServingThreads; ++i) serving.emplace_back([&files] { files.serve(); });
+  for (uint32_t i = 0; i < kServingThreads; ++i) serving.emplace_back([&files, i] { files.serve(i); });
   std::thread([&] { watch_keeper(shared, options.folder, control, keeper); }).detach();
   std::thread([&] { keep_house(files); }).detach();
   std::thread([&] {

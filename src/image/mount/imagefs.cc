@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -18,7 +19,7 @@ namespace {
 
 constexpr const char* kUsage =
     "mcloud-imagefs start --folder FOLDER --cache FOLDER [--cache-bytes N] [--certificates FILE]\n"
-    "                     [--block-timeout-ms N]\n"
+    "                     [--block-timeout-ms N] [--no-resend true]\n"
     "Mounts the lazy file system of a node on FOLDER/mount and serves it. mcloud starts it by itself.\n"
     "docs/reference/imagefs.md describes the files and the control socket.\n";
 
@@ -40,12 +41,18 @@ Result<MountOptions> parse_options(const std::vector<std::string>& arguments) {
     else if (name == "--cache-bytes") out.cache_bytes_max = TRY(number(value));
     else if (name == "--certificates") out.certificates = value;
     else if (name == "--block-timeout-ms") out.block_timeout_ms = TRY(number(value));
+    else if (name == "--no-resend") continue;  // is_without_resend
     else return make_error(Code::Invalid, "there is no option " + name);
   }
   if (!out.folder.starts_with('/') || !out.cache_folder.starts_with('/')) {
     return make_error(Code::Invalid, "--folder and --cache are needed, as absolute paths");
   }
   return out;
+}
+
+// As on a kernel that does not send requests again: for tests.
+bool is_without_resend(const std::vector<std::string>& arguments) {
+  return std::find(arguments.begin(), arguments.end(), "--no-resend") != arguments.end();
 }
 
 // When memory is short others go first: all containers read through us. Not allowed everywhere: then as we are.
@@ -72,6 +79,7 @@ Status start(const std::vector<std::string>& arguments) {
   Result<Negotiated> negotiated = negotiate(shared.fuse.get(), 5'000);
   Status failed = negotiated.has_value() ? Status() : Status(negotiated.error());
   if (failed.has_value()) {
+    if (is_without_resend(arguments)) negotiated->has_resend = false;
     shared.memory = TRY(SharedMemory::create(*negotiated));
     failed = shared.memory->set_text(write_state(state));
   }

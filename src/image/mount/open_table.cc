@@ -66,7 +66,7 @@ Result<OpenTable::Opened> OpenTable::open(uint64_t number, uint64_t unique, bool
   auto found = part.nodes.find(number);
   if (found != part.nodes.end() && is_resent) {
     std::optional<uint64_t> counted = handle_of(number, unique);
-    if (counted.has_value()) return Opened{*counted, found->second.backing};
+    if (counted.has_value()) return Opened{*counted, found->second.backing, true};
   }
   Node fresh;
   if (found == part.nodes.end()) {

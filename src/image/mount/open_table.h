@@ -31,6 +31,7 @@ class OpenTable {
   struct Opened {
     uint64_t handle = 0;
     int backing = 0;
+    bool was_counted = false;  // by a dead process
   };
   // `choose` runs for the first open of a node, with that node's lock held. With `is_resent` the same request may
   // have been counted by a dead process. Exhausted when too many files are open.

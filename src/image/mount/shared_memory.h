@@ -3,6 +3,7 @@
 // stores carry secrets.
 //
 //   Header | known images: a byte a slot | open files: kOpenFilesMax slots of 32 bytes | text 0 | text 1
+//   | a request buffer for each serving thread | reads that wait for a store
 //
 // A process may die between any two stores. So a slot counts from the moment its state is set, and the text is
 // written beside the current one, which is then switched. One process writes at a time.
@@ -21,6 +22,10 @@ namespace mcloud::image {
 inline constexpr uint32_t kOpenFilesMax = 1 << 20;
 inline constexpr uint32_t kSlotsMax = 1 << 16;  // images in the life of a mount
 inline constexpr size_t kTextBytesMax = 8 << 20;
+inline constexpr uint32_t kServingThreads = 6;  // none waits for a store; some may wait for the cache's disk
+inline constexpr uint32_t kWaitingReadsMax = 8192;
+inline constexpr size_t kWaitingReadBytes = 96;
+static_assert(kWaitingReadBytes >= sizeof(fuse::InHeader) + sizeof(fuse::ReadIn));
 
 struct SharedOpenFile {
   enum State : uint32_t { Free = 0, Open = 1, Closing = 2 };  // Closing: the backing may still have to be closed
@@ -48,6 +53,9 @@ class SharedMemory {
   // Slots from this on were never used.
   uint32_t slots_used() const { return header_->slots_used.load(); }
   void set_slots_used(uint32_t count) { header_->slots_used.store(count); }
+
+  char* request_buffer(uint32_t thread) { return memory_ + kRequestsOffset + thread * kRequestBytesMax; }
+  char* waiting_read(uint32_t slot) { return memory_ + kWaitingOffset + slot * kWaitingReadBytes; }
 
   std::string text() const;
   // Exhausted when it is too long. Replaces as a whole.
@@ -80,7 +88,9 @@ class SharedMemory {
   static constexpr size_t kHeaderBytes = 4096;
   static constexpr size_t kFilesOffset = kHeaderBytes + kSlotsMax;
   static constexpr size_t kTextsOffset = kFilesOffset + kOpenFilesMax * sizeof(SharedOpenFile);
-  static constexpr size_t kBytes = kTextsOffset + 2 * kTextBytesMax;
+  static constexpr size_t kRequestsOffset = kTextsOffset + 2 * kTextBytesMax;
+  static constexpr size_t kWaitingOffset = kRequestsOffset + kServingThreads * kRequestBytesMax;
+  static constexpr size_t kBytes = kWaitingOffset + kWaitingReadsMax * kWaitingReadBytes;
 
   SharedMemory() = default;
   Status map(io::Fd fd);

@@ -36,6 +36,14 @@ void kill_server(MountWorld& world) {
   while (world.figures().process == before.process) {}
 }
 
+// As on a kernel that sends no request again.
+void be_older(MountWorld& world) {
+  std::string program = world.folder / "older";
+  std::string script = "#!/bin/sh\nexec " + test_program() + " \"$@\" --no-resend true\n";
+  REQUIRE(io::write_file(program, script, io::Durability::None, 0755).has_value());
+  world.options().program = program;
+}
+
 void make_large(const std::string& folder, int files) {
   REQUIRE_EQ(shell("cd " + folder + "; i=0; while [ $i -lt " + std::to_string(files) +
                    " ]; do head -c 1300000 /dev/urandom > file-$i; i=$((i+1)); done"), "");
@@ -63,6 +71,25 @@ TEST_CASE_MOUNTS("readers do not notice that the serving process is killed again
   CHECK_EQ(shell("cut -c 1-64 " + out + " | sort -u | wc -l"), "1\n");
   CHECK_EQ(world.figures().restarts, static_cast<uint64_t>(kills));
   CHECK_EQ(difference(content(root), expected), "");
+}
+
+TEST_CASE_MOUNTS("a kernel that sends no request again is answered from what was written down") {
+  MountWorld world;
+  be_older(world);
+  make_large(world.reference(), 40);
+  std::string root = world.attach(world.pack(world.reference()));
+  std::string out = world.folder / "out";
+  Running reader("cd " + root + " && for i in 1 2 3 4 5 6; do find . -type f -print0 | sort -z | xargs -0 -P 3 -n 4 sha256sum | sort; tar cf - . | wc -c; done", out);
+  int kills = 0;
+  while (reader.is_running() && kills < 8) {
+    kill_server(world);
+    ++kills;
+  }
+  CHECK_EQ(reader.finish(60'000), 0);
+  CHECK(kills >= 3);
+  CHECK_EQ(shell("sort -u " + out + " | wc -l"), "41\n");
+  CHECK_EQ(difference(shell("grep file- " + out + " | sort -u -k 2"), shell("cd " + world.reference() + "; sha256sum ./* | sort -k 2")), "");
+  CHECK(world.mount().detach(world.figures().images.front().digest).has_value());
 }
 
 TEST_CASE_MOUNTS("random reads of open files go on through deaths of the serving process") {
@@ -113,18 +140,21 @@ TEST_CASE_MOUNTS("when the keeper dies the server starts another, which keeps") 
 }
 
 TEST_CASE_MOUNTS("a reader that waits for a store goes on in the next process") {
-  MountWorld world;
-  world.options().block_timeout_ms = 20'000;
-  make_large(world.reference(), 1);
-  std::string root = world.attach(world.pack(world.reference()));
-  REQUIRE_EQ(shell("mv " + (world.folder / "blocks") + " " + (world.folder / "away")), "");
-  Running reader("exec cmp " + root + "/file-0 " + world.reference() + "/file-0", world.folder / "out");
-  while (world.figures().reads == 0) {}
-  kill_server(world);
-  while (world.figures().reads == 0) {}  // it was sent again
-  CHECK(reader.is_running());
-  REQUIRE_EQ(shell("mv " + (world.folder / "away") + " " + (world.folder / "blocks")), "");
-  CHECK_EQ(reader.finish(30'000), 0);
+  for (bool is_older : {false, true}) {
+    MountWorld world;
+    if (is_older) be_older(world);
+    world.options().block_timeout_ms = 20'000;
+    make_large(world.reference(), 1);
+    std::string root = world.attach(world.pack(world.reference()));
+    REQUIRE_EQ(shell("mv " + (world.folder / "blocks") + " " + (world.folder / "away")), "");
+    Running reader("exec cmp " + root + "/file-0 " + world.reference() + "/file-0", world.folder / "out");
+    while (world.figures().reads == 0) {}
+    kill_server(world);
+    while (world.figures().reads == 0) {}  // it was sent again
+    CHECK(reader.is_running());
+    REQUIRE_EQ(shell("mv " + (world.folder / "away") + " " + (world.folder / "blocks")), "");
+    CHECK_EQ(reader.finish(30'000), 0);
+  }
 }
 
 TEST_CASE_MOUNTS("an agent that comes back joins what serves, and starts anew what is dead") {
