@@ -2,7 +2,6 @@
 #include <linux/mount.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "image/mount/test_reference.h"
 
@@ -13,27 +12,16 @@ namespace {
 
 // A user namespace that maps 0.. to 100000.., as a descriptor.
 io::Fd user_range() {
-  int ready[2], done[2];
-  REQUIRE_EQ(::pipe(ready), 0);
-  REQUIRE_EQ(::pipe(done), 0);
-  pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  char byte = 0;
-  if (child == 0) {
-    ::close(done[1]);
-    bool made = ::unshare(CLONE_NEWUSER) == 0;
-    static_cast<void>(!::write(ready[1], made ? "y" : "n", 1));
-    static_cast<void>(!::read(done[0], &byte, 1));
-    ::_exit(0);
-  }
-  REQUIRE_EQ(::read(ready[0], &byte, 1), 1);
-  std::string proc = "/proc/" + std::to_string(child);
+  io::Command command;
+  command.arguments = {"unshare", "--user", "sleep", "60"};
+  Result<std::unique_ptr<io::Child>> child = io::Child::start(command, {});
+  REQUIRE(child.has_value());
+  std::string proc = "/proc/" + std::to_string((*child)->pid());
+  while (shell("readlink " + proc + "/ns/user") == shell("readlink /proc/self/ns/user")) REQUIRE((*child)->is_running());
   std::string map = "printf '0 100000 65536' > " + proc;
   CHECK_EQ(shell(map + "/uid_map; " + map + "/gid_map"), "");
   io::Fd range(::open((proc + "/ns/user").c_str(), O_RDONLY | O_CLOEXEC));
-  for (int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
-  ::waitpid(child, nullptr, 0);
-  REQUIRE(byte == 'y');
+  REQUIRE(range.is_open());
   return range;
 }
 
@@ -99,5 +87,24 @@ TEST_CASE("the program that answers the kernel has no database in it") {
   REQUIRE(symbols.find("mcloud::image::run_imagefs") != std::string::npos);
   for (const char* word : {"sqlite3", "rocksdb", "libsqlite", "librocksdb", "mcloud::ledger", "mcloud::kv::"}) {
     CHECK_MESSAGE(symbols.find(word) == std::string::npos, word);
+  }
+}
+
+TEST_CASE_MOUNTS("the mount's processes keep two capabilities, gain none and refuse what serving does not need") {
+  MountWorld world;
+  static_cast<void>(world.mount());
+  MountFigures figures = world.figures();
+  REQUIRE_EQ(::kill(figures.keeper, SIGKILL), 0);  // what one starts after it gave up the rest is no more than it
+  while (world.figures().keeper == figures.keeper) {}
+  figures = world.figures();
+  std::string possible = shell("sh -c 'echo -500 2>/dev/null > /proc/$$/oom_score_adj; exec cat /proc/self/oom_score_adj' 2>/dev/null");
+  for (int process : {figures.process, figures.keeper}) {
+    std::string status = *io::read_file("/proc/" + std::to_string(process) + "/status");
+    for (const char* line : {"CapInh:\t0000000000000000\n", "CapPrm:\t0000000000200002\n", "CapEff:\t0000000000200002\n",
+                             "NoNewPrivs:\t1\n", "Seccomp:\t2\n"}) {
+      CHECK_MESSAGE(status.find(line) != std::string::npos, line << " in " << status);
+    }
+    std::string score = *io::read_file("/proc/" + std::to_string(process) + "/oom_score_adj");
+    CHECK_EQ(score, possible);
   }
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -63,19 +64,18 @@ class SocketMount : public ImageMount {
   }
 
   Result<std::string> attach(const Attachment& attachment) override {
-    ControlRequest request{Kind::Attach, attachment, ""};
-    return TRY(ask(socket_path(), request, kAskTimeoutMs).with_context("attach " + attachment.digest)).folder;
+    return TRY(request({Kind::Attach, attachment, ""}).with_context("attach " + attachment.digest)).folder;
   }
 
   Status detach(const std::string& digest) override {
-    TRY(ask(socket_path(), {Kind::Detach, {}, digest}, kAskTimeoutMs).with_context("detach " + digest));
+    TRY(request({Kind::Detach, {}, digest}).with_context("detach " + digest));
     return {};
   }
 
-  Result<MountFigures> figures() override { return TRY(ask(socket_path(), {Kind::Figures, {}, ""}, kAskTimeoutMs)).figures; }
+  Result<MountFigures> figures() override { return TRY(request({Kind::Figures, {}, ""})).figures; }
 
   Result<std::vector<std::string>> trace(const std::string& digest) override {
-    return TRY(ask(socket_path(), {Kind::Trace, {}, digest}, kAskTimeoutMs)).trace;
+    return TRY(request({Kind::Trace, {}, digest})).trace;
   }
 
   Status stop() override {
@@ -90,6 +90,18 @@ class SocketMount : public ImageMount {
   }
 
  private:
+  // A server that dies with our request in its hands is followed by another; all requests may be asked twice.
+  Result<ControlReply> request(const ControlRequest& what) const {
+    uint64_t deadline_ms = now_ms() + kAskTimeoutMs;
+    while (true) {
+      Result<ControlReply> reply = ask(socket_path(), what, deadline_ms - std::min(deadline_ms, now_ms()));
+      if (reply.has_value() || reply.error().code != Code::Unavailable || now_ms() >= deadline_ms) return reply;
+      Result<io::Fd> alive = io::lock_file(options_.folder + "/alive");
+      if (alive.has_value()) return reply;  // both are dead
+      ::poll(nullptr, 0, 5);
+    }
+  }
+
   std::string socket_path() const { return options_.folder + "/control.sock"; }
 
   // It may serve a mount that only another mount namespace sees.

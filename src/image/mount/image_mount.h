@@ -56,7 +56,7 @@ struct MountFigures {
   std::vector<ImageFigures> images;
 };
 
-// Thread-safe; every call has a deadline.
+// Thread-safe; every call has a deadline. Unavailable: both processes are dead; open again and attach again.
 class ImageMount {
  public:
   // Joins the one that serves `folder`, or starts it (mount point, keeper, server).

@@ -1,6 +1,8 @@
 #include "image/mount/imagefs.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +63,24 @@ void be_spared() {
   if (file.is_open()) static_cast<void>(!::write(file.get(), "-500", 4));
 }
 
+// Each file that is open and cached costs the server a descriptor.
+void raise_descriptors() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 20);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Who only looks whether somebody serves holds it for a moment.
+Result<io::Fd> take_alive(const std::string& folder) {
+  Result<io::Fd> lock = io::lock_file(folder + "/alive");
+  for (int tries = 0; tries < 100 && !lock.has_value() && lock.error().code == Code::Conflict; ++tries) {
+    ::poll(nullptr, 0, 5);
+    lock = io::lock_file(folder + "/alive");
+  }
+  return std::move(lock).with_context("somebody serves " + folder);
+}
+
 Status start(const std::vector<std::string>& arguments) {
   KeptState state;
   state.options = TRY(parse_options(arguments));
@@ -69,7 +89,7 @@ Status start(const std::vector<std::string>& arguments) {
   // Set-uid files of strangers lie below: nobody but root may come here.
   if (::chmod(folder.c_str(), 0700) != 0) return errno_error(errno, "protect " + folder);
   SharedDescriptors shared;
-  shared.alive = TRY(io::lock_file(folder + "/alive").with_context("somebody serves " + folder));
+  shared.alive = TRY(take_alive(folder));
   ::unlink((folder + "/stop").c_str());
   std::string point = folder + "/mount";
   TRY(unmount_all(point));
@@ -117,6 +137,7 @@ int run_imagefs(const std::vector<std::string>& arguments) {
     return arguments.empty() || arguments[0] != "--help" ? 2 : 0;
   }
   be_spared();
+  raise_descriptors();
   Status started = start(arguments);
   if (started.has_value()) return 0;
   std::fprintf(stderr, "mcloud-imagefs: %s\n", started.error().message.c_str());

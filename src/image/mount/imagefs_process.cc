@@ -1,9 +1,7 @@
 #include "image/mount/imagefs_process.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -82,26 +80,17 @@ uint64_t Backoff::next_ms(uint64_t lived_ms) {
 }
 
 void bound_log(const std::string& folder) {
-  struct stat facts {};
-  if (::fstat(STDERR_FILENO, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size < kLogBytesMax) return;
   std::string path = folder + "/imagefs.log";
-  ::rename(path.c_str(), (path + ".1").c_str());
+  struct stat ours {}, there {};
+  if (::fstat(STDERR_FILENO, &ours) != 0 || !S_ISREG(ours.st_mode)) return;
+  // The other process may have begun a fresh one.
+  bool is_ours = ::stat(path.c_str(), &there) == 0 && there.st_ino == ours.st_ino;
+  if (is_ours && ours.st_size < kLogBytesMax) return;
+  if (is_ours) ::rename(path.c_str(), (path + ".1").c_str());
   io::Fd fresh(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!fresh.is_open()) return;
   ::dup2(fresh.get(), STDOUT_FILENO);
   ::dup2(fresh.get(), STDERR_FILENO);
-}
-
-Status drop_privileges() {
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno_error(errno, "give up new privileges");
-  struct __user_cap_header_struct header {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2] = {};
-  if (::syscall(SYS_capget, &header, data) != 0) return errno_error(errno, "read capabilities");
-  constexpr uint32_t kKept = 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE;
-  data[0] = {data[0].effective & kKept, data[0].permitted & kKept, 0};
-  data[1] = {};
-  if (::syscall(SYS_capset, &header, data) != 0) return errno_error(errno, "give up capabilities");
-  return {};
 }
 
 }  // namespace mcloud::image

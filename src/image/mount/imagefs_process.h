@@ -56,8 +56,9 @@ class Backoff {
 // The bounded log: when it is larger than 4 MiB it becomes imagefs.log.1, and our output goes to a fresh one.
 void bound_log(const std::string& folder);
 
-// Only what serving needs: CAP_SYS_ADMIN (passthrough, unmount) and CAP_DAC_OVERRIDE (caches and stores of others);
-// nothing more by exec either. Of the calling thread: before any other is started.
+// Only what serving needs: CAP_SYS_ADMIN (passthrough, unmount) and CAP_DAC_OVERRIDE (caches and stores of others),
+// nothing more by exec either, and none of the system calls by which CAP_SYS_ADMIN is more than that (mounts, other
+// processes, namespaces, kernel programs and modules). Of the calling thread: before any other is started.
 Status drop_privileges();
 
 // No Result: it runs until the mount is stopped.

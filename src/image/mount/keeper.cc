@@ -19,9 +19,10 @@ bool is_told_to_stop(const std::string& folder) { return io::exists(folder + "/s
 }  // namespace
 
 int run_keeper(SharedDescriptors shared, int server) {
-  Result<KeptState> state = parse_state(shared.memory->text());
+  Status dropped = drop_privileges();
+  Result<KeptState> state = dropped.has_value() ? parse_state(shared.memory->text()) : Result<KeptState>(dropped.error());
   if (!state.has_value()) {
-    log::error("image", "keeper: cannot read what is shared", {{"error", state.error().message}});
+    log::error("image", "the keeper cannot begin", {{"error", state.error().message}});
     return 1;
   }
   const std::string folder = state->options.folder;
