@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "flist/convert.h"
+#include "flist/export/block_ahead.h"
 #include "flist/export/documents.h"
 #include "flist/export/tar_writer.h"
 #include "io/file.h"
@@ -19,8 +20,8 @@ using image::NodeNumber;
 class TreeToTar {
  public:
   TreeToTar(const image::Tree& tree, image::Routes& blocks, LayerFile& out)
-      : tree_(tree), blocks_(blocks), tar_([&out](BytesView bytes) { return out.write(bytes); }),
-        first_names_(tree.nodes.size()) {}
+      : tree_(tree), first_names_(tree.nodes.size()), blocks_(blocks, wants(tree)),
+        tar_([&out](BytesView bytes) { return out.write(bytes); }) {}
 
   Status run() {
     TRY(add("", 0));
@@ -47,10 +48,29 @@ class TreeToTar {
     TRY(tar_.begin(item, node));
     for (size_t i = 0; i < node.blocks.size(); ++i) {
       if (is_hole(node, i)) continue;
-      Bytes plain = TRY(blocks_.fetch(node.blocks[i], plain_bytes(node, i)));
+      Bytes plain = TRY(blocks_.next());
       TRY(tar_.write(plain));
     }
     return tar_.end();
+  }
+
+  // In the order in which add() comes by.
+  static std::vector<BlockAhead::Want> wants(const image::Tree& tree) {
+    std::vector<BlockAhead::Want> out;
+    std::vector<bool> is_known(tree.nodes.size());
+    std::vector<NodeNumber> waiting = {0};
+    while (!waiting.empty()) {
+      NodeNumber number = waiting.back();
+      waiting.pop_back();
+      if (is_known[number]) continue;
+      is_known[number] = true;
+      const Node& node = tree.nodes[number];
+      for (size_t i = 0; i < node.blocks.size(); ++i) {
+        if (!is_hole(node, i)) out.push_back({node.blocks[i], plain_bytes(node, i)});
+      }
+      for (auto entry = node.children.rbegin(); entry != node.children.rend(); ++entry) waiting.push_back(entry->second);
+    }
+    return out;
   }
 
   static uint64_t plain_bytes(const Node& file, size_t block) {
@@ -72,9 +92,9 @@ class TreeToTar {
   }
 
   const image::Tree& tree_;
-  image::Routes& blocks_;
-  TarWriter tar_;
   std::vector<std::string> first_names_;
+  BlockAhead blocks_;
+  TarWriter tar_;
 };
 
 Status make_empty(const std::string& folder) {
