@@ -28,6 +28,7 @@ class RoutedStore {
   Status flush(uint64_t timeout_ms);
   // Runs on this store's threads.
   void submit(std::function<void()> job) { lane_.submit(std::move(job)); }
+  void cancel() { store_->cancel(); }  // what runs, and what comes
   void was_slow(uint64_t waited_us);
   Health health() const;
   // True for one caller each time it is due.

@@ -1,6 +1,7 @@
 #include "image/stores/routes.h"
 
 #include <algorithm>
+#include <atomic>  // cancel() comes from another thread
 #include <thread>  // the reader's own thread waits between rounds
 
 #include "image/stores/make_routes.h"
@@ -50,6 +51,7 @@ class StoreRoutes final : public Routes {
     if (asked.empty()) return no_route(Code::NotFound, ref.id);
     std::vector<std::pair<RoutedStore*, Error>> reasons;
     for (uint64_t pause_ms = kPauseMinMs;;) {
+      if (is_cancelled_) return make_error(Code::Cancelled, "block " + ref.id.hex() + ": nobody waits any longer");
       sort_by_health(asked);
       RaceOutcome outcome = run_race(asked, ref, plain_bytes,
                                      {options_.hedge_ms, options_.try_timeout_ms, deadline_ms});
@@ -60,6 +62,7 @@ class StoreRoutes final : public Routes {
       for (const auto& [store, error] : reasons) {
         if (!is_final(error)) asked.push_back(store);
       }
+      if (is_cancelled_) continue;
       if (asked.empty() || !pause_before(deadline_ms, pause_ms)) return verdict(ref, reasons);
     }
   }
@@ -83,6 +86,11 @@ class StoreRoutes final : public Routes {
     std::vector<StoreFigures> out;
     for (const auto& store : stores_) out.push_back(store->figures());
     return out;
+  }
+
+  void cancel() override {
+    is_cancelled_ = true;
+    for (const auto& store : stores_) store->cancel();
   }
 
  private:
@@ -140,6 +148,7 @@ class StoreRoutes final : public Routes {
 
   const RoutesOptions options_;
   std::vector<std::unique_ptr<RoutedStore>> stores_;
+  std::atomic<bool> is_cancelled_ = false;
 };
 
 }  // namespace

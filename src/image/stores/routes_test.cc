@@ -252,3 +252,20 @@ TEST_CASE("many readers with one dead store, one that lies and one that is good 
   CHECK_EQ(right, 200);
   CHECK_EQ(stores.routes->figures()[2].blocks, 200u);
 }
+
+TEST_CASE("cancelled routes end a fetch that hangs, and those that come") {
+  Stores stores(2, {.hedge_ms = 20, .try_timeout_ms = 60'000, .block_timeout_ms = 60'000});
+  stores.give(0, block_of(1));
+  hang(stores[0], true);
+  hang(stores[1], true);
+  uint64_t begin_ms = now_ms();
+  std::jthread canceller([&] {
+    std::unique_lock lock(stores[0].mutex);
+    stores[0].changed.wait(lock, [&] { return stores[0].gets > 0; });
+    lock.unlock();
+    stores.routes->cancel();
+  });
+  CHECK_EQ(stores.fetch(1).error().code, Code::Cancelled);
+  CHECK_EQ(stores.fetch(1).error().code, Code::Cancelled);
+  CHECK(now_ms() - begin_ms < 10'000);
+}
