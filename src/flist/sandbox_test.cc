@@ -38,7 +38,7 @@ std::string inside(const SandboxOptions& options, const std::function<std::strin
     Status entered = enter_sandbox(options);
     std::string said = entered.has_value() ? work() : entered.error().message;
     [[maybe_unused]] ssize_t written = ::write(1, said.data(), said.size());
-    ::_exit(0);
+    ::syscall(SYS_exit_group, 0);  // a sanitizer would look for leaks in _exit(), and may not
   }
   ::close(ends[1]);
   std::string out;
