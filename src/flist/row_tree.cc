@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <limits>
-#include <optional>
 
 #include "image/limits.h"
 #include "image/tree/names.h"
@@ -62,15 +62,22 @@ Status RowTree::add_inode(InodeRow row) {
     return make_error(Code::Exhausted, "more than the allowed " + std::to_string(image::kNamesMax) + " names");
   }
   Node node = TRY(node_of(row));
-  if (!positions_.emplace(row.ino, rows_.size()).second) return wrong(row.ino, "is there twice");
+  if (!inos_.empty() && row.ino <= inos_.back()) return wrong(row.ino, "is there twice, or out of order");
+  inos_.push_back(row.ino);
   rows_.push_back({row.parent, std::move(row.name), std::move(node), rows_.size()});
   return {};
 }
 
+std::optional<size_t> RowTree::position(int64_t ino) const {
+  auto found = std::ranges::lower_bound(inos_, ino);
+  if (found == inos_.end() || *found != ino) return std::nullopt;
+  return static_cast<size_t>(found - inos_.begin());
+}
+
 Result<RowTree::Row*> RowTree::row(int64_t ino) {
-  auto found = positions_.find(ino);
-  if (found == positions_.end()) return wrong(ino, "has no row in table inode");
-  return &rows_[found->second];
+  std::optional<size_t> found = position(ino);
+  if (!found.has_value()) return wrong(ino, "has no row in table inode");
+  return &rows_[*found];
 }
 
 Result<RowTree::Row*> RowTree::first_row(int64_t ino) {
@@ -143,21 +150,20 @@ Result<image::Tree> RowTree::finish() {
   std::vector<image::NodeNumber> numbers(rows_.size());
   image::NodeNumber next = 0;
   for (size_t i = 0; i < rows_.size(); ++i) numbers[i] = rows_[i].first == i ? next++ : numbers[rows_[i].first];
-  auto root = positions_.find(1);
-  if (root == positions_.end() || root->second != 0 || rows_[0].parent != 0) {
+  if (inos_[0] != 1 || rows_[0].parent != 0) {
     return make_error(Code::Corrupt, "the root is ino 1 with parent 0, and no ino is smaller");
   }
   for (size_t i = 1; i < rows_.size(); ++i) {
-    auto parent = positions_.find(rows_[i].parent);
-    bool has_folder = parent != positions_.end() && rows_[parent->second].node.type == Node::Type::Folder;
-    if (!has_folder || rows_[parent->second].first != parent->second) {
+    std::optional<size_t> parent = position(rows_[i].parent);
+    bool has_folder = parent.has_value() && rows_[*parent].node.type == Node::Type::Folder;
+    if (!has_folder || rows_[*parent].first != *parent) {
       return make_error(Code::Corrupt, image::shown(rows_[i].name) + ": its parent " + std::to_string(rows_[i].parent) +
                                            " is no folder");
     }
     if (!image::is_valid_name(rows_[i].name)) {
       return make_error(Code::Corrupt, "name " + image::shown(rows_[i].name) + ": 1 to 255 bytes, no '/', no NUL, not . or ..");
     }
-    auto added = rows_[parent->second].node.children.emplace(std::move(rows_[i].name), numbers[i]);
+    auto added = rows_[*parent].node.children.emplace(std::move(rows_[i].name), numbers[i]);
     if (!added.second) return make_error(Code::Corrupt, "name " + image::shown(added.first->first) + " is there twice");
   }
   image::Tree tree;

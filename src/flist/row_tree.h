@@ -2,7 +2,7 @@
 // the row and what is allowed. Pure.
 #pragma once
 
-#include <unordered_map>
+#include <optional>
 
 #include "image/tree/tree.h"
 
@@ -14,7 +14,7 @@ struct InodeRow {
   int64_t size = 0, user = 0, group = 0, mode = 0, device = 0, modified_s = 0;
 };
 
-// The calls in this order: all inodes, then links' targets and blocks, then second names, then the rest.
+// The calls in this order: all inodes by rising ino, then links' targets and blocks, then second names, then the rest.
 class RowTree {
  public:
   Status add_inode(InodeRow row);
@@ -36,11 +36,12 @@ class RowTree {
     image::Node node;
     size_t first;  // its own position, or that of the row that it is another name of
   };
+  std::optional<size_t> position(int64_t ino) const;
   Result<Row*> row(int64_t ino);
   Result<Row*> first_row(int64_t ino);  // Corrupt for a second name
 
   std::vector<Row> rows_;
-  std::unordered_map<int64_t, size_t> positions_;
+  std::vector<int64_t> inos_;  // of rows_, rising: numbers that a stranger chose are searched, not hashed
   uint64_t blocks_ = 0;
 };
 
