@@ -1,5 +1,7 @@
 #include "image/mount/file_server.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -25,6 +27,7 @@ void FileServer::serve(uint32_t thread) {
   char* buffer = log_ != nullptr ? log_->buffer(thread) : own;
   while (true) {
     if (log_ != nullptr) log_->empty(thread);
+    look_for_more();
     Result<size_t> bytes = device_.next(buffer, kRequestBytesMax);
     if (bytes.has_value()) {
       handle({buffer, *bytes});
@@ -34,6 +37,15 @@ void FileServer::serve(uint32_t thread) {
     if (!memory_.is_stopping()) log::info("image", "no more requests", {{"reason", bytes.error().message}});
     return;
   }
+}
+
+// Requests come in sequences (OPEN, READ, RELEASE, the next file), and to be woken for each costs more than to answer
+// it: one thread looks for about 20 us before it sleeps. An open and close take 23 us instead of 37.
+void FileServer::look_for_more() {
+  if (is_looking_.exchange(true)) return;
+  struct pollfd ready {device_.fd(), POLLIN, 0};
+  for (int looks = 0; looks < 50 && ::poll(&ready, 1, 0) == 0;) ++looks;
+  is_looking_ = false;
 }
 
 void FileServer::handle(std::string_view bytes, bool is_resent) {

@@ -43,6 +43,7 @@ class FileServer {
   };
 
   bool find(const Request& request, Place& place) const;
+  void look_for_more();
   bool handle_names(const Request& request);
   bool handle_files(const Request& request);
   void lookup(const Request& request);
@@ -71,6 +72,7 @@ class FileServer {
   ContentCache& cache_;
   RequestLog* log_;
   FileReads reads_;
+  std::atomic<bool> is_looking_{false};
   std::atomic<uint64_t> reads_count_{0};
   std::mutex logged_mutex_;
   std::map<std::pair<std::string, Code>, uint64_t> logged_;  // when, in minutes
