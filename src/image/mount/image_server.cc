@@ -52,6 +52,7 @@ Status serve(SharedDescriptors& shared, int keeper) {
   std::unique_ptr<Loader> loader = Loader::create(*cache);
   RoutesOptions routes;
   routes.store.certificates = options.certificates;
+  routes.store.trust = std::make_shared<io::TlsTrust>(options.certificates);  // one for all images
   routes.block_timeout_ms = options.block_timeout_ms;
   routes.on_fault = [](const std::string& store, const Error& error) {
     log::warning("image", "a store", {{"store", store}, {"code", std::string(code_name(error.code))}, {"error", error.message}});

@@ -28,7 +28,8 @@ Result<std::unique_ptr<HttpConnections>> HttpConnections::make(const StoreUrl& u
   client.body_bytes_max = kStoredBytesMax;
   client.interrupt_fd = interrupt.fd();
   if (url.is_tls) {
-    client.tls = TRY(io::TlsContext::for_client({.certificate = {}, .key = {}, .authority = options.certificates}));
+    auto trust = options.trust != nullptr ? options.trust : std::make_shared<io::TlsTrust>(options.certificates);
+    client.tls = TRY(trust->context());
   }
   return std::unique_ptr<HttpConnections>(
       new HttpConnections(std::move(endpoint), std::move(client), std::move(interrupt), options.connections_max));

@@ -10,6 +10,9 @@
 namespace mcloud::image {
 namespace {
 
+// Asked at the same time for one block. A stranger's file may name hundreds of silent stores.
+constexpr size_t kRunningMax = 4;
+
 uint64_t now_ms() { return io::SystemClock().monotonic_ms(); }
 
 // Owned by the reader and by every try that runs, so a slow one may end long after the reader has gone.
@@ -28,8 +31,9 @@ class Race : public std::enable_shared_from_this<Race> {
     while (!outcome_.plain && now_ms() < options_.deadline_ms) {
       Try* next = next_waiting();
       if (next == nullptr && running_ == 0) break;
-      bool is_overtaken = now_ms() >= hedge_ms_;
-      if (next != nullptr && (is_overtaken || failures_ > failures_seen || running_ == 0)) {
+      bool may_overtake = next != nullptr && running_ < kRunningMax;
+      bool is_overtaken = may_overtake && now_ms() >= hedge_ms_;
+      if (is_overtaken || (next != nullptr && (failures_ > failures_seen || running_ == 0))) {
         if (is_overtaken) mark_slow();
         failures_seen = failures_;
         lock.unlock();
@@ -37,11 +41,7 @@ class Race : public std::enable_shared_from_this<Race> {
         lock.lock();
         continue;
       }
-      uint64_t now = now_ms();
-      uint64_t until_ms = next != nullptr ? std::min(options_.deadline_ms, hedge_ms_) : options_.deadline_ms;
-      changed_.wait_for(lock, std::chrono::milliseconds(until_ms > now ? until_ms - now : 0), [&] {
-        return outcome_.plain || running_ == 0 || (next != nullptr && failures_ > failures_seen);
-      });
+      wait(lock, may_overtake ? std::min(options_.deadline_ms, hedge_ms_) : options_.deadline_ms);
     }
     return finish();
   }
@@ -55,6 +55,14 @@ class Race : public std::enable_shared_from_this<Race> {
     bool is_look = false;  // when it fails, nobody has to be asked instead
     Error error = {};
   };
+
+  // Until a try has ended, or until then.
+  void wait(std::unique_lock<std::mutex>& lock, uint64_t until_ms) {
+    const uint64_t now = now_ms();
+    const size_t running_before = running_;
+    changed_.wait_for(lock, std::chrono::milliseconds(until_ms > now ? until_ms - now : 0),
+                      [&] { return outcome_.plain || running_ < running_before; });
+  }
 
   Try* next_waiting() {
     auto found = std::find_if(tries_.begin(), tries_.end(), [](const Try& one) { return one.state == State::Waits; });

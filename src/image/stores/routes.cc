@@ -164,6 +164,8 @@ std::unique_ptr<Routes> make_routes(std::vector<PlacedStore> stores, const Route
 }
 
 Result<std::unique_ptr<Routes>> Routes::open(const std::vector<Route>& routes, const RoutesOptions& options) {
+  StoreOptions store = options.store;
+  if (store.trust == nullptr) store.trust = std::make_shared<io::TlsTrust>(store.certificates);
   std::vector<std::string> urls;
   std::vector<PlacedStore> stores;
   for (const Route& route : routes) {
@@ -171,7 +173,7 @@ Result<std::unique_ptr<Routes>> Routes::open(const std::vector<Route>& routes, c
     auto position = static_cast<size_t>(known - urls.begin());
     if (known == urls.end()) {
       urls.push_back(route.url);
-      stores.push_back({TRY(open_store(route.url, options.store)), {}});
+      stores.push_back({TRY(open_store(route.url, store)), {}});
     }
     stores[position].ranges.emplace_back(route.first, route.last);
   }

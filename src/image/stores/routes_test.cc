@@ -114,6 +114,15 @@ TEST_CASE("a store that does not answer holds a reader for the hedge and no long
   CHECK_EQ(stores[0].look(&TestStoreState::gets), 1u);
 }
 
+TEST_CASE("at most four stores are asked at a time, however many are named") {
+  Stores stores(12, {.hedge_ms = 1, .try_timeout_ms = 60'000, .block_timeout_ms = 200});
+  for (size_t i = 0; i < 12; ++i) hang(stores[i], true);
+  CHECK_EQ(stores.fetch(1).error().code, Code::TimedOut);
+  size_t asked = 0;
+  for (size_t i = 0; i < 12; ++i) asked += stores[i].look(&TestStoreState::gets);
+  CHECK_EQ(asked, 4u);
+}
+
 TEST_CASE("routes are gone at once although a store hangs") {
   auto stores = std::make_unique<Stores>(2, RoutesOptions{.hedge_ms = 1, .try_timeout_ms = 60'000, .block_timeout_ms = 60'000});
   hang((*stores)[0], true);

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "image/tree/tree.h"
+#include "io/tls_trust.h"
 
 namespace mcloud::image {
 
@@ -35,6 +36,7 @@ class BlockStore {
 struct StoreOptions {
   std::string certificates;  // PEM file of authorities for https and s3s; "" = the system's
   size_t connections_max = 16;
+  std::shared_ptr<io::TlsTrust> trust = nullptr;  // of `certificates`, for all stores of a process; none: each Routes has its own
 };
 
 // Connects when first used. Invalid, saying what is allowed.
