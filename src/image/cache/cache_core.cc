@@ -91,7 +91,7 @@ void CacheCore::unpin(Entries::iterator found, Entries::node_type& taken) {
   CacheEntry& entry = found->second;
   if (--entry.pins > 0) return;
   if (entry.tag != 0) {
-    used_order_.push_front(found->first);
+    used_order_.push_front(&found->first);
     entry.place = used_order_.begin();
   }
   if (entry.is_lost || entry.tag == 0) taken = take(found);
@@ -168,7 +168,7 @@ Status CacheCore::evict_one(uint64_t& freed) {
   {
     std::lock_guard guard(mutex_);
     if (used_order_.empty()) return full("all that is in it is in use");
-    taken = take(entries_.find(used_order_.back()));
+    taken = take(entries_.find(*used_order_.back()));
     freed = taken.mapped().disk_bytes;
   }
   Status removed = remove_files(taken);
@@ -181,7 +181,7 @@ Status CacheCore::evict_one(uint64_t& freed) {
   if (entries_.contains(taken.key())) return removed;
   auto back = entries_.insert(std::move(taken)).position;
   CacheEntry& entry = back->second;
-  used_order_.push_back(back->first);
+  used_order_.push_back(&back->first);
   entry.place = std::prev(used_order_.end());
   ++contents_;
   disk_bytes_ += entry.disk_bytes;

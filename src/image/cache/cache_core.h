@@ -30,7 +30,7 @@ struct CacheEntry {
   bool is_touched = false;  // used_ns is to be written down
   std::shared_ptr<BlockBits> kept;  // nullptr: whole and settled
   std::weak_ptr<HeldContent> held;
-  std::list<ContentId>::iterator place;  // in the order of use, when it is not pinned
+  std::list<const ContentId*>::iterator place;  // in the order of use, when it is not pinned
 };
 
 class CacheCore : public std::enable_shared_from_this<CacheCore> {
@@ -69,7 +69,8 @@ class CacheCore : public std::enable_shared_from_this<CacheCore> {
   // Exhausted: nothing may go, or the disk lets nothing go.
   Status evict_one(uint64_t& freed);
   void unpin(Entries::iterator found, Entries::node_type& taken);
-  // What load() has found of one content. False: it is nothing to believe.
+  Status load_folder(uint8_t folder);
+  // What it has found of one content. False: it is nothing to believe.
   bool add_whole(const CacheFile& file, const CacheName& name);
   bool add_part(const CacheFile& file, const CacheName& name);
   void add(const CacheFile& file, const CacheName& name, std::shared_ptr<BlockBits> kept);
@@ -83,7 +84,7 @@ class CacheCore : public std::enable_shared_from_this<CacheCore> {
   const uint64_t bytes_max_;
   mutable std::mutex mutex_;
   Entries entries_;
-  std::list<ContentId> used_order_;  // of what is not pinned, latest first
+  std::list<const ContentId*> used_order_;  // of what is not pinned, latest first; the table's own
   std::deque<ContentId> unsettled_, touched_;
   uint64_t next_tag_;
   uint64_t disk_bytes_ = 0;  // of all entries, and reserved

@@ -31,12 +31,22 @@ class FolderFiles final : public CacheFiles {
  public:
   explicit FolderFiles(io::Fd folder) : folder_(std::move(folder)) {}
 
-  Result<std::vector<CacheFile>> list() override {
+  Result<std::vector<CacheFile>> list(uint8_t number) override {
+    std::string name = to_hex({reinterpret_cast<const char*>(&number), 1});
     std::vector<CacheFile> out;
-    for (int i = 0; i < 256; ++i) {
-      char name[3];
-      snprintf(name, sizeof name, "%02x", i);
-      TRY(list_one(name, out));
+    int fd = ::openat(folder_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+      if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return out;
+      return file_error(errno, "open", name);
+    }
+    std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd));
+    while (const dirent* entry = ::readdir(folder.get())) {
+      struct stat about{};
+      if (::fstatat(fd, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(about.st_mode)) continue;
+      out.push_back({.name = name + "/" + entry->d_name,
+                     .bytes = static_cast<uint64_t>(about.st_size),
+                     .disk_bytes = static_cast<uint64_t>(about.st_blocks) * 512,
+                     .used_ns = about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec});
     }
     return out;
   }
@@ -152,24 +162,6 @@ class FolderFiles final : public CacheFiles {
 
   Status sync_all() const {
     if (::syncfs(folder_.get()) != 0) return file_error(errno, "sync", "the disk");
-    return {};
-  }
-
-  Status list_one(const char* name, std::vector<CacheFile>& out) {
-    int fd = ::openat(folder_.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-      if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return {};
-      return file_error(errno, "open", name);
-    }
-    std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd));
-    while (const dirent* entry = ::readdir(folder.get())) {
-      struct stat about{};
-      if (::fstatat(fd, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(about.st_mode)) continue;
-      out.push_back({.name = std::string(name) + "/" + entry->d_name,
-                     .bytes = static_cast<uint64_t>(about.st_size),
-                     .disk_bytes = static_cast<uint64_t>(about.st_blocks) * 512,
-                     .used_ns = about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec});
-    }
     return {};
   }
 

@@ -22,8 +22,8 @@ struct CacheFile {
 class CacheFiles {
  public:
   virtual ~CacheFiles() = default;
-  // Plain files in folders of two hex digits; nothing else in the folder is ours to see.
-  virtual Result<std::vector<CacheFile>> list() = 0;
+  // Plain files in one of the 256 folders of two hex digits; nothing else is ours to see. Absent is fine.
+  virtual Result<std::vector<CacheFile>> list(uint8_t folder) = 0;
   // A new file of that size, all hole.
   virtual Result<io::Fd> create(const std::string& name, uint64_t bytes) = 0;
   // To read and write, or to read on a disk that lets nobody write. Corrupt when it has another size.

@@ -1,12 +1,11 @@
 // What a cache finds in its folder when it is opened.
-#include <algorithm>
-
 #include "image/cache/cache_core.h"
 
 namespace mcloud::image {
 
 void CacheCore::add(const CacheFile& file, const CacheName& name, std::shared_ptr<BlockBits> kept) {
-  CacheEntry& entry = entries_[name.id];
+  auto added = entries_.try_emplace(name.id).first;
+  CacheEntry& entry = added->second;
   entry.bytes = file.bytes;
   entry.disk_bytes = file.disk_bytes;
   entry.used_ns = file.used_ns;
@@ -17,7 +16,7 @@ void CacheCore::add(const CacheFile& file, const CacheName& name, std::shared_pt
     entry.settled = kept->count();
     entry.kept = std::move(kept);
   }
-  used_order_.push_front(name.id);
+  used_order_.push_front(&added->first);
   entry.place = used_order_.begin();
   disk_bytes_ += entry.disk_bytes;
   ++contents_;
@@ -42,12 +41,10 @@ bool CacheCore::add_part(const CacheFile& file, const CacheName& name) {
   return true;
 }
 
-Status CacheCore::load() {
-  std::vector<CacheFile> files = TRY(files_->list());
-  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.used_ns < b.used_ns; });
-  std::vector<std::pair<CacheName, std::string>> haves;
+// All of one content lie in one folder.
+Status CacheCore::load_folder(uint8_t folder) {
+  std::vector<CacheFile> files = TRY(files_->list(folder));
   std::vector<std::string> wrong;
-  std::lock_guard guard(mutex_);
   // Whole ones first: a crash may leave a content's next life beside them.
   for (CacheName::Kind kind : {CacheName::Kind::Whole, CacheName::Kind::Part}) {
     for (const CacheFile& file : files) {
@@ -66,8 +63,14 @@ Status CacheCore::load() {
   }
   // On a read-only disk it stays where it is; nothing looks at it.
   for (const std::string& name : wrong) static_cast<void>(files_->remove(name));
-  used_order_.sort([this](const ContentId& a, const ContentId& b) {
-    return entries_.at(a).used_ns > entries_.at(b).used_ns;
+  return {};
+}
+
+Status CacheCore::load() {
+  std::lock_guard guard(mutex_);
+  for (int folder = 0; folder < 256; ++folder) TRY(load_folder(static_cast<uint8_t>(folder)));
+  used_order_.sort([this](const ContentId* a, const ContentId* b) {
+    return entries_.at(*a).used_ns > entries_.at(*b).used_ns;
   });
   return {};
 }

@@ -40,7 +40,7 @@ class Content {
   virtual ~Content() = default;
   virtual uint64_t bytes() const = 0;
   virtual uint32_t blocks() const = 0;
-  virtual bool has(uint32_t block) const = 0;   // readable from fd()
+  virtual bool has(uint32_t block) const = 0;   // readable from fd(); no longer when the disk fails at its sync
   virtual bool is_whole() const = 0;
   // Read-write (read-only where the disk is); its bytes of blocks that has() says are verified. The same for this
   // object's life, once it is there: -1 as long as has() says no for all blocks, so for ever for an empty content.

@@ -26,7 +26,7 @@ class MirroredFiles final : public CacheFiles {
   MirroredFiles(mcloud::testing::SimulatedDisk& disk, std::unique_ptr<CacheFiles> real)
       : disk_(disk), real_(std::move(real)) {}
 
-  Result<std::vector<CacheFile>> list() override { return real_->list(); }
+  Result<std::vector<CacheFile>> list(uint8_t folder) override { return real_->list(folder); }
   Result<io::Fd> create(const std::string& name, uint64_t bytes) override {
     TRY(disk_.make_folder(path(name.substr(0, 2))));
     auto file = TRY(disk_.open(path(name), OpenMode::Create));
