@@ -44,6 +44,12 @@ void keep_house(FileServer& files) {
   }
 }
 
+void note_store(const std::string& store, const Error& error) {
+  if (error.code == Code::Cancelled) return log::info("image", "a store answers again", {{"store", store}});
+  log::warning("image", error.code == Code::Corrupt ? "a store gave a wrong block" : "a store fails",
+               {{"store", store}, {"error", error.message}});
+}
+
 Status serve(SharedDescriptors& shared, int keeper) {
   TRY(drop_privileges());
   KeptState state = TRY(parse_state(shared.memory->text()));
@@ -54,9 +60,7 @@ Status serve(SharedDescriptors& shared, int keeper) {
   routes.store.certificates = options.certificates;
   routes.store.trust = std::make_shared<io::TlsTrust>(options.certificates);  // one for all images
   routes.block_timeout_ms = options.block_timeout_ms;
-  routes.on_fault = [](const std::string& store, const Error& error) {
-    log::warning("image", "a store", {{"store", store}, {"code", std::string(code_name(error.code))}, {"error", error.message}});
-  };
+  routes.on_fault = note_store;
   std::unique_ptr<ServedImages> images = TRY(ServedImages::open(*shared.memory, *loader, routes));
   FuseDevice device(shared.fuse.get());
   OpenTable opens(*shared.memory, [&device](int backing) { device.close_backing(backing); });

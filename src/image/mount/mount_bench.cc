@@ -68,6 +68,21 @@ void compare(const char* name, bool less_is_better, const std::string& ours, con
   std::fflush(stdout);
 }
 
+void measure_memory(ImageMount& mount, const Image& image, const std::string& work) {
+  // 50 images: the same tree under other digests.
+  for (int i = 0; i < 49; ++i) {
+    Image other = image;
+    other.config = std::to_string(i);
+    std::string path = work + "/index-" + std::to_string(i), index = write_index(other);
+    static_cast<void>(io::write_file(path, index, io::Durability::None).has_value());
+    std::string at = *mount.attach({.digest = image_digest(index).text(), .index_path = path, .routes = {{0, 255, "dir://" + work + "/blocks"}}});
+    shell("find " + at + " -ls > /dev/null");
+  }
+  MountFigures figures = *mount.figures();
+  std::printf("passthrough %d reads %lu\n%s", figures.has_passthrough, static_cast<unsigned long>(figures.reads),
+              shell("grep -hE 'VmRSS|Rss' /proc/" + std::to_string(figures.process) + "/status /proc/" + std::to_string(figures.keeper) + "/status").c_str());
+}
+
 void run(const std::string& folder, const std::string& program, const std::string& work) {
   shell("mkdir -p " + work + "/blocks " + work + "/o/u " + work + "/o/w " + work + "/o/r " + work + "/t/u " + work + "/t/w " + work + "/t/r");
   std::unique_ptr<BlockStore> store = *open_store("dir://" + work + "/blocks");
@@ -104,18 +119,7 @@ void run(const std::string& folder, const std::string& program, const std::strin
     return seconds("find " + at + "/usr/share -xdev -type f -print0 | head -z -n 2000 | xargs -0 cat > /dev/null");
   });
   if (!wanted.empty()) return unmount_all();
-  // 50 images: the same tree under other digests.
-  for (int i = 0; i < 49; ++i) {
-    Image other = packed.image();
-    other.config = std::to_string(i);
-    std::string path = work + "/index-" + std::to_string(i), index = write_index(other);
-    static_cast<void>(io::write_file(path, index, io::Durability::None).has_value());
-    std::string at = *mount->attach({.digest = image_digest(index).text(), .index_path = path, .routes = {{0, 255, "dir://" + work + "/blocks"}}});
-    shell("find " + at + " -ls > /dev/null");
-  }
-  MountFigures figures = *mount->figures();
-  std::printf("passthrough %d reads %lu\n%s", figures.has_passthrough, static_cast<unsigned long>(figures.reads),
-              shell("grep -hE 'VmRSS|Rss' /proc/" + std::to_string(figures.process) + "/status /proc/" + std::to_string(figures.keeper) + "/status").c_str());
+  measure_memory(*mount, packed.image(), work);
   unmount_all();
 }
 
