@@ -127,7 +127,7 @@ Command image_mount_command() {
       .argument("FOLDER", "where; made when it is not there", words->folder)
       .option("--cache", "DIR", "keeps what was read for the next time; an absolute path (default: gone at the end)", words->cache)
       .option("--cache-size", "SIZE", "bound of it (default: 2GiB)", words->cache_size)
-      .option("--record", "FILE", "at the end, which blocks were read first: for `mcloud image trace --set`", words->trace_file)
+      .option("--record", "FILE", "at the end, which blocks were waited for: for `mcloud image trace --set`", words->trace_file)
       .flag("--complete", "fetch everything in the background", words->completes)
       .option("--store", "URL", "look there too; repeatable", words->stores)
       .run([words](Desk& desk) { return mount(desk, *words); });
