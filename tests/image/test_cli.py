@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -210,11 +211,14 @@ def is_mounted(folder):
 
 
 def servers():
+    """Processes of the lazy file system that `image mount` started; those of other mounts on this machine are not ours."""
     found = set()
     for entry in pathlib.Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and os.readlink(entry / "exe").endswith("/mcloud-imagefs"):
-                found.add(int(entry.name))
+                opened = [os.readlink(fd) for fd in (entry / "fd").iterdir()]
+                if any(re.match(r"/tmp/mcloud-image-[^/]+/fs/", path) for path in opened):
+                    found.add(int(entry.name))
         except OSError:
             continue  # it has just ended
     return found
