@@ -86,6 +86,19 @@ workloads:
   site: {kind: publish, port: 8080, to: "web:http"}
 """
 
+# The same image, lazily: this kernel maps no owners on FUSE, passes no reads through and sends no request again.
+LAZY_CONTRACT = """name: lazy
+workloads:
+  web:
+    kind: container
+    image: fl:/smoke/web.fl
+    replicas: 1
+    resources: {cpu: 500m, memory: 32MiB, disk: 16MiB, pids: 16}
+    ports: {http: 80}
+    health: {http: {port: http, path: /}, interval: 2s, timeout: 2s, retries: 10, start_period: 60s}
+  site: {kind: publish, port: 8081, to: "web:http"}
+"""
+
 # Runs as the guest's init. Every wait is bounded by the host's time-out around QEMU.
 INIT = """#!/bin/busybox sh
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin HOME=/root NO_COLOR=1 MCLOUD_CLUSTER=/smoke/cluster
@@ -113,6 +126,16 @@ grep -q 'cgroup v2' /tmp/page; served=$?; check "the service answers from outsid
   bird --version; lsmod | head -n 40; dmesg | tail -n 15; tail -n 20 /smoke/cluster/logs/* /smoke/cluster/nodes/*/*.log 2>/dev/null; }
 limits=$(find /sys/fs/cgroup -path '*mcloud*' -name memory.max -exec cat {} + 2>/dev/null); echo "$limits" | grep -q 33554432
 check "the memory limit of 32 MiB stands in the container's cgroup" $?
+modprobe fuse
+mcloud apply /smoke/lazy.yaml --no-wait; check "a contract with a lazy image is signed and admitted" $?
+lazy=; rm -f /tmp/page; i=0; while [ $i -lt 60 ]; do
+  lazy=$(mcloud status lazy --json 2>/dev/null | grep -o 'http://127.0.0.1:[0-9]*' | head -n 1)
+  [ -n "$lazy" ] && curl -s -f -m 2 -o /tmp/page "$lazy/" && break; sleep 1; i=$((i+1)); done
+grep -q 'cgroup v2' /tmp/page; served=$?; check "a container serves from an image that is mounted, not unpacked" $served
+[ $served = 0 ] || { mcloud status lazy; mcloud logs lazy/web 2>&1 | tail -n 5; dmesg | tail -n 5; tail -n 8 /smoke/cluster/nodes/*/*.log 2>/dev/null; }
+kill -9 $(pidof mcloud-imagefs | tr ' ' '\n' | head -n 1); rm -f /tmp/page; i=0
+while [ $i -lt 30 ] && ! curl -s -f -m 2 -o /tmp/page "$lazy/"; do sleep 1; i=$((i+1)); done
+grep -q 'cgroup v2' /tmp/page; check "it goes on when a process of the lazy file system is killed" $?
 node=$(mcloud status smoke --json | tr -d ' \\n' | grep -o '"node":"[^"]*"' | head -n 1 | cut -d '"' -f 4)
 mcloud cluster kill "$node"; rm -f /tmp/page; i=0
 while [ $i -lt 120 ]; do curl -s -f -m 2 -o /tmp/page "$url/" && [ "$(mcloud status smoke --json | tr -d ' \\n' | grep -o '"node":"[^"]*"' | head -n 1 | cut -d '"' -f 4)" != "$node" ] && break; sleep 1; i=$((i+1)); done
@@ -128,6 +151,7 @@ def disk(mcloud, modules, work):
     for folder in ("proc", "sys", "dev", "run", "tmp", "root", "smoke", "etc", "bin", "sbin", "var/lib"):
         (stage / folder).mkdir(parents=True, exist_ok=True)
     copy_program(stage, mcloud, "usr/bin/mcloud")
+    copy_program(stage, mcloud.parent / "mcloud-imagefs", "usr/bin/mcloud-imagefs")
     for program in PROGRAMS:
         if pathlib.Path(program).exists():
             copy_program(stage, program)
@@ -151,6 +175,10 @@ def disk(mcloud, modules, work):
         shutil.copy2(index, target)
     busybox_image(stage / "smoke/image")
     (stage / "smoke/contract.yaml").write_text(CONTRACT)
+    (stage / "smoke/lazy.yaml").write_text(LAZY_CONTRACT)
+    flist, blocks = stage / "smoke/web.fl", f"dir://{stage.resolve()}/smoke/blocks"
+    sh(mcloud, "image", "convert", f"oci:{stage}/smoke/image", flist, "--store", blocks)
+    sh(mcloud, "image", "stores", flist, "--add", "dir:///smoke/blocks", "--remove", blocks)
     (stage / "init").write_text(INIT)
     (stage / "init").chmod(0o755)
     image = work / "disk.img"
