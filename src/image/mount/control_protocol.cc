@@ -206,7 +206,7 @@ std::string write_state(const KeptState& state) {
   const MountOptions& options = state.options;
   return wire::json_text({{"folder", options.folder}, {"cache", options.cache_folder},
                           {"cache_bytes_max", options.cache_bytes_max}, {"certificates", options.certificates},
-                          {"block_timeout_ms", options.block_timeout_ms},
+                          {"block_timeout_ms", options.block_timeout_ms}, {"stuck_timeout_ms", options.stuck_timeout_ms},
                           {"next_slot", state.next_slot}, {"images", std::move(images)}});
 }
 
@@ -218,6 +218,7 @@ Result<KeptState> parse_state(std::string_view text) {
   out.options.cache_bytes_max = TRY(wire::json_u64(parsed, "cache_bytes_max"));
   out.options.certificates = TRY(wire::json_string(parsed, "certificates"));
   out.options.block_timeout_ms = TRY(wire::json_u64(parsed, "block_timeout_ms"));
+  out.options.stuck_timeout_ms = TRY(wire::json_u64(parsed, "stuck_timeout_ms"));
   out.next_slot = static_cast<uint32_t>(TRY(wire::json_u64(parsed, "next_slot")));
   for (const Json& item : *TRY(wire::json_array(parsed, "images"))) out.images.push_back(TRY(kept_of(item)));
   return out;

@@ -30,7 +30,9 @@ void FileServer::serve(uint32_t thread) {
     look_for_more();
     Result<size_t> bytes = device_.next(buffer, kRequestBytesMax);
     if (bytes.has_value()) {
+      memory_.set_busy(thread, io::SystemClock().monotonic_ms());
       handle({buffer, *bytes});
+      memory_.set_busy(thread, 0);
       continue;
     }
     if (bytes.error().code == Code::Corrupt) continue;

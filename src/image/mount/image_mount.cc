@@ -122,7 +122,8 @@ class SocketMount : public ImageMount {
     io::Command command;
     command.arguments = {options_.program, "start", "--folder", options_.folder, "--cache", options_.cache_folder,
                          "--cache-bytes", std::to_string(options_.cache_bytes_max),
-                         "--block-timeout-ms", std::to_string(options_.block_timeout_ms)};
+                         "--block-timeout-ms", std::to_string(options_.block_timeout_ms),
+                         "--stuck-timeout-ms", std::to_string(options_.stuck_timeout_ms)};
     if (!options_.certificates.empty()) {
       command.arguments.insert(command.arguments.end(), {"--certificates", options_.certificates});
     }

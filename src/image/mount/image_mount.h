@@ -20,6 +20,7 @@ struct MountOptions {
   std::string certificates;  // for https and s3s stores; "" = the system's
   uint64_t start_timeout_ms = 10'000;
   uint64_t block_timeout_ms = 20'000;  // how long a reader waits for a block that no store gives; then EIO
+  uint64_t stuck_timeout_ms = 30'000;  // a serving process that does not go on for so long is replaced by its keeper
 };
 
 // Ids above it cannot be shown (32 bits, a range of 65,536 on top).

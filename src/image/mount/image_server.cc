@@ -37,8 +37,9 @@ void watch_keeper(const SharedDescriptors& shared, const std::string& folder, Im
   }
 }
 
-void keep_house(FileServer& files) {
+void keep_house(FileServer& files, SharedMemory& memory) {
   while (true) {
+    memory.beat(now_ms());
     ::poll(nullptr, 0, 200);
     files.tick();
   }
@@ -76,7 +77,7 @@ Status serve(SharedDescriptors& shared, int keeper) {
   std::vector<std::thread> serving;
   for (uint32_t i = 0; i < kServingThreads; ++i) serving.emplace_back([&files, i] { files.serve(i); });
   std::thread([&] { watch_keeper(shared, options.folder, control, keeper); }).detach();
-  std::thread([&] { keep_house(files); }).detach();
+  std::thread([&] { keep_house(files, *shared.memory); }).detach();
   std::thread([&] {
     while (true) serve_control(shared.control.get(), 60'000, [&](const ControlRequest& request) { return control.handle(request); });
   }).detach();

@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char* kUsage =
     "mcloud-imagefs start --folder FOLDER --cache FOLDER [--cache-bytes N] [--certificates FILE]\n"
-    "                     [--block-timeout-ms N] [--no-resend true]\n"
+    "                     [--block-timeout-ms N] [--stuck-timeout-ms N] [--no-resend true]\n"
     "Mounts the lazy file system of a node on FOLDER/mount and serves it. mcloud starts it by itself.\n"
     "docs/reference/imagefs.md describes the files and the control socket.\n";
 
@@ -42,6 +42,7 @@ Result<MountOptions> parse_options(const std::vector<std::string>& arguments) {
     else if (name == "--cache") out.cache_folder = value;
     else if (name == "--cache-bytes") out.cache_bytes_max = TRY(number(value));
     else if (name == "--certificates") out.certificates = value;
+    else if (name == "--stuck-timeout-ms") out.stuck_timeout_ms = TRY(number(value));
     else if (name == "--block-timeout-ms") out.block_timeout_ms = TRY(number(value));
     else if (name == "--no-resend") continue;  // is_without_resend
     else return make_error(Code::Invalid, "there is no option " + name);

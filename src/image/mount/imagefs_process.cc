@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -71,6 +72,11 @@ bool Peer::has_ended(uint64_t timeout_ms) {
   if (!pidfd_.is_open()) return true;
   struct pollfd ready {pidfd_.get(), POLLIN, 0};
   return ::poll(&ready, 1, static_cast<int>(timeout_ms)) > 0;
+}
+
+void Peer::kill() {
+  if (child_ != nullptr) return child_->signal(SIGKILL);
+  if (pidfd_.is_open()) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
 uint64_t Backoff::next_ms(uint64_t lived_ms) {

@@ -34,6 +34,7 @@ class Peer {
   int process() const { return process_; }
   // Waits at most `timeout_ms`; true when it has ended.
   bool has_ended(uint64_t timeout_ms);
+  void kill();  // SIGKILL
 
  private:
   Peer() = default;

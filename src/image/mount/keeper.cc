@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "base/log.h"
@@ -15,6 +16,23 @@ uint64_t now_ms() { return io::SystemClock().monotonic_ms(); }
 
 // Somebody stops the mount while no server can be asked.
 bool is_told_to_stop(const std::string& folder) { return io::exists(folder + "/stop"); }
+
+// Until it has ended. A server that lives and does not serve is ended: none of its threads waits for a store, so one that
+// is at a request for so long, twice in a row, is stuck, and a new server can do better.
+void watch(Peer& peer, const SharedMemory& memory, const MountOptions& options) {
+  uint64_t look_ms = std::min<uint64_t>(5'000, options.stuck_timeout_ms / 4 + 1);
+  int looks = 0;
+  while (!peer.has_ended(look_ms)) {
+    bound_log(options.folder);
+    uint64_t stuck_ms = memory.stuck_for_ms(now_ms());
+    looks = stuck_ms >= options.stuck_timeout_ms ? looks + 1 : 0;
+    if (looks < 2) continue;
+    log::error("image", "the file system's process is stuck; it is ended",
+               {{"process", std::to_string(peer.process())}, {"ms", std::to_string(stuck_ms)}});
+    peer.kill();
+    looks = 0;
+  }
+}
 
 }  // namespace
 
@@ -31,7 +49,7 @@ int run_keeper(SharedDescriptors shared, int server) {
   Backoff backoff;
   uint64_t since_ms = now_ms();
   while (true) {
-    while (peer.has_value() && !peer->has_ended(60'000)) bound_log(folder);
+    if (peer.has_value()) watch(*peer, *shared.memory, state->options);
     if (shared.memory->is_stopping() || is_told_to_stop(folder)) return 0;
     if (peer.has_value()) {
       shared.memory->count_restart();
@@ -42,6 +60,7 @@ int run_keeper(SharedDescriptors shared, int server) {
       if (is_told_to_stop(folder)) return 0;
     }
     since_ms = now_ms();
+    shared.memory->forget_signs_of_life();
     Result<std::unique_ptr<io::Child>> child = start_role("server", ::getpid(), shared, folder);
     if (child.has_value()) {
       peer.emplace(std::move(*child));

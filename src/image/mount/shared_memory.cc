@@ -4,13 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace mcloud::image {
 namespace {
 
-constexpr uint64_t kMagic = 0x3130'7366'6769'636d;  // "mcigfs01"
+constexpr uint64_t kMagic = 0x3230'7366'6769'636d;  // "mcigfs02"
 
 }  // namespace
 
@@ -50,6 +51,21 @@ Result<std::unique_ptr<SharedMemory>> SharedMemory::join(io::Fd fd) {
 
 SharedMemory::~SharedMemory() {
   if (memory_ != nullptr) ::munmap(memory_, kBytes);
+}
+
+void SharedMemory::forget_signs_of_life() {
+  header_->beat_ms.store(0);
+  for (std::atomic<uint64_t>& since : header_->busy_since_ms) since.store(0);
+}
+
+uint64_t SharedMemory::stuck_for_ms(uint64_t now_ms) const {
+  uint64_t oldest = header_->beat_ms.load();
+  if (oldest == 0) return 0;
+  for (const std::atomic<uint64_t>& since : header_->busy_since_ms) {
+    uint64_t began = since.load();
+    if (began != 0) oldest = std::min(oldest, began);
+  }
+  return now_ms > oldest ? now_ms - oldest : 0;
 }
 
 std::string SharedMemory::text() const {

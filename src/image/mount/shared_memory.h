@@ -65,6 +65,15 @@ class SharedMemory {
   bool is_known(uint32_t slot) const { return known_[slot].load() != 0; }
   void set_known(uint32_t slot, bool known) { known_[slot].store(known ? 1 : 0); }
 
+  // Signs of life of the serving process, for its keeper: it beats now and then, and says since when each thread has
+  // been at one request (0: at none). Times are of the monotonic clock.
+  void beat(uint64_t now_ms) { header_->beat_ms.store(now_ms); }
+  void set_busy(uint32_t thread, uint64_t since_ms) { header_->busy_since_ms[thread].store(since_ms); }
+  // Before a new one is started.
+  void forget_signs_of_life();
+  // How long it has not beaten, or been at one request; 0 before its first beat.
+  uint64_t stuck_for_ms(uint64_t now_ms) const;
+
   uint64_t restarts() const { return header_->restarts.load(); }
   void count_restart() { ++header_->restarts; }
   // Both processes end instead of starting each other again.
@@ -84,6 +93,8 @@ class SharedMemory {
     std::atomic<uint32_t> slots_used;
     std::atomic<uint32_t> current_text;
     uint64_t text_bytes[2];
+    std::atomic<uint64_t> beat_ms;
+    std::atomic<uint64_t> busy_since_ms[kServingThreads];
   };
   static constexpr size_t kHeaderBytes = 4096;
   static constexpr size_t kFilesOffset = kHeaderBytes + kSlotsMax;
