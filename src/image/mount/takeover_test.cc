@@ -75,14 +75,14 @@ TEST_CASE_MOUNTS("readers do not notice that the serving process is killed again
 
 TEST_CASE_MOUNTS("a serving process that lives and does not go on is replaced, and its readers go on") {
   MountWorld world;
-  world.options().stuck_timeout_ms = 1'000;
+  world.options().stuck_timeout_ms = 2'000;
   make_large(world.reference(), 8);
   std::string root = world.attach(world.pack(world.reference()));
   int stuck = world.figures().process;
   REQUIRE_EQ(::kill(stuck, SIGSTOP), 0);
   std::string out = world.folder / "out";
   Running reader("cd " + root + " && sha256sum *", out);
-  CHECK_EQ(reader.finish(20'000), 0);
+  CHECK_EQ(reader.finish(60'000), 0);
   CHECK_NE(world.figures().process, stuck);
   CHECK_EQ(io::read_file(out).value_or(""), shell("cd " + world.reference() + "; sha256sum *"));
 }
