@@ -64,9 +64,7 @@ Status bind_read_only(const std::string& from, const std::string& to) {
 }
 
 // Until a signal, or until the mount is gone.
-void wait_for_end(const std::string& folder) {
-  io::Loop loop;
-  loop.stop_on_signals();
+void wait_for_end(io::Loop& loop, const std::string& folder) {
   io::Timer timer;
   std::function<void()> look = [&] {
     if (!is_image_mount(folder)) return loop.stop();
@@ -83,7 +81,7 @@ Status write_trace(image::ImageMount& mount, const std::string& digest, const st
 }
 
 Status serve(Desk& desk, const MountWords& words, const ImageFile& file, image::ImageMount& mount,
-             const std::string& index_path) {
+             const std::string& index_path, io::Loop& loop) {
   image::Attachment attachment{.digest = file.imported.digest.text(), .index_path = index_path,
                                .routes = file.imported.routes, .trace = file.imported.trace, .complete = words.completes};
   for (image::Route& route : TRY(parse_routes(words.stores))) attachment.routes.push_back(std::move(route));
@@ -93,7 +91,7 @@ Status serve(Desk& desk, const MountWords& words, const ImageFile& file, image::
   desk.out().document({{"folder", words.folder}, {"digest", attachment.digest}});
   desk.out().line(attachment.digest + " on " + words.folder);
   desk.out().note("Ctrl-C ends it, or: mcloud image unmount " + words.folder);
-  wait_for_end(words.folder);
+  wait_for_end(loop, words.folder);
   if (!words.trace_file.empty()) TRY(write_trace(mount, attachment.digest, words.trace_file));
   if (is_image_mount(words.folder) && ::umount2(words.folder.c_str(), MNT_DETACH) != 0)
     return errno_error(errno, "unmount " + words.folder);
@@ -105,13 +103,16 @@ Status mount(Desk& desk, const MountWords& words) {
   uint64_t cache_bytes = TRY(parse_size(words.cache_size).with_context("--cache-size"));
   if (is_image_mount(words.folder)) return make_error(Code::Conflict, words.folder + " has an image on it already");
   ImageFile file = TRY(open_image_file(words.file));
+  // From here on a signal does not end us at once: processes and a mount would be left behind.
+  io::Loop loop;
+  loop.stop_on_signals();
   PrivateFolder state = TRY(PrivateFolder::make());
   std::string index_path = state.path() + "/index";
   TRY(io::write_file(index_path, file.imported.index, io::Durability::None, 0600));
   image::MountOptions options{.folder = state.path() + "/fs", .cache_folder = words.cache, .cache_bytes_max = cache_bytes};
   if (options.cache_folder.empty()) options.cache_folder = state.path() + "/cache";
   auto served = TRY(image::ImageMount::open(options));
-  Status done = serve(desk, words, file, *served, index_path);
+  Status done = serve(desk, words, file, *served, index_path, loop);
   Status stopped = served->stop();
   return done.has_value() ? stopped : done;
 }
