@@ -19,6 +19,7 @@ test_packages=(
   redis-server redis-tools nodejs python3-pip           # outside judges of kv: another server, other people's clients
   skopeo umoci fio docker-registry                      # outside judges of images: what others unpack, copy, read and serve
   python3-snappy python3-cryptography                   # their blocks, read by others' code
+  attr libcap2-bin binutils                             # attributes and capabilities of test trees; what a program links
 )
 # Node packaged elsewhere brings its npm along.
 command -v npm > /dev/null || test_packages+=(npm)
