@@ -11,6 +11,8 @@ run_packages=(
   crun conmon golang-github-containers-common           # containers, their monitor, the default seccomp profile
   bird2 nftables iproute2 util-linux procps             # backplane routing, firewall, namespaces
   mmdebstrap python3 curl                               # recipes' images, the scripts' JSON and requests
+  wireguard-go unbound                                  # encrypted networks where the kernel has no WireGuard; their names
+  haproxy uacme                                         # gateways: the engine, certificates
 )
 test_packages=(
   libclang-rt-19-dev busybox-static                     # sanitizers, a tiny image
@@ -19,6 +21,8 @@ test_packages=(
   redis-server redis-tools nodejs python3-pip           # outside judges of kv: another server, other people's clients
   skopeo umoci fio docker-registry                      # outside judges of images: what others unpack, copy, read and serve
   python3-snappy python3-cryptography                   # their blocks, read by others' code
+  wireguard-tools tcpdump nmap iperf3 iputils-ping bind9-dnsutils  # outside judges of networks
+  pebble nghttp2-client wrk python3-dnspython           # a certificate authority and clients for gateways
   attr libcap2-bin binutils                             # attributes and capabilities of test trees; what a program links
 )
 # Node packaged elsewhere brings its npm along.
@@ -57,7 +61,7 @@ need_packages() {
   [ -n "$made" ] && rm -f $guard
   if [ $code != 0 ]; then tail -n 5 "$log" >&2; rm -f "$log"; die "apt-get could not install: ${missing[*]}"; fi
   rm -f "$log"
-  for name in bird2:bird etcd-server:etcd redis-server:redis-server docker-registry:docker-registry; do
+  for name in bird2:bird etcd-server:etcd redis-server:redis-server docker-registry:docker-registry haproxy:haproxy unbound:unbound; do
     case " ${missing[*]} " in *" ${name%%:*} "*)
       [ -d /run/systemd/system ] && systemctl disable --quiet --now "${name##*:}" 2>/dev/null ;;
     esac

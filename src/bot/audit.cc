@@ -57,6 +57,11 @@ std::string parameters_detail(const pb::Parameters& to) {
          std::to_string(to.next_logic_height());
 }
 
+void describe_name(const char* what, const std::string& name, AuditEvent& event) {
+  event.what = what;
+  event.subject = name;
+}
+
 void describe(const pb::Transaction& transaction, AuditEvent& event) {
   using Kind = pb::Transaction::ActionCase;
   switch (transaction.action_case()) {
@@ -104,11 +109,26 @@ void describe(const pb::Transaction& transaction, AuditEvent& event) {
       event.subject = transaction.revoke_token().farm();
       event.detail = "token " + to_hex(transaction.revoke_token().nonce()).substr(0, kTokenIdSize);
       break;
+    case Kind::kPublishKeys: event.what = "publish-keys"; break;
+    case Kind::kJoinNetwork:
+      describe_contract("join-network", transaction.join_network().contract(), event);
+      event.detail = transaction.join_network().name() + " to " + transaction.join_network().space();
+      break;
+    case Kind::kLeaveNetwork:
+      describe_contract("leave-network", transaction.leave_network().contract(), event);
+      event.detail = transaction.leave_network().name() + " from " + transaction.leave_network().space();
+      break;
+    case Kind::kBuyName: describe_name("buy-name", transaction.buy_name().name(), event); break;
+    case Kind::kTransferName:
+      describe_name("transfer-name", transaction.transfer_name().name(), event);
+      event.detail = "to " + to_hex(transaction.transfer_name().to()).substr(0, 8);
+      break;
+    case Kind::kReleaseName: describe_name("release-name", transaction.release_name().name(), event); break;
     case Kind::ACTION_NOT_SET: event.what = "unknown"; break;
   }
 }
 
-bool is_by_a_machine(const AuditEvent& event) { return event.what == "report-results" || event.what == "suspect"; }
+bool is_by_a_machine(const AuditEvent& event) { return event.what == "report-results" || event.what == "suspect" || event.what == "publish-keys"; }
 
 // The server's word about what a block holds and what became of it, against what its validators signed.
 Status check_content(const FetchedBlock& fetched, const pb::BlockHeader& header) {

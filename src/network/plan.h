@@ -22,6 +22,7 @@
 
 #include "base/ids.h"
 #include "network/address.h"
+#include "network/wireguard.h"
 
 namespace mcloud::network {
 
@@ -33,14 +34,55 @@ struct Member {
                                    // [a-z0-9-]{1,64}; the same name in several networks joins them all
   std::string interface = "eth0";  // in the container; the default route goes through eth0
   Ipv4 address;
+  bool is_portal = false;  // the node's own: nothing runs in it, it forwards (docs/design/network.md 2)
   auto operator<=>(const Member&) const = default;
 };
 
 // A replica on another node.
 struct RemoteMember {
   Ipv4 address;
-  Ipv4 node;  // backplane address of its node
+  Ipv4 node;  // of its node: on the backplane (Plain), in the mesh (Mesh, Dedicated)
   auto operator<=>(const RemoteMember&) const = default;
+};
+
+// What carries a network between nodes.
+enum class Underlay {
+  Plain,      // the backplane itself, UDP 4790 in the node's namespace
+  Mesh,       // WireGuard in the namespace of the mesh (mesh.h), UDP 4789
+  Dedicated,  // a WireGuard device in the network's own namespace, UDP 4789
+};
+
+// A connection that may be opened, of a network that is `restricted`.
+struct AllowRule {
+  std::vector<Ipv4> from, to;  // members, local or not, and devices
+  std::string protocol;        // "tcp", "udp", "" = all of IP
+  uint16_t port_first = 0, port_last = 0;
+  auto operator<=>(const AllowRule&) const = default;
+};
+
+// A port on the transit address of the network, or of one of its gateway portals, that leads to a member.
+struct Way {
+  std::string protocol = "tcp";
+  uint16_t port = 0;
+  Ipv4 address;
+  uint16_t target_port = 0;
+  std::string portal;  // netns of a member that is a portal; "" = the network's own transit, `address` is local
+  auto operator<=>(const Way&) const = default;
+};
+
+// A person's machine, behind an access point.
+struct Device {
+  WireGuardKey key;
+  Ipv4 address;
+  auto operator<=>(const Device&) const = default;
+};
+
+// Plain WireGuard for people's machines, in the namespace of a portal.
+struct Access {
+  std::string portal;  // netns of a member
+  uint16_t port = 0;   // UDP, in the node's namespace
+  WireGuardKey secret;
+  std::vector<Device> devices;
 };
 
 struct Network {
@@ -48,8 +90,15 @@ struct Network {
   std::string name;
   uint32_t vni = 0;  // unique on the ledger, 1..2^24-1
   Range range;
+  std::string range6;  // "fd12:3456:789a::/64", see address.h; "" = no IPv6
+  Underlay underlay = Underlay::Plain;
+  std::string bridge;  // with Plain: interface of a physical network that takes VXLAN's place; "" = none
+  bool restricted = false;
+  std::vector<AllowRule> allow;
   std::vector<Member> members;
   std::vector<RemoteMember> remotes;
+  std::vector<Way> ways;
+  std::optional<Access> access;
 };
 
 // A port of the uplink that leads to local members of one network, in turn. Without targets it is not there.

@@ -23,6 +23,7 @@ Role role_of(Action action) {
   switch (action) {
     case Action::kAdmitNode: return Role::Newcomer;
     case Action::kReportResults:
+    case Action::kPublishKeys:
     case Action::kRejoinNode: return Role::Node;
     case Action::kSuspect: return Role::Validator;
     default: return Role::Identity;
@@ -85,6 +86,12 @@ Status act(const Call& call, StateWriter& state, std::string& note) {
     case Action::kSuspect: return suspect(call, transaction.suspect(), state);
     case Action::kRetry: return retry(call, transaction.retry(), state);
     case Action::kRevokeToken: return revoke_token(call, transaction.revoke_token(), state);
+    case Action::kPublishKeys:
+    case Action::kJoinNetwork:
+    case Action::kLeaveNetwork:
+    case Action::kBuyName:
+    case Action::kTransferName:
+    case Action::kReleaseName: return make_error(Code::Unsupported, "transaction: this version cannot do that yet");
     case Action::ACTION_NOT_SET: break;
   }
   return make_error(Code::Invalid, "transaction: it names no action");

@@ -1,0 +1,79 @@
+// Which WireGuard devices with which peers a node has, as a pure function of what the ledger says of it and of the
+// nodes it shares encrypted networks with. docs/design/network.md 1.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "network/address.h"
+#include "network/wireguard.h"
+
+namespace mcloud::network {
+
+inline constexpr uint16_t kMeshPort = 51820;   // + slot; slot 2: relay
+inline constexpr int kMeshOverhead = 80;       // WireGuard over IPv6
+inline constexpr const char* kMeshNetns = "mcloud_mesh";
+inline constexpr const char* kRelayDevice = "mcloud-relay";
+
+// 198.18.0.0 + 4*number + slot. `number` 1..16383, slot 0..2.
+Ipv4 mesh_address(uint32_t number, uint32_t slot);
+
+struct MeshKey {
+  uint32_t slot = 0;     // 0, 1; 2: at relays
+  WireGuardKey key;      // public
+  uint16_t port = 0;     // UDP
+  auto operator<=>(const MeshKey&) const = default;
+};
+
+// What the ledger says of a node.
+struct MeshNode {
+  NodeId id;
+  uint32_t number = 0;
+  std::string farm;
+  std::string backplane;                // IPv4 or IPv6 address, "" = none
+  std::vector<std::string> endpoints;   // public addresses, "" never
+  bool is_hidden = false;
+  std::vector<MeshKey> keys;            // of the mesh, or of one dedicated network
+  Hash mesh_secret_id;                  // zero = none
+};
+
+struct OwnKey {
+  uint32_t slot = 0;
+  WireGuardKey secret;
+  WireGuardKey key;
+  uint16_t port = 0;
+};
+
+struct MeshWish {
+  MeshNode self;
+  std::vector<OwnKey> own_keys;         // every slot that has a device now
+  Bytes mesh_secret;                    // of the farm; empty = none
+  std::vector<MeshNode> peers;          // nodes with members of encrypted networks that are here too
+  std::vector<MeshNode> relays;         // the ledger's list, online ones only
+  std::map<NodeId, uint32_t> send_slot; // our slot towards a peer; absent = our lowest
+  int underlay_mtu = 1500;
+  // Where the devices go: kMeshNetns, or a dedicated network's namespace; and what they are called ("mwg" + slot).
+  std::string netns = kMeshNetns;
+  std::string device_prefix = "mwg";
+};
+
+// The peer's newest slot: the highest `since`, that is the one of its two that it published last; the ledger lists them
+// oldest first.
+uint32_t newest_slot(const MeshNode& node);
+
+// Devices in the order of slots; kRelayDevice (in the node's namespace) last, when it is needed. Peers sorted by key.
+std::vector<WireGuardDevice> plan_mesh(const MeshWish& wish);
+
+// The preshared key of two ends that share a mesh secret; zero otherwise.
+WireGuardKey preshared_key(BytesView mesh_secret, const WireGuardKey& one, const WireGuardKey& other);
+
+// The relay of two hidden nodes; nullptr when there is none.
+const MeshNode* relay_of(const NodeId& one, const NodeId& other, const std::vector<MeshNode>& relays);
+
+// Where VXLAN packets for a peer go: its newest slot's address.
+Ipv4 vxlan_target(const MeshNode& peer);
+
+}  // namespace mcloud::network
