@@ -1,10 +1,13 @@
 #include "node/config.h"
 
+#include <arpa/inet.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "io/file.h"
 #include "network/address.h"
@@ -17,9 +20,32 @@ using Json = nlohmann::json;
 
 constexpr uint64_t kCacheBytesMin = 64ull << 20;  // some images' start
 constexpr uint64_t kCacheBytesMax = 20ull << 30;
+constexpr size_t kMeshSecretSize = 32;
+constexpr size_t kAddressesMax = 8;
 
 Error wrong(const std::string& key, const std::string& allowed) {
   return make_error(Code::Invalid, key + ": must be " + allowed);
+}
+
+bool is_label(std::string_view text) {
+  auto is_fine = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !text.empty() && text.size() <= 40 && std::all_of(text.begin(), text.end(), is_fine) && text.front() != '-' &&
+         text.back() != '-';
+}
+
+bool is_domain(std::string_view text) {
+  if (text.size() > 200) return false;
+  while (true) {
+    size_t dot = text.find('.');
+    if (!is_label(text.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+  }
+}
+
+// As the kernel wants it.
+bool is_interface(std::string_view text) {
+  return !text.empty() && text.size() < 16 && text.find_first_of("/ \t\n:") == std::string_view::npos;
 }
 
 Status check_keys(const Json& object, const std::string& where, std::initializer_list<std::string_view> allowed) {
@@ -54,12 +80,42 @@ Result<std::string> address_of(const Json& object) {
   return address;
 }
 
-Status read_addresses(const Json& json, Config& config) {
-  if (json.contains("uplink")) {
-    const Json& uplink = *TRY(wire::json_object(json, "uplink"));
-    TRY(check_keys(uplink, "uplink.", {"interface", "address"}));
-    config.uplink_interface = TRY(wire::json_string(uplink, "interface").with_context("uplink"));
-    config.addresses.set_uplink(TRY(address_of(uplink).with_context("uplink")));
+Result<bool> flag_of(const Json& object, const char* key) {
+  if (!object.contains(key)) return false;
+  if (!object[key].is_boolean()) return wrong(key, "true or false");
+  return object[key].get<bool>();
+}
+
+bool is_address(const std::string& text) {
+  in6_addr scratch{};
+  return ::inet_pton(AF_INET, text.c_str(), &scratch) == 1 || ::inet_pton(AF_INET6, text.c_str(), &scratch) == 1;
+}
+
+Result<std::vector<std::string>> addresses_of(const Json& object, const char* key) {
+  std::vector<std::string> addresses;
+  if (object.contains(key)) addresses = TRY(strings_of(object, key));
+  if (addresses.size() > kAddressesMax) return wrong(key, "at most " + std::to_string(kAddressesMax) + " addresses");
+  for (const std::string& address : addresses) {
+    if (!is_address(address)) return wrong(key, "a list of IPv4 or IPv6 addresses, not " + address);
+  }
+  return addresses;
+}
+
+Status read_uplink(const Json& json, Config& config) {
+  if (!json.contains("uplink")) return {};
+  const Json& uplink = *TRY(wire::json_object(json, "uplink"));
+  TRY(check_keys(uplink, "uplink.", {"interface", "address", "endpoints"}));
+  config.uplink_interface = TRY(wire::json_string(uplink, "interface").with_context("uplink"));
+  config.addresses.set_uplink(TRY(address_of(uplink).with_context("uplink")));
+  std::vector<std::string> endpoints = TRY(addresses_of(uplink, "endpoints").with_context("uplink"));
+  for (std::string& endpoint : endpoints) config.addresses.add_endpoints(std::move(endpoint));
+  return {};
+}
+
+Status read_backplane(const Json& json, Config& config) {
+  if (!json.contains("backplane")) {
+    if (!config.addresses.uplink().empty()) return {};
+    return make_error(Code::Invalid, "backplane: must be there when there is no uplink");
   }
   const Json& backplane = *TRY(wire::json_object(json, "backplane"));
   TRY(check_keys(backplane, "backplane.", {"address", "range", "mtu"}));
@@ -69,9 +125,64 @@ Status read_addresses(const Json& json, Config& config) {
     if (mtu < 1280 || mtu > 65'000) return wrong("backplane.mtu", "1280 to 65000");
     config.underlay_mtu = static_cast<int>(mtu);
   }
+  return {};
+}
+
+Status read_port(const Json& object, const char* key, uint32_t otherwise, const std::function<void(uint32_t)>& set) {
+  uint64_t port = object.contains(key) ? TRY(wire::json_u64(object, key).with_context("gateway")) : otherwise;
+  if (port < 1 || port > 65'535) return wrong(std::string("gateway.") + key, "1 to 65535");
+  set(static_cast<uint32_t>(port));
+  return {};
+}
+
+Status read_gateway(const Json& json, Config& config) {
+  if (!json.contains("gateway")) return {};
+  const Json& object = *TRY(wire::json_object(json, "gateway"));
+  TRY(check_keys(object, "gateway.", {"domain", "http_port", "https_port", "tunnel_port"}));
+  if (config.addresses.uplink().empty()) return wrong("gateway", "on a node with an uplink");
+  pb::GatewayOffer& offer = *config.addresses.mutable_gateway();
+  offer.set_domain(TRY(wire::json_string(object, "domain").with_context("gateway")));
+  if (!is_domain(offer.domain())) return wrong("gateway.domain", "a domain of lower-case labels, such as gw.example");
+  TRY(read_port(object, "http_port", 80, [&](uint32_t port) { offer.set_http_port(port); }));
+  TRY(read_port(object, "https_port", 443, [&](uint32_t port) { offer.set_https_port(port); }));
+  TRY(read_port(object, "tunnel_port", 7443, [&](uint32_t port) { offer.set_tunnel_port(port); }));
+  std::set<uint32_t> ports = {offer.http_port(), offer.https_port(), offer.tunnel_port()};
+  if (ports.size() != 3) return wrong("gateway", "three different ports");
+  config.labels["gateway"] = "yes";
+  return {};
+}
+
+Status read_bridges(const Json& json, Config& config) {
+  if (!json.contains("bridges")) return {};
+  for (const auto& [name, interface] : (*TRY(wire::json_object(json, "bridges"))).items()) {
+    bool is_good = interface.is_string() && is_interface(interface.get_ref<const std::string&>());
+    if (!is_good) return wrong("bridges." + name, "the name of an interface");
+    if (!is_label(name)) return wrong("bridges", "names of a-z, 0-9 and '-'");
+    config.bridges[name] = interface.get<std::string>();
+    config.labels["bridge." + name] = "yes";
+  }
+  return {};
+}
+
+Status read_addresses(const Json& json, Config& config) {
+  TRY(read_uplink(json, config));
+  TRY(read_backplane(json, config));
+  config.addresses.set_hidden(TRY(flag_of(json, "hidden")));
+  config.addresses.set_relay(TRY(flag_of(json, "relay")));
+  TRY(read_gateway(json, config));
+  if (config.addresses.hidden() && config.addresses.relay()) return wrong("relay", "false on a hidden node");
+  if (config.addresses.hidden() && config.addresses.has_gateway()) return wrong("gateway", "on a node that is not hidden");
+  config.resolvers = TRY(addresses_of(json, "resolver"));
   if (json.contains("forbidden")) config.forbidden = TRY(strings_of(json, "forbidden"));
   for (const std::string& range : config.forbidden) TRY(network::Range::parse(range).with_context("forbidden"));
   return {};
+}
+
+Status read_mesh_secret(const Json& json, Config& config) {
+  if (!json.contains("mesh_secret")) return {};
+  std::string text = TRY(wire::json_string(json, "mesh_secret"));
+  config.mesh_secret = TRY(from_base64(text).with_context("mesh_secret"));
+  return config.mesh_secret.size() == kMeshSecretSize ? Status() : wrong("mesh_secret", "32 bytes in base64");
 }
 
 Status read_capacity(const Json& json, pb::Demand& capacity) {
@@ -115,8 +226,9 @@ Status read_services(const Json& json, std::vector<ServiceConfig>& services) {
 Result<Config> parse_config(std::string_view text) {
   Json json = TRY(wire::parse_json(text, 1 << 20));
   if (!json.is_object()) return make_error(Code::Invalid, "the config must be an object");
-  TRY(check_keys(json, "", {"name", "data", "runtime", "cgroup", "ledger", "trust", "sink", "token", "uplink",
-                            "backplane", "forbidden", "capacity", "labels", "services", "image_cache_bytes"}));
+  TRY(check_keys(json, "", {"name", "data", "runtime", "cgroup", "ledger", "trust", "sink", "token", "mesh_secret",
+                            "uplink", "backplane", "hidden", "relay", "gateway", "resolver", "bridges", "forbidden",
+                            "capacity", "labels", "services", "image_cache_bytes"}));
   Config config;
   config.name = TRY(wire::json_string(json, "name"));
   config.data_folder = TRY(folder_of(json, "data"));
@@ -131,9 +243,11 @@ Result<Config> parse_config(std::string_view text) {
     std::string token = TRY(wire::json_string(json, "token"));
     config.token = TRY(from_base64(token).with_context("token"));
   }
-  TRY(read_addresses(json, config));
-  TRY(read_capacity(json, config.capacity));
   TRY(read_labels(json, config.labels));
+  TRY(read_mesh_secret(json, config));
+  TRY(read_addresses(json, config));
+  TRY(read_bridges(json, config));
+  TRY(read_capacity(json, config.capacity));
   TRY(read_services(json, config.services));
   if (json.contains("image_cache_bytes")) config.image_cache_bytes = TRY(wire::json_u64(json, "image_cache_bytes"));
   if (config.image_cache_bytes != 0 && config.image_cache_bytes < kCacheBytesMin) return wrong("image_cache_bytes", "0, or at least 67108864");

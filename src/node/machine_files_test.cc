@@ -72,6 +72,44 @@ TEST_CASE("a config says what is wrong with it") {
   CHECK(why(config_text(R"(,"capacity":{"cpus":1})")).find("capacity.cpus: unknown key") != std::string::npos);
 }
 
+TEST_CASE("a config says where a node is reached and what it offers to the network") {
+  auto config = parse_config(config_text(
+      R"(,"uplink":{"interface":"up0","address":"10.250.0.11","endpoints":["203.0.113.7","2001:db8::7"]},"relay":true,)"
+      R"("gateway":{"domain":"gw.example","https_port":8443},"bridges":{"hall-2":"eth7"},"resolver":["192.0.2.53"],)"
+      R"("mesh_secret":")" + to_base64(Bytes(32, 'm')) + R"(","labels":{"disk":"ssd"})"));
+  REQUIRE_MESSAGE(config.has_value(), (config.has_value() ? "" : config.error().message));
+  CHECK(config->addresses.endpoints_size() == 2);
+  CHECK(config->addresses.relay());
+  CHECK(!config->addresses.hidden());
+  CHECK(config->addresses.gateway().domain() == "gw.example");
+  CHECK(config->addresses.gateway().http_port() == 80);
+  CHECK(config->addresses.gateway().https_port() == 8443);
+  CHECK(config->labels == std::map<std::string, std::string>{{"bridge.hall-2", "yes"}, {"disk", "ssd"}, {"gateway", "yes"}});
+  CHECK(config->bridges.at("hall-2") == "eth7");
+  CHECK(config->mesh_secret == Bytes(32, 'm'));
+  CHECK(config->resolvers == std::vector<std::string>{"192.0.2.53"});
+}
+
+TEST_CASE("a config with addresses that contradict each other is refused with a reason") {
+  const std::string uplink = R"(,"uplink":{"interface":"up0","address":"10.250.0.11"})";
+  CHECK(why(config_text(R"(,"uplink":{"interface":"up0","address":"1.2.3.4","endpoints":["home"]})")).find("endpoints: must be") !=
+        std::string::npos);
+  CHECK(why(config_text(R"(,"hidden":true,"relay":true)")).find("relay: must be false") != std::string::npos);
+  CHECK(why(config_text(R"(,"hidden":1)")).find("hidden: must be true or false") != std::string::npos);
+  CHECK(why(config_text(R"(,"gateway":{"domain":"gw.example"})")).find("uplink") != std::string::npos);
+  CHECK(why(config_text(uplink + R"(,"hidden":true,"gateway":{"domain":"gw.example"})")).find("not hidden") != std::string::npos);
+  CHECK(why(config_text(uplink + R"(,"gateway":{"domain":"gw..example"})")).find("gateway.domain") != std::string::npos);
+  CHECK(why(config_text(uplink + R"(,"gateway":{"domain":"gw","http_port":443})")).find("three different") != std::string::npos);
+  CHECK(why(config_text(uplink + R"(,"gateway":{"domain":"gw","tunnel_port":70000})")).find("gateway.tunnel_port") !=
+        std::string::npos);
+  CHECK(why(config_text(R"(,"bridges":{"Hall":"eth7"})")).find("bridges") != std::string::npos);
+  CHECK(why(config_text(R"(,"bridges":{"hall":"../eth7"})")).find("bridges.hall") != std::string::npos);
+  CHECK(why(config_text(R"(,"mesh_secret":"AAAA")")).find("mesh_secret: must be 32 bytes") != std::string::npos);
+  std::string bare = R"({"name":"n1","data":"/data","cgroup":"x/n1","ledger":["http://10.0.0.1:1"],"trust":)" + kTrust;
+  CHECK(why(bare + "}").find("backplane") != std::string::npos);
+  CHECK(why(bare + uplink + "}").empty());
+}
+
 TEST_CASE("a machine offers what it has where the config does not say") {
   testing::TemporaryFolder folder;
   Config config;
