@@ -9,6 +9,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
+#include <cerrno>
+#include <cstring>
 #include <ctime>
 
 #include "io/clock.h"
@@ -260,16 +262,30 @@ Status Links::set_port(int link, const BridgePort& port) {
   return change(std::move(message), "configure bridge port " + std::to_string(link));
 }
 
-Status Links::add_address(int link, Ipv4 address, int prefix) {
-  NetlinkMessage message(RTM_NEWADDR, kReplace);
+namespace {
+
+NetlinkMessage address_message(uint16_t type, uint16_t flags, int link, const Range& address) {
+  NetlinkMessage message(type, flags);
   ifaddrmsg info{};
   info.ifa_family = AF_INET;
-  info.ifa_prefixlen = static_cast<unsigned char>(prefix);
+  info.ifa_prefixlen = static_cast<unsigned char>(address.prefix);
   info.ifa_index = static_cast<unsigned>(link);
   message.append(info);
-  message.put_u32_be(IFA_LOCAL, address.value);
-  message.put_u32_be(IFA_ADDRESS, address.value);
-  return change(std::move(message), "add address " + address.text());
+  message.put_u32_be(IFA_LOCAL, address.first.value);
+  message.put_u32_be(IFA_ADDRESS, address.first.value);
+  return message;
+}
+
+}  // namespace
+
+Status Links::add_address(int link, Ipv4 address, int prefix) {
+  return change(address_message(RTM_NEWADDR, kReplace, link, {address, prefix}), "add address " + address.text());
+}
+
+Status Links::remove_address(int link, Ipv4 address, int prefix) {
+  auto removed = socket_.request(address_message(RTM_DELADDR, kAck, link, {address, prefix}));
+  bool is_gone = removed.has_value() || removed.error().message.find(std::strerror(EADDRNOTAVAIL)) != std::string::npos;
+  return is_gone ? Status() : named(removed.error(), "remove address " + address.text());
 }
 
 Status Links::add_default_route(Ipv4 gateway) {

@@ -75,6 +75,7 @@ class Links {
   Status set_port(int link, const BridgePort& port);
 
   Status add_address(int link, Ipv4 address, int prefix);  // there already: fine
+  Status remove_address(int link, Ipv4 address, int prefix);  // absent is fine
   Status add_default_route(Ipv4 gateway);                  // replaces
   Status add_unreachable(const Range& range);              // where no better route leads; replaces
 

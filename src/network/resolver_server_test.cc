@@ -1,0 +1,274 @@
+#include "network/resolver_server.h"
+
+#include <doctest/doctest.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "io/clock.h"
+#include "io/process.h"
+#include "network/firewall.h"
+#include "network/links.h"
+#include "network/machine_fixture.h"
+#include "network/netns.h"
+#include "network/resolver_config.h"
+#include "network/resolver_control.h"
+#include "testing/temporary_folder.h"
+
+using namespace mcloud;
+using namespace mcloud::network;
+
+namespace {
+
+bool can_resolve() {
+  if (!can_make_networks()) return false;
+  bool can = io::run({.arguments = {"unbound", "-V"}}).has_value() && io::run({.arguments = {"dig", "-v"}}).has_value();
+  if (!can) MESSAGE("skipped: needs unbound and dig");
+  return can;
+}
+
+// A node and `count` networks, each at the other end of a transit link.
+struct Bench {
+  explicit Bench(uint32_t count) : node{create_netns().value()} {
+    REQUIRE_EQ(::chmod(folder.path().c_str(), 0755), 0);
+    options.folder = folder / "resolver";
+    NetnsScope scope = NetnsScope::enter(node.netns).value();
+    Links links = Links::open().value();
+    REQUIRE(links.set_up(links.get("lo").value().index).has_value());
+    for (uint32_t i = 0; i < count; ++i) connect(links, i);
+  }
+  ~Bench() {
+    if (resolver != nullptr) apply({});
+  }
+  void connect(Links& links, uint32_t i) {
+    networks.push_back({create_netns().value()});
+    std::string name = transit_interface(i);
+    REQUIRE(links.add_veth({.name = name}, {.name = "up0", .netns = networks.back().netns.get()}).has_value());
+    Link link = links.get(name).value();
+    REQUIRE(links.add_address(link.index, transit_node_address(i), 31).has_value());
+    REQUIRE(links.set_up(link.index).has_value());
+    NetnsScope inner = NetnsScope::enter(networks.back().netns).value();
+    Links inside = Links::open().value();
+    Link up = inside.get("up0").value();
+    REQUIRE(inside.add_address(up.index, transit_network_address(i), 31).has_value());
+    REQUIRE(inside.set_up(up.index).has_value());
+    REQUIRE(inside.add_default_route(transit_node_address(i)).has_value());
+  }
+  void open() {
+    NetnsScope scope = NetnsScope::enter(node.netns).value();
+    resolver = open_resolver(options).value();
+  }
+  void apply(const std::vector<NetworkNames>& names) {
+    NetnsScope scope = NetnsScope::enter(node.netns).value();
+    Status done = resolver->apply(names);
+    if (!done.has_value()) FAIL(done.error().message);
+  }
+  // Lines of the answer, sorted; "NXDOMAIN" and the like when it is no answer.
+  std::string ask(size_t network, const std::string& type, const std::string& name) const {
+    int netns = networks[network].netns.get();
+    io::Command command;
+    command.arguments = {
+        "dig", "+noall", "+answer", "+comments", "+time=1", "+tries=2", std::string("@") + kResolverAddress,
+        "-t",  type};
+    if (type == "PTR") command.arguments.resize(command.arguments.size() - 2);
+    command.arguments.push_back(type == "PTR" ? "-x" : name);
+    if (type == "PTR") command.arguments.push_back(name);
+    command.in_child = [netns] { static_cast<void>(::setns(netns, CLONE_NEWNET)); };
+    std::istringstream output(io::run(command).value().output);
+    std::vector<std::string> lines;
+    std::string status = "no answer";
+    for (std::string line; std::getline(output, line);) {
+      if (size_t at = line.find("status: "); at != std::string::npos)
+        status = line.substr(at + 8, line.find(',', at) - at - 8);
+      std::istringstream fields(line);
+      std::string owner, ttl, kind, found, data;
+      fields >> owner >> ttl >> kind >> found;
+      if (!owner.starts_with(";") && found == type && std::getline(fields >> std::ws, data)) lines.push_back(data);
+    }
+    std::sort(lines.begin(), lines.end());
+    std::string out;
+    for (const std::string& line : lines) out += (out.empty() ? "" : " | ") + line;
+    return status != "NOERROR" ? status : out;
+  }
+  int pid() const { return std::stoi(io::read_file(resolver_pid_file(options)).value()); }
+
+  testing::TemporaryFolder folder;
+  ResolverOptions options;
+  Place node;
+  std::vector<Place> networks;
+  std::unique_ptr<Resolver> resolver;
+};
+
+ServedMember member(const std::string& workload, uint32_t index, const std::string& v4, const std::string& v6 = "") {
+  return {workload, index, ip(v4), v6, {{"http", "tcp", 80}}};
+}
+
+NetworkNames names_of(uint32_t network, std::vector<ServedMember> members) {
+  return {1000 + network, transit_network_address(network), "hello", std::move(members)};
+}
+
+size_t resident_kib(int pid) {
+  std::string status = io::read_file("/proc/" + std::to_string(pid) + "/status").value();
+  return std::stoul(status.substr(status.find("VmRSS:") + 6));
+}
+
+}  // namespace
+
+TEST_CASE("unbound itself finds no fault in the configuration") {
+  if (!can_resolve()) return;
+  testing::TemporaryFolder folder;
+  for (const std::vector<std::string>& upstreams :
+       {std::vector<std::string>{}, {"192.0.2.1", "2001:db8::1@5353", "127.0.0.1@54"}}) {
+    ResolverOptions options{folder / "resolver", upstreams};
+    REQUIRE(io::make_folders(resolver_data_folder(options)).has_value());
+    std::string records = resolver_data({"web.hello.internal. 1 IN A 10.42.0.7"});
+    REQUIRE(io::write_file(resolver_data_file(options, ip("198.19.0.1")), records, io::Durability::None).has_value());
+    std::string text = resolver_config(options, "", resolver_clients({ip("10.9.9.9")}));
+    REQUIRE(io::write_file(resolver_config_file(options), text, io::Durability::None).has_value());
+    auto judged = io::run({.arguments = {"unbound-checkconf", resolver_config_file(options)}}).value();
+    CHECK_MESSAGE(judged.exit_code == 0, judged.errors);
+  }
+}
+
+TEST_CASE("an upstream that is no address is refused") {
+  for (const char* upstream :
+       {"", "dns.example", "192.0.2.1@", "192.0.2.1@0", "192.0.2.1@70000", "192.0.2.1@53x", "::1 x"}) {
+    CHECK_FALSE(open_resolver({.upstreams = {upstream}}).has_value());
+  }
+}
+
+TEST_CASE("two networks of contracts with one name see their own members only") {
+  if (!can_resolve()) return;
+  Bench bench(2);
+  bench.open();
+  bench.apply({names_of(0, {member("web", 0, "10.42.0.7", "fd00::7"), member("web", 1, "10.42.0.8", "fd00::8")}),
+               names_of(1, {member("web", 0, "10.42.0.9"), member("db", 0, "10.42.0.7")})});
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7 | 10.42.0.8");
+  CHECK_EQ(bench.ask(1, "A", "web.hello.internal"), "10.42.0.9");
+  CHECK_EQ(bench.ask(0, "A", "web-1.hello.internal"), "10.42.0.8");
+  CHECK_EQ(bench.ask(0, "AAAA", "web.hello.internal"), "fd00::7 | fd00::8");
+  CHECK_EQ(bench.ask(0, "SRV", "_http._tcp.web.hello.internal"),
+           "0 1 80 web-0.hello.internal. | 0 1 80 web-1.hello.internal.");
+  CHECK_EQ(bench.ask(0, "PTR", "10.42.0.7"), "web-0.hello.internal.");
+  CHECK_EQ(bench.ask(1, "PTR", "10.42.0.7"), "db-0.hello.internal.");
+  CHECK_EQ(bench.ask(0, "PTR", "fd00::8"), "web-1.hello.internal.");
+  // Of others, and of nobody.
+  CHECK_EQ(bench.ask(0, "A", "db.hello.internal"), "NXDOMAIN");
+  CHECK_EQ(bench.ask(1, "A", "web-1.hello.internal"), "NXDOMAIN");
+  CHECK_EQ(bench.ask(0, "A", "web.other.internal"), "NXDOMAIN");
+  CHECK_EQ(bench.ask(0, "PTR", "10.42.0.99"), "NXDOMAIN");
+  CHECK_EQ(bench.ask(0, "A", "example.org"), "REFUSED");  // without an upstream
+  CHECK(resident_kib(bench.pid()) <= 15 << 10);
+}
+
+TEST_CASE("a replica that fails is withdrawn and the process stays, also when a network comes or goes") {
+  if (!can_resolve()) return;
+  Bench bench(3);
+  bench.open();
+  auto two = names_of(0, {member("web", 0, "10.42.0.7"), member("web", 1, "10.42.0.8")});
+  auto one = names_of(0, {member("web", 1, "10.42.0.8")});
+  bench.apply({two});
+  int pid = bench.pid();
+  bench.apply({one});
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.8");
+  CHECK_EQ(bench.ask(0, "A", "web-0.hello.internal"), "NXDOMAIN");
+  bench.apply({one, names_of(1, {member("web", 0, "10.43.0.7")})});
+  CHECK_EQ(bench.ask(1, "A", "web.hello.internal"), "10.43.0.7");
+  // One for which no view is there yet.
+  NetworkNames far = names_of(2, {member("web", 0, "10.44.0.7")});
+  NetworkNames other = far;
+  other.client = transit_network_address(400);
+  bench.apply({two, far, other});
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7 | 10.42.0.8");
+  CHECK_EQ(bench.ask(1, "A", "web.hello.internal"), "NXDOMAIN");
+  CHECK_EQ(bench.ask(2, "A", "web.hello.internal"), "10.44.0.7");
+  bench.apply({far});
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "NXDOMAIN");
+  CHECK_EQ(bench.pid(), pid);
+}
+
+TEST_CASE("unbound outlives who drives it, is found again, and comes back with all records when it is killed") {
+  if (!can_resolve()) return;
+  Bench bench(1);
+  bench.open();
+  auto one = names_of(0, {member("web", 0, "10.42.0.7")});
+  auto two = names_of(0, {member("web", 0, "10.42.0.7"), member("web", 1, "10.42.0.8")});
+  bench.apply({one});
+  int pid = bench.pid();
+  bench.resolver.reset();
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7");
+  bench.open();
+  bench.apply({two});
+  CHECK_EQ(bench.pid(), pid);
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7 | 10.42.0.8");
+
+  REQUIRE_EQ(::kill(pid, SIGKILL), 0);
+  bench.apply({two});
+  CHECK(bench.pid() != pid);
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7 | 10.42.0.8");
+  // Its records are in files: it has them from its first answer on.
+  bench.apply({one});
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7");
+
+  int second = bench.pid();
+  bench.apply({});
+  CHECK_EQ(::kill(second, 0), -1);
+  CHECK_FALSE(io::exists(bench.options.folder));
+  NetnsScope scope = NetnsScope::enter(bench.node.netns).value();
+  auto addresses = io::run({.arguments = {"ip", "-o", "addr", "show", "dev", "lo"}}).value();
+  CHECK(addresses.output.find(kResolverAddress) == std::string::npos);
+}
+
+TEST_CASE("an agent that was killed between two commands leaves nothing wrong behind") {
+  if (!can_resolve()) return;
+  Bench bench(1);
+  bench.open();
+  auto one = names_of(0, {member("web", 0, "10.42.0.7")});
+  bench.apply({one});
+  bench.resolver.reset();
+  // The files say what was wanted, unbound has half of it.
+  std::string path = resolver_data_file(bench.options, ip("198.19.0.1"));
+  REQUIRE(io::write_file(bench.options.folder + "/changing", "", io::Durability::None).has_value());
+  REQUIRE(
+      io::write_file(path, resolver_data({"web.hello.internal. 1 IN A 10.42.0.8"}), io::Durability::None).has_value());
+  ResolverControl control(resolver_control_socket(bench.options));
+  uint64_t deadline = io::SystemClock().monotonic_ms() + 2'000;
+  REQUIRE(control.change(ip("198.19.0.1"), {{"web.hello.internal."}, {"x.hello.internal. 1 IN A 10.42.0.9"}}, deadline)
+              .has_value());
+  bench.open();
+  bench.apply({one});
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7");
+  CHECK_EQ(bench.ask(0, "A", "x.hello.internal"), "NXDOMAIN");
+  CHECK_FALSE(io::exists(bench.options.folder + "/changing"));
+}
+
+TEST_CASE("a network of a thousand members is told in a second, and one that leaves it too") {
+  if (!can_resolve()) return;
+  Bench bench(1);
+  bench.open();
+  NetworkNames names = names_of(0, {});
+  bench.apply({names_of(0, {member("first", 0, "10.41.0.1")})});
+  for (uint32_t i = 0; i < 1'000; ++i) {
+    std::string address = Ipv4{ip("10.42.0.0").value + i}.text();
+    names.members.push_back(member("w" + std::to_string(i % 10), i / 10, address, "fd00::" + std::to_string(i + 1)));
+  }
+  io::SystemClock clock;
+  uint64_t start = clock.monotonic_ms();
+  bench.apply({names});
+  uint64_t told = clock.monotonic_ms();
+  names.members.erase(names.members.begin());
+  bench.apply({names});
+  uint64_t withdrawn = clock.monotonic_ms();
+  MESSAGE("1,000 members in ", told - start, " ms, one less in ", withdrawn - told, " ms, ", resident_kib(bench.pid()),
+          " KiB");
+  CHECK(told - start < 1'000);
+  CHECK(withdrawn - told < 200);
+  CHECK_EQ(bench.ask(0, "A", "w9-99.hello.internal"), "10.42.3.231");
+  CHECK_EQ(bench.ask(0, "A", "w0-0.hello.internal"), "NXDOMAIN");
+  std::string rest = bench.ask(0, "A", "w0.hello.internal");
+  CHECK_EQ(std::count(rest.begin(), rest.end(), '|'), 98);
+}
