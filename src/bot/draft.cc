@@ -16,16 +16,6 @@ namespace {
 
 constexpr size_t kFileBytesMax = 1 << 20;
 
-bool has_secrets(const contract::Contract& contract) {
-  return std::ranges::any_of(contract.workloads, [](const contract::Workload& workload) {
-    const auto* container = std::get_if<contract::Container>(&workload.spec);
-    if (container == nullptr) return false;
-    return !container->secret_files.empty() || std::ranges::any_of(container->environment, [](const auto& variable) {
-      return variable.secret.has_value();
-    });
-  });
-}
-
 // The version a new one is compared with.
 struct Base {
   pb::ContractHeader header;
@@ -71,7 +61,7 @@ class Drafting {
     wallet::KeyInfo owner = TRY(wallet_.find(source_.owner));
     TRY(check_registered(owner));
     TRY(find_before(owner.public_key, file.contract->name.value));
-    contract::CompileContext context = TRY(make_context(owner.public_key, has_secrets(*file.contract)));
+    contract::CompileContext context = TRY(make_context(owner.public_key, contract::seals_secrets(*file.contract)));
     FileResolver resolver(view_, folder_of(source_.path));
     contract::CompileOutcome outcome = contract::compile(*file.contract, context, resolver);
     if (context.secret_key) crypto::wipe(*context.secret_key);

@@ -68,8 +68,7 @@ void compile_workloads(CompileScope& scope, Compiled& out) {
     find_kind(workload.kind)->compile(scope, workload, facets, body);
     if (!body.has_network()) continue;
     pb::AddressSpace& space = *out.header.add_spaces();
-    space.set_name(workload.name.value);
-    space.set_range(body.network().range());
+    compile_space(scope, workload, body.network(), space);
   }
 }
 
@@ -97,6 +96,10 @@ void check_context(const CompileContext& context, Place place, Report& report) {
 
 }  // namespace
 
+void CompileScope::require_secret_key() {
+  if (secret_key_.empty()) secret_key_ = context_.secret_key.value_or(crypto::random_bytes(crypto::kSymmetricKeySize));
+}
+
 Bytes CompileScope::find_previous_box(std::string_view workload, std::string_view field) const {
   if (context_.previous_body == nullptr || !context_.secret_key) return {};
   const pb::WorkloadBody* body = find_body(*context_.previous_body, workload);
@@ -116,7 +119,7 @@ pb::Secret CompileScope::seal(const Workload& workload, std::string field, const
     report_.add(secret.place, path, value.error().message);
     return out;
   }
-  if (secret_key_.empty()) secret_key_ = context_.secret_key.value_or(crypto::random_bytes(crypto::kSymmetricKeySize));
+  require_secret_key();
   SecretScope scope{context_.chain_id, context_.owner, context_.nonce};
   SecretPlace place{workload.name.value, field};
   if (Bytes box = find_previous_box(workload.name.value, field); !box.empty()) {
@@ -131,6 +134,43 @@ pb::Secret CompileScope::seal(const Workload& workload, std::string field, const
   }
   crypto::wipe(*value);
   return out;
+}
+
+CompileScope::Made CompileScope::keep_or_make(const Workload& workload, std::string field, Bytes (*make)(),
+                                              bool (*fits)(const Bytes& value)) {
+  require_secret_key();
+  const SecretScope scope{context_.chain_id, context_.owner, context_.nonce};
+  const SecretPlace place{workload.name.value, field};
+  Made out;
+  if (Bytes box = find_previous_box(workload.name.value, field); !box.empty()) {
+    Result<Bytes> known = open_secret(secret_key_, scope, place, box);
+    if (known && fits(*known)) {
+      out.secret.set_box(std::move(box));
+      out.value = std::move(*known);
+      return out;
+    }
+    if (known) crypto::wipe(*known);
+  }
+  out.value = make();
+  Result<Bytes> box = encrypt_secret(secret_key_, scope, place, out.value);
+  if (box) out.secret.set_box(std::move(*box));
+  if (!box) report_.add(workload.name.place, "workloads." + workload.name.value + "." + field, box.error().message);
+  return out;
+}
+
+bool seals_secrets(const Contract& contract) {
+  return std::any_of(contract.workloads.begin(), contract.workloads.end(), [](const Workload& workload) {
+    if (const Container* container = std::get_if<Container>(&workload.spec)) {
+      const auto& variables = container->environment;
+      return !container->secret_files.empty() ||
+             std::any_of(variables.begin(), variables.end(), [](const Variable& variable) { return variable.secret.has_value(); });
+    }
+    if (const Kv* kv = std::get_if<Kv>(&workload.spec)) return kv->password.has_value();
+    if (const Network* network = std::get_if<Network>(&workload.spec)) return network->access.has_value();
+    const Publish* publish = std::get_if<Publish>(&workload.spec);
+    if (publish == nullptr || !publish->site || !publish->site->tls) return false;
+    return publish->site->tls->how == SiteTls::How::Acme || publish->site->tls->how == SiteTls::How::Supplied;
+  });
 }
 
 CompileOutcome compile(const Contract& contract, const CompileContext& context, Resolver& resolver) {

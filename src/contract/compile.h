@@ -61,6 +61,10 @@ struct CompileOutcome {
   std::vector<Diagnostic> diagnostics;   // what the resolver could not find, with the place that names it
 };
 
+// Whether compile() seals anything: what people wrote as secrets, and keys that are made for them. Then `secret_key` should be the
+// owner's, or what was sealed before cannot be kept.
+bool seals_secrets(const Contract& contract);
+
 CompileOutcome compile(const Contract& contract, const CompileContext& context, Resolver& resolver);
 
 }  // namespace mcloud::contract

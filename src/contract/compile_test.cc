@@ -4,8 +4,12 @@
 #include <google/protobuf/text_format.h>
 
 #include "contract/header.h"
+#include "contract/kinds/network.h"
+#include "contract/secret_field.h"
 #include "contract/secrets.h"
 #include "contract/test_fixture.h"
+#include "crypto/web_key.h"
+#include "crypto/x25519.h"
 #include "wire/canonical.h"
 
 using namespace mcloud;
@@ -14,23 +18,17 @@ using namespace mcloud::contract::fixture;
 
 namespace {
 
-// Boxes are random: the golden text shows only that there is one.
+// Boxes and keys that are made are random: the golden text shows only that there is one.
 std::string printed(const Compiled& compiled) {
   pb::ContractHeader header = compiled.header;
   pb::ContractBody body = compiled.body;
-  bool secrets = false;
+  if (header.sealed_secrets()) header.set_body_hash("(hash)");
   for (pb::WorkloadBody& workload : *body.mutable_workloads()) {
-    if (workload.kv().has_password()) workload.mutable_kv()->mutable_password()->set_box("(box)");
-    if (!workload.has_container()) continue;
-    for (pb::Variable& variable : *workload.mutable_container()->mutable_environment()) {
-      if (variable.has_secret()) variable.mutable_secret()->set_box("(box)");
-      secrets = secrets || variable.has_secret();
-    }
-    for (pb::SecretFile& file : *workload.mutable_container()->mutable_secret_files()) {
-      file.mutable_secret()->set_box("(box)");
-    }
+    each_secret(workload, [](const std::string&, const pb::Secret& secret) { const_cast<pb::Secret&>(secret).set_box("(box)"); });
+    if (workload.network().has_access()) workload.mutable_network()->mutable_access()->set_public_key("(key)");
+    if (!workload.publish().site().tls().has_acme()) continue;
+    workload.mutable_publish()->mutable_site()->mutable_tls()->mutable_acme()->set_account_thumbprint("(thumbprint)");
   }
-  if (secrets) header.set_body_hash("(hash)");
   std::string header_text, body_text;
   google::protobuf::TextFormat::PrintToString(header, &header_text);
   google::protobuf::TextFormat::PrintToString(body, &body_text);
@@ -48,6 +46,24 @@ TEST_CASE("every default is written out in the signed bytes") {
 TEST_CASE("every field of the language arrives in header and body") {
   std::string now = printed(compiled(kEverything));
   CHECK_EQ(now, golden(testdata() / "good/everything.textproto", now));
+}
+
+TEST_CASE("every field of networks and gateways arrives in header and body") {
+  std::string now = printed(compiled(kReach));
+  CHECK_EQ(now, golden(testdata() / "good/reach.textproto", now));
+}
+
+TEST_CASE("what was signed before networks were encrypted is valid and says the network that it was") {
+  std::istringstream lines(read_text(testdata() / "good/small-before-encryption.hex"));
+  std::string header_hex, body_hex;
+  std::getline(lines, header_hex);
+  std::getline(lines, body_hex);
+  Result<pb::ContractHeader> header = decode_header(from_hex(header_hex).value());
+  REQUIRE_MESSAGE(header.has_value(), header.error().message);
+  Result<pb::ContractBody> body = decode_body(*header, from_hex(body_hex).value());
+  REQUIRE_MESSAGE(body.has_value(), body.error().message);
+  CHECK_EQ(body->workloads(0).network().encryption(), pb::ENCRYPTION_UNSET);
+  CHECK_EQ(effective_encryption(body->workloads(0).network()), pb::ENCRYPTION_NONE);
 }
 
 TEST_CASE("the bytes of a format never change by accident") {
@@ -90,6 +106,88 @@ TEST_CASE("compiling twice gives the same bytes") {
   CHECK_EQ(second.header_bytes, first.header_bytes);
   CHECK_EQ(second.body_bytes, first.body_bytes);
   CHECK_EQ(compiled(kSmall).header_bytes, compiled(kSmall).header_bytes);
+}
+
+TEST_CASE("keys that nobody writes are made once and kept by later versions") {
+  CompileContext with = context();
+  with.secret_key = Bytes(32, 'k');
+  Compiled first = compiled(kReach, with);
+  with.previous_body = &first.body;
+  CHECK_EQ(compiled(kReach, with).body_bytes, first.body_bytes);
+  with.previous_body = nullptr;
+  Compiled other = compiled(kReach, with);
+  auto access = [](const Compiled& from) { return find_body(from.body, "back")->network().access().public_key(); };
+  auto account = [](const Compiled& from) { return find_body(from.body, "shop")->publish().site().tls().acme().account_thumbprint(); };
+  CHECK_NE(access(other), access(first));
+  CHECK_NE(account(other), account(first));
+}
+
+TEST_CASE("the public parts are those of the sealed keys") {
+  CompileContext with = context();
+  with.secret_key = Bytes(32, 'k');
+  Compiled made = compiled(kReach, with);
+  SecretScope scope = secret_scope(with.chain_id, made.header);
+  auto opened = [&](const char* workload, std::string_view field) {
+    Bytes box;
+    each_secret(*find_body(made.body, workload), [&](const std::string& known, const pb::Secret& secret) {
+      if (known == field) box = secret.box();
+    });
+    return open_secret(made.secret_key, scope, {workload, std::string(field)}, box).value();
+  };
+  CHECK_EQ(crypto::x25519_public(opened("back", kAccessKeyField)).value(), find_body(made.body, "back")->network().access().public_key());
+  const pb::Acme& acme = find_body(made.body, "shop")->publish().site().tls().acme();
+  CHECK_EQ(crypto::web_key_thumbprint(opened("shop", kAcmeAccountField)).value(), acme.account_thumbprint());
+  CHECK_NE(opened("shop", kTlsKeyField), opened("shop", kAcmeAccountField));
+  CHECK_EQ(opened("own", kTlsKeyField), kKeyPem);
+}
+
+TEST_CASE("an access point's port follows from the contract and the network, whatever the version") {
+  Compiled made = compiled(kReach);
+  uint32_t port = find_body(made.body, "front")->network().access().port();
+  CHECK_EQ(port, default_access_port(context().nonce, "front"));
+  CHECK_GE(port, 20000u);
+  CHECK_LT(port, 30000u);
+  CHECK_NE(default_access_port(context().nonce, "back"), port);
+  CHECK_NE(default_access_port("fedcba9876543210", "front"), port);
+}
+
+TEST_CASE("the simplest site needs a name and a target") {
+  Compiled made = compiled("name: a\nworkloads:\n  web: {kind: container, image: \"oci:./web\", ports: {http: 80}}\n"
+                           "  site: {kind: publish, name: shop, to: \"web:http\"}\n");
+  const pb::Facets& facets = *find_facets(made.header, "site");
+  CHECK_EQ(facets.replicas(), 2u);
+  CHECK_EQ(facets.names(0), "shop");
+  CHECK_EQ(facets.spaces(0), "default");
+  CHECK_FALSE(made.header.sealed_secrets());
+  const pb::Site& site = find_body(made.body, "site")->publish().site();
+  CHECK_EQ(site.mode(), pb::SITE_HTTP);
+  CHECK_FALSE(site.has_tls());
+}
+
+TEST_CASE("a supplied key that is not the certificate's is refused before anything is signed") {
+  KnowsAll resolver;
+  resolver.secrets["other"] = crypto::make_web_key();
+  auto complaint = [&](const std::string& tls) {
+    return format_diagnostics(compile(parsed("name: a\nworkloads:\n  web: {kind: container, image: \"oci:./web\", ports: {http: 80}}\n"
+                                             "  site: {kind: publish, name: shop, to: web, tls: " + tls + "}\n"),
+                                      context(), resolver).diagnostics);
+  };
+  CHECK_EQ(complaint("{chain: \"value:chain\", key: {secret: \"value:key\"}}"), "");
+  CHECK_NE(complaint("{chain: \"value:chain\", key: {secret: \"value:other\"}}").find("workloads.site.tls: the key is not that of"), std::string::npos);
+  CHECK_NE(complaint("{chain: \"value:key\", key: {secret: \"value:key\"}}").find("certificates in PEM"), std::string::npos);
+  CHECK_NE(complaint("{chain: \"env:UNSET\", key: {secret: \"value:key\"}}").find("tls.chain: the environment has no"), std::string::npos);
+}
+
+TEST_CASE("the members of a network are people of the ledger, each once and not the owner") {
+  KnowsAll resolver;
+  auto complaint = [&](const std::string& members) {
+    return format_diagnostics(compile(parsed("name: a\nworkloads: {net: {kind: network, access: true, members: [" + members + "]}}\n"),
+                                      context(), resolver).diagnostics);
+  };
+  CHECK_EQ(complaint("ida, lena"), "");
+  CHECK_NE(complaint("nobody").find("workloads.net.members: nobody is called"), std::string::npos);
+  CHECK_NE(complaint("owner").find("whose devices may join anyway"), std::string::npos);
+  CHECK_NE(complaint("ida, " + key_named("ida").public_key().hex()).find("are the same person"), std::string::npos);
 }
 
 TEST_CASE("a secret with a new value gets a new box and leaves the others alone") {
@@ -149,6 +247,22 @@ TEST_CASE("without a threshold everybody must approve") {
   Compiled made = compiled("name: a\napprovals: {signers: [ida, {who: lena, weight: 3}]}\n"
                            "workloads: {web: {kind: container, image: \"oci:./image\"}}\n");
   CHECK_EQ(made.header.approvals().threshold(), 4u);
+}
+
+TEST_CASE("what seals secrets is known before it is compiled") {
+  for (std::string_view yaml : {kSmall, kEverything, kReach}) {
+    CHECK_EQ(seals_secrets(parsed(yaml)), compiled(yaml).header.sealed_secrets());
+  }
+  const std::string web = "name: a\nworkloads:\n  web: {kind: container, image: \"oci:./web\", ports: {http: 80}}\n  other: ";
+  for (const char* other : {"{kind: kv, size: 1MiB, password: {secret: \"env:A\"}}", "{kind: kv, size: 1MiB}",
+                            "{kind: container, image: \"oci:./web\", environment: {A: {secret: \"env:A\"}}}",
+                            "{kind: container, image: \"oci:./web\", secret_files: {/a: {secret: \"env:A\"}}}", "{kind: network, access: true}",
+                            "{kind: publish, name: shop, to: web, tls: acme}", "{kind: publish, name: shop, to: web, tls: passthrough}",
+                            "{kind: publish, name: shop, to: web, tls: {chain: \"value:chain\", key: \"value:key\"}}",
+                            "{kind: publish, name: shop, to: web}", "{kind: publish, port: 80, to: web}"}) {
+    CAPTURE(std::string(other));
+    CHECK_EQ(seals_secrets(parsed(web + other)), compiled(web + other).header.sealed_secrets());
+  }
 }
 
 TEST_CASE("no secret, no secret key") {

@@ -54,7 +54,7 @@ TEST_CASE("a first version is all additions") {
   Compiled made = compiled("name: a\nworkloads: {web: {kind: container, image: \"oci:./web\"}}\n");
   std::string out;
   for (const std::string& line : format_diff(diff_from_nothing({made.header, made.body}))) out += line + "\n";
-  CHECK_EQ(out, "  + default (network): 10.42.0.0/16\n"
+  CHECK_EQ(out, "  + default (network): 10.42.0.0/16, encrypted\n"
                 "  + web (container): 1 replica of oci:/recipes/web, 250m cpu, 128MiB memory, 1GiB disk\n");
 }
 

@@ -157,14 +157,77 @@ struct Kv {
   Conduct conduct;
 };
 
+// Who may open what to whom in a network. Ends are signed as they are written (pb::Allow).
+struct AllowRule {
+  Place place;
+  std::string from, to;  // a workload, "device:NAME", "devices" or "any"
+  std::string port;      // a number, "8000-8010", a port's name of `to`; "" = all
+  std::string protocol;  // "" = the port's
+};
+
+// Where people's devices come in; also how often, and on which nodes.
+struct Access {
+  Place place;
+  std::optional<Placed<uint32_t>> port;
+  Placed<uint32_t> replicas{1, {}};
+  Placement placement;
+};
+
 struct Network {
   std::optional<Text> range;  // IPv4 CIDR
+  std::optional<Placed<pb::Encryption>> encryption;
+  std::optional<std::vector<AllowRule>> allow;  // unset: everything
+  std::vector<Text> members;  // people whose devices may join, beside the owner
+  std::optional<Access> access;
+  std::optional<Text> bridge;
+};
+
+struct Backend {
+  Text target;  // a container
+  Text port;    // its port's name or number; "" = its only port
+  uint32_t weight = 1;
+};
+struct SiteRoute {
+  Place place;
+  std::string path;  // "" = everything
+  std::vector<Backend> backends;
+  std::optional<Placed<pb::Balance>> balance;
+  bool sticky = false, h2 = false, strip = false;
+  std::optional<std::string> check_path;  // "" = a connection is enough
+  std::optional<uint64_t> check_ms;
+  std::vector<Text> options;  // the keys that were given beside `to`
+};
+struct SiteTls {
+  enum class How { None, Acme, Supplied, Passthrough };
+  Place place;
+  How how = How::None;
+  std::optional<std::string> directory, email;            // Acme
+  std::optional<Placed<SecretReference>> chain, key;      // Supplied
+};
+
+// A publication at gateways.
+struct Site {
+  std::vector<Text> names, domains;
+  std::optional<Placed<uint32_t>> port;  // raw TCP or UDP
+  std::vector<SiteRoute> routes;
+  std::optional<SiteTls> tls;
+  std::optional<Placed<bool>> redirect;
+  std::optional<Placed<uint64_t>> hsts_ms;
+  std::optional<pb::Exposure> exposure;
+  std::optional<Placed<uint64_t>> connect_ms, idle_ms, request_ms, response_ms;
+  std::optional<Placed<uint64_t>> body_max_bytes;
+  std::vector<std::string> allow;  // canonical CIDR
+  std::optional<uint32_t> retries;
+  std::optional<Placed<uint32_t>> gateways;
+  std::optional<std::vector<Text>> networks;  // it stands in; unset: one of each target's
+  Placement placement;
 };
 
 struct Publish {
   Placed<uint32_t> port;  // on the uplink
   Text target;            // a container or kv workload
   Text target_port;       // its port's name or number; "" = its only port
+  std::optional<Site> site;  // then the fields above are empty
 };
 
 // A workload of a kind nobody knows: reported, kept so that references to it are not reported too.

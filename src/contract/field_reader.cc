@@ -206,6 +206,11 @@ MapReader::MapReader(Cursor map, Place owner) : map_(std::move(map)), owner_(own
   if (!map_.is_map()) map_.complain_kind("a map of fields");
 }
 
+bool MapReader::has(std::string_view key) const {
+  const auto& entries = map_.node().entries;
+  return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first.scalar == key; });
+}
+
 std::optional<Cursor> MapReader::find(std::string_view key) {
   asked_.emplace_back(key);
   for (const auto& [name, value] : map_.node().entries) {
@@ -219,10 +224,7 @@ std::optional<Cursor> MapReader::find(std::string_view key) {
 
 std::optional<Cursor> MapReader::get(std::string_view key, std::string_view example) {
   std::optional<Cursor> found = find(key);
-  if (found || !map_.is_map()) return found;
-  auto has_key = [&](const auto& entry) { return entry.first.scalar == key; };
-  const auto& entries = map_.node().entries;
-  if (std::any_of(entries.begin(), entries.end(), has_key)) return found;  // reported by find()
+  if (found || !map_.is_map() || has(key)) return found;  // reported by find()
   report().add(owner_, child_path(map_.path(), key), "is missing; write for example \"" + std::string(example) + "\"");
   return std::nullopt;
 }

@@ -77,6 +77,8 @@ class MapReader {
   // `owner` is where missing keys are reported: the place of the name the map belongs to.
   MapReader(Cursor map, Place owner);
 
+  // Whether the key is there; it does not become known.
+  bool has(std::string_view key) const;
   // Nothing when it is not there or has no value (which is reported).
   std::optional<Cursor> find(std::string_view key);
   // Reports when it is not there; `example` shows how to write it.

@@ -20,6 +20,7 @@ bool has_secret(const pb::WorkloadBody& workload) {
 Status check_workload_body(const SignedScope& scope, const pb::Facets& facets, const pb::WorkloadBody& body) {
   const Kind* kind = find_kind(body.kind_case());
   if (kind == nullptr) return make_error(Code::Unsupported, "kind: is not one this program knows");
+  TRY(require(facets.names().empty() || body.publish().has_site(), "names", "only publications at gateways have public names"));
   TRY(require(facets.kind() == kind->name, "kind", "the header says \"" + facets.kind() + "\""));
   return kind->validate(scope, facets, body);
 }
@@ -81,6 +82,10 @@ Status validate_body(const pb::ContractHeader& header, const pb::ContractBody& b
   }
   TRY(require(networks == header.spaces_size(), kWhat, "the header has address spaces without a network"));
   return require(secrets == header.sealed_secrets(), kWhat, "the header's `sealed_secrets` says otherwise");
+}
+
+pb::Encryption effective_encryption(const pb::NetworkBody& body) {
+  return body.encryption() == pb::ENCRYPTION_UNSET ? pb::ENCRYPTION_NONE : body.encryption();
 }
 
 const pb::Facets* find_facets(const pb::ContractHeader& header, std::string_view name) {

@@ -9,6 +9,8 @@
 //    are one bundle whichever member is looked at;
 //  - a leader never says on_node_loss MOVE (what it leads would stay behind), and only leaders and
 //    followers say START_EMPTY;
+//  - names are DNS labels (contract/web_syntax.h), each needed by one workload;
+//  - members stand only in address spaces that take devices, and the owner is none of them;
 //  - replicas fit into their address spaces, whose ranges do not overlap.
 #pragma once
 
@@ -27,6 +29,8 @@ inline constexpr uint32_t kSetReplicasMax = 16;    // of a workload with Facets.
 inline constexpr int kSignersMax = 32;
 inline constexpr uint32_t kWeightMax = 1000;
 inline constexpr int kSpacesMax = 16;
+inline constexpr int kNamesMax = 16;              // public names of one workload
+inline constexpr int kMembersMax = 64;            // people beside the owner whose devices may join an address space
 inline constexpr int kListMax = 64;               // farms, labels, claims, ... of one workload
 inline constexpr uint64_t kDemandBytesMax = 1ull << 48;  // so that 64 x 1000 of them fit into 64 bits
 inline constexpr uint64_t kDemandCpuMilliMax = 1'000'000;
@@ -46,6 +50,9 @@ Status validate_header(const pb::ContractHeader& header);
 // Corrupt when the hash differs, Invalid when it breaks a rule or disagrees with the header's facets.
 Result<pb::ContractBody> decode_body(const pb::ContractHeader& header, BytesView body_bytes);
 Status validate_body(const pb::ContractHeader& header, const pb::ContractBody& body);
+
+// What carries a valid network. Versions before encryption left it unset: the bare network on the backplane that they had.
+pb::Encryption effective_encryption(const pb::NetworkBody& body);
 
 // nullptr when there is none with this name. Both lists are sorted by name.
 const pb::Facets* find_facets(const pb::ContractHeader& header, std::string_view name);

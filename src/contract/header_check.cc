@@ -3,6 +3,7 @@
 
 #include "contract/header.h"
 #include "contract/judge.h"
+#include "contract/web_syntax.h"
 #include "wire/canonical.h"
 
 namespace mcloud::contract {
@@ -36,6 +37,17 @@ Status check_approvals(const pb::ContractHeader& header) {
   return require_bounds({0, weights}, approvals.acceptance_threshold(), "approvals.acceptance_threshold");
 }
 
+Status check_members(const pb::ContractHeader& header, const pb::AddressSpace& space) {
+  const std::string field = "spaces." + space.name() + ".members";
+  TRY(require(space.devices() || space.members().empty(), field, "no devices may join"));
+  TRY(require_sorted(space.members(), static_cast<size_t>(kMembersMax), field));
+  for (const std::string& member : space.members()) {
+    TRY(require(member.size() == PublicKey::kSize, field, "a key has 32 bytes"));
+    TRY(require(member != header.owner(), field, "the owner's devices may join anyway"));
+  }
+  return {};
+}
+
 Status check_spaces(const pb::ContractHeader& header) {
   TRY(require_sorted(header.spaces(), kSpacesMax, "spaces", [](auto& space) -> auto& { return space.name(); }));
   std::vector<AddressRange> ranges;
@@ -47,6 +59,7 @@ Status check_spaces(const pb::ContractHeader& header) {
       TRY(require(!range->overlaps(other), "spaces." + space.name(), "overlaps another address space"));
     }
     ranges.push_back(*range);
+    TRY(check_members(header, space));
     uint64_t replicas = 0;
     for (const pb::Facets& facets : header.workloads()) {
       if (contains(facets.spaces(), space.name())) replicas += facets.replicas();
@@ -108,6 +121,7 @@ Status check_alone(const pb::Facets& facets) {
   if (facets.has_set()) TRY(check_set(facets));
   TRY(require_words(facets.with(), kNameRule, kListMax, "with"));
   TRY(require_words(facets.claims(), kClaimRule, kListMax, "claims"));
+  TRY(require_words(facets.names(), kPublicNameRule, static_cast<size_t>(kNamesMax), "names"));
   return require_words(facets.spaces(), kNameRule, kSpacesMax, "spaces");
 }
 
@@ -164,6 +178,18 @@ Status check_references(const pb::ContractHeader& header, const Leaders& leaders
   return {};
 }
 
+Status check_names(const pb::ContractHeader& header) {
+  std::map<std::string_view, std::string_view> seen;
+  for (const pb::Facets& facets : header.workloads()) {
+    for (const std::string& name : facets.names()) {
+      auto [other, is_new] = seen.emplace(name, facets.name());
+      if (is_new) continue;
+      return refused("workloads." + facets.name() + ".names", "\"" + name + "\" is needed by \"" + std::string(other->second) + "\" as well");
+    }
+  }
+  return {};
+}
+
 Status check_workloads(const pb::ContractHeader& header) {
   TRY(require(header.workloads_size() > 0, "workloads", "there is nothing to run"));
   TRY(require_sorted(header.workloads(), kWorkloadsMax, "workloads", [](auto& facets) -> auto& { return facets.name(); }));
@@ -172,6 +198,7 @@ Status check_workloads(const pb::ContractHeader& header) {
     Status checked = check_alone(facets);
     if (!checked) return checked.error().with_context("workloads." + facets.name());
   }
+  TRY(check_names(header));
   Leaders leaders = TRY(check_bundles(header));
   for (const pb::Facets& facets : header.workloads()) {
     Status checked = check_references(header, leaders, facets);

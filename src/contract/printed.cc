@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/units.h"
+#include "contract/kinds/allow.h"
 #include "contract/syntax.h"
 #include "mcloud/contract.pb.h"
 #include "wire/canonical.h"
@@ -19,9 +20,12 @@ using Type = protobuf::FieldDescriptor;
 constexpr size_t kTextBytesMax = 120;
 
 std::string enum_word(const protobuf::EnumValueDescriptor& value) {
-  // Every enum begins with PREFIX_UNSET.
+  // Every enum begins with PREFIX_UNSET; the others share at least the first word of the prefix.
   constexpr std::string_view kUnset = "UNSET";
-  std::string word = value.name().substr(value.type()->value(0)->name().size() - kUnset.size());
+  std::string_view prefix = value.type()->value(0)->name();
+  prefix.remove_suffix(kUnset.size());
+  while (!value.name().starts_with(prefix)) prefix = prefix.substr(0, prefix.find_last_of('_', prefix.size() - 2) + 1);
+  std::string word = value.name().substr(prefix.size());
   for (char& c : word) c = c == '_' ? '-' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   return word;
 }
@@ -33,6 +37,7 @@ std::string octal(uint64_t mode) {
 }
 
 std::string number_text(const std::string& field, uint64_t number) {
+  if (field.ends_with("_s")) return format_duration_ms(number * 1000);
   if (field.ends_with("_ms")) return format_duration_ms(number);
   if (field.ends_with("_bytes")) return format_size(number);
   if (field == "cpu_milli") return format_cpu_milli(number);
@@ -77,6 +82,8 @@ std::string list_text(const protobuf::Message& message, const Type& field) {
 
 bool is_secret(const protobuf::Message& message) { return message.GetDescriptor() == pb::Secret::descriptor(); }
 
+std::string messages_text(const protobuf::Message& message, const Type& field);
+
 // A whole message in one line: "{when always, backoff 200ms}"; the value alone when there is only one.
 std::string message_text(const protobuf::Message& message, bool without_first) {
   if (is_secret(message)) return "(secret)";
@@ -87,8 +94,8 @@ std::string message_text(const protobuf::Message& message, bool without_first) {
   for (const Type* field : fields) {
     if (without_first && field->number() == 1) continue;
     bool nested = field->cpp_type() == Type::CPPTYPE_MESSAGE;
-    if (nested && field->is_repeated()) continue;
-    only = nested                 ? message_text(message.GetReflection()->GetMessage(message, field), false)
+    only = nested && field->is_repeated() ? messages_text(message, *field)
+           : nested                 ? message_text(message.GetReflection()->GetMessage(message, field), false)
            : field->is_repeated() ? list_text(message, *field)
                                   : value_text(message, *field, -1);
     parts.push_back(PrintedField{field->name(), "", ""}.label() + " " + only);
@@ -99,12 +106,25 @@ std::string message_text(const protobuf::Message& message, bool without_first) {
   return "{" + out + "}";
 }
 
+std::string messages_text(const protobuf::Message& message, const Type& field) {
+  std::string out;
+  for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
+    out += (i == 0 ? "" : ", ") + message_text(message.GetReflection()->GetRepeatedMessage(message, &field, i), false);
+  }
+  return "[" + out + "]";
+}
+
+// What an item is called: its first field; a rule is all that it says.
+std::string item_name(const protobuf::Message& item) {
+  if (item.GetDescriptor() == pb::Allow::descriptor()) return allow_text(static_cast<const pb::Allow&>(item));
+  return value_text(item, *item.GetDescriptor()->FindFieldByNumber(1), -1);
+}
+
 void print_items(const protobuf::Message& message, const Type& field, const std::string& path,
                  std::vector<PrintedField>& out) {
   for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
     const protobuf::Message& item = message.GetReflection()->GetRepeatedMessage(message, &field, i);
-    std::string name = value_text(item, *item.GetDescriptor()->FindFieldByNumber(1), -1);
-    out.push_back({path + "." + name, message_text(item, true), wire::encode(item)});
+    out.push_back({path + "." + item_name(item), message_text(item, true), wire::encode(item)});
   }
 }
 
@@ -141,7 +161,7 @@ void print_into(const protobuf::Message& message, const std::string& prefix, std
 std::string PrintedField::label() const {
   std::string out = path;
   if (out.starts_with("demand.")) out.replace(0, 6, "resources");
-  for (std::string_view unit : {"_ms", "_bytes", "_milli"}) {
+  for (std::string_view unit : {"_ms", "_bytes", "_milli", "_s"}) {
     if (out.ends_with(unit)) return out.substr(0, out.size() - unit.size());
   }
   return out;

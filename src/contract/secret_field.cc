@@ -38,6 +38,13 @@ void each_secret(const pb::WorkloadBody& workload,
   for (const pb::SecretFile& file : workload.container().secret_files()) {
     act(secret_file_field(file.path()), file.secret());
   }
+  if (workload.network().has_access()) act(std::string(kAccessKeyField), workload.network().access().private_key());
+  if (workload.publish().site().tls().has_acme()) {
+    act(std::string(kAcmeAccountField), workload.publish().site().tls().acme().account_key());
+    act(std::string(kTlsKeyField), workload.publish().site().tls().acme().private_key());
+  } else if (workload.publish().site().tls().has_supplied()) {
+    act(std::string(kTlsKeyField), workload.publish().site().tls().supplied().private_key());
+  }
   if (workload.kv().has_password()) act(std::string(kPasswordField), workload.kv().password());
 }
 

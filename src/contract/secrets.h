@@ -29,11 +29,14 @@ SecretScope secret_scope(std::string_view chain_id, const pb::ContractHeader& he
 
 struct SecretPlace {
   std::string workload;
-  std::string field;  // environment_field(), secret_file_field() or kPasswordField
+  std::string field;  // environment_field(), secret_file_field() or one of the names below
 };
 std::string environment_field(std::string_view variable);  // "environment.TOKEN"
 std::string secret_file_field(std::string_view path);      // "secret_files./run/secrets/token"
-inline constexpr std::string_view kPasswordField = "password";  // of a kv
+inline constexpr std::string_view kPasswordField = "password";               // of a kv
+inline constexpr std::string_view kAccessKeyField = "access.private_key";     // of a network: 32 bytes
+inline constexpr std::string_view kAcmeAccountField = "site.tls.account_key";  // of a publication at gateways: PEM
+inline constexpr std::string_view kTlsKeyField = "site.tls.private_key";       // of its certificate, ACME's or supplied: PEM
 
 // Invalid when the value or a part of scope or place is out of bounds.
 Result<Bytes> encrypt_secret(BytesView key, const SecretScope& scope, const SecretPlace& place, BytesView value);

@@ -22,6 +22,26 @@ inline crypto::SigningKey key_named(std::string_view name) {
   return crypto::SigningKey::from_seed(crypto::blake2b(name).view()).value();
 }
 
+// A certificate and its key, made with OpenSSL's command; of no use anywhere.
+inline constexpr std::string_view kChainPem = R"(-----BEGIN CERTIFICATE-----
+MIIBgTCCASegAwIBAgIUCGPTaVjwyR0Vitk8gFeu/DKXJ4YwCgYIKoZIzj0EAwIw
+FjEUMBIGA1UEAwwLZXhhbXBsZS5vcmcwHhcNMjYxMTI3MTcxNjU1WhcNMzYxMTI0
+MTcxNjU1WjAWMRQwEgYDVQQDDAtleGFtcGxlLm9yZzBZMBMGByqGSM49AgEGCCqG
+SM49AwEHA0IABG1hsUK297idHO7X5VTav/hgqFTe1+hWDVnKyfyq0ncNFBg/2C69
+G6Zk8QpwegBrq0SYPUk8M2278NSfEHztFNajUzBRMB0GA1UdDgQWBBSHMzH1CJNZ
+l4KWwY7wtoAzvy4/7zAfBgNVHSMEGDAWgBSHMzH1CJNZl4KWwY7wtoAzvy4/7zAP
+BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIAsQjC0LHNcuqwGQzR6U
+4C7jw0FfMsQl79LDalt07VmnAiEAjjmhoYEvjVVw/ExfoaRgQ7HL0nJGjtEKm/Z1
+hRcgz1k=
+-----END CERTIFICATE-----
+)";
+inline constexpr std::string_view kKeyPem = R"(-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgmIUFelxYHO+vDSnV
+nSzOSNkJ071UilhZ9rSUEQ6+vfahRANCAARtYbFCtve4nRzu1+VU2r/4YKhU3tfo
+Vg1Zysn8qtJ3DRQYP9guvRumZPEKcHoAa6tEmD1JPDNtu/DUnxB87RTW
+-----END PRIVATE KEY-----
+)";
+
 class KnowsAll : public Resolver {
  public:
   Result<PublicKey> key_of(std::string_view who) override {
@@ -43,6 +63,8 @@ class KnowsAll : public Resolver {
   }
   Result<Bytes> secret_value(const SecretReference& reference) override {
     if (reference.text == "UNSET") return make_error(Code::NotFound, "the environment has no UNSET");
+    if (reference.text == "chain") return Bytes(kChainPem);
+    if (reference.text == "key") return Bytes(kKeyPem);
     auto found = secrets.find(reference.text);
     return found != secrets.end() ? found->second : "secret of " + reference.text;
   }
@@ -188,6 +210,54 @@ workloads:
     on_node_loss: move
     on_isolation: run
     update: {healthy_after: 2s}
+)";
+
+// Every field of networks that people join and of publications at gateways.
+inline constexpr std::string_view kReach = R"(
+name: reach
+placement: {farms: [home], labels: {disk: ssd}}
+workloads:
+  back:
+    kind: network
+    range: 10.7.0.0/16
+    dedicated: true
+    allow: ["web -> store", "devices -> web:http", "device:laptop -> any", {from: web, to: api, port: 8000-8010, protocol: udp}]
+    members: [lena, ida]
+    access: {port: 21000, replicas: 2, placement: {farms: [attic], countries: [BE], labels: {zone: a}}}
+  front: {kind: network, range: 10.8.0.0/16, access: true}
+  lan: {kind: network, range: 10.9.0.0/16, encryption: none, bridge: office, allow: []}
+  web:
+    kind: container
+    image: oci:./web
+    networks: [back, front]
+    ports: {http: 80, tls: 443}
+    health: {http: {port: http, path: /healthy}}
+  api: {kind: container, image: "oci:./api", networks: [back, lan], ports: {http: 8080, grpc: 9090, dns: 53/udp}}
+  store: {kind: kv, size: 64MiB, followers: 1, networks: [back]}
+  shop:
+    kind: publish
+    names: [shop, boutique]
+    domains: [shop.example.org, xn--bcher-kva.example]
+    tls: {acme: {directory: "https://localhost:14000/dir", email: it@example.org}}
+    redirect: false
+    hsts: 180d
+    routes:
+      /: web:http
+      /api: {to: [{to: "api:http", weight: 3}, "web:http"], balance: least-connections, sticky: true, check: {path: "/ok?x=1", interval: 5s}, strip: true}
+      /grpc: {to: "api:grpc", h2: true, balance: source}
+    exposure: tunnel
+    timeouts: {connect: 1s, idle: 10m, request: 5s, response: 2m}
+    body_max: 10MiB
+    allow: [192.0.2.7, "2001:DB8:0::/32", 10.0.0.0/8]
+    retries: 1
+    gateways: 3
+    networks: [back]
+    placement: {countries: [NL], labels: {size: large}}
+  plain: {kind: publish, name: plain, to: "web:http"}
+  own: {kind: publish, name: own, to: "web:http", tls: {chain: "value:chain", key: {secret: "value:key"}}}
+  sni: {kind: publish, domains: [sni.example.org], to: "web:tls", tls: passthrough}
+  sql: {kind: publish, at: gateways, port: 6379, to: store}
+  dns: {kind: publish, at: gateways, port: 53, to: "api:dns"}
 )";
 
 }  // namespace mcloud::contract::fixture

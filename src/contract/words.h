@@ -35,4 +35,14 @@ inline constexpr std::array<Word<pb::KvDurability>, 3> kKvDurabilityWords = {
 inline constexpr std::array<Word<pb::KvDialect>, 2> kKvDialectWords = {
     {{"redis", pb::KV_DIALECT_REDIS}, {"0-db", pb::KV_DIALECT_ZDB}}};
 
+inline constexpr std::array<Word<pb::Encryption>, 3> kEncryptionWords = {
+    {{"wireguard", pb::ENCRYPTION_WIREGUARD}, {"dedicated", pb::ENCRYPTION_DEDICATED}, {"none", pb::ENCRYPTION_NONE}}};
+inline constexpr std::array<Word<pb::Balance>, 3> kBalanceWords = {{{"round-robin", pb::BALANCE_ROUND_ROBIN},
+                                                                    {"least-connections", pb::BALANCE_LEAST_CONNECTIONS},
+                                                                    {"source", pb::BALANCE_SOURCE}}};
+inline constexpr std::array<Word<pb::Exposure>, 2> kExposureWords = {
+    {{"auto", pb::EXPOSURE_AUTO}, {"tunnel", pb::EXPOSURE_TUNNEL}}};
+// Where a publication appears.
+inline constexpr std::array<Word<bool>, 2> kAtWords = {{{"nodes", false}, {"gateways", true}}};
+
 }  // namespace mcloud::contract

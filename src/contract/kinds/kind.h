@@ -25,10 +25,19 @@ class CompileScope {
 
   // The encrypted value; the box of the previous body when it holds the same value.
   pb::Secret seal(const Workload& workload, std::string field, const Placed<SecretReference>& secret);
+
+  // A secret that nobody writes, such as a private key: that of the previous body when it opens under the same key and `fits`,
+  // else a new one. The value is for what is public of it; wipe it.
+  struct Made {
+    pb::Secret secret;
+    Bytes value;
+  };
+  Made keep_or_make(const Workload& workload, std::string field, Bytes (*make)(), bool (*fits)(const Bytes& value));
   const Bytes& secret_key() const { return secret_key_; }  // empty until something was sealed
 
  private:
   Bytes find_previous_box(std::string_view workload, std::string_view field) const;
+  void require_secret_key();
 
   const Contract& contract_;
   const CompileContext& context_;

@@ -1,5 +1,5 @@
-// `kind: publish`: a port on the uplink of every node that runs a replica of the target. Its facet is a
-// claim on the target workload; there is nothing to place.
+// `kind: publish`: a port on the uplink of every node that runs a replica of the target. Its facet is a claim on the target
+// workload; there is nothing to place. With a name, domains or `at: gateways` it is a workload of its own, a site (site.h).
 #pragma once
 
 #include <optional>

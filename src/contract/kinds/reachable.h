@@ -1,4 +1,4 @@
-// What can be reached in networks, of whatever kind: a container or a kv.
+// What can be reached in networks, of whatever kind: a container or a kv. And what else needs addresses in them.
 #pragma once
 
 #include <optional>
@@ -25,5 +25,15 @@ std::vector<pb::Port> ports_of(const pb::WorkloadBody& workload);
 std::vector<std::string> spaces_of(const Contract& contract, const NetworkNames& networks);
 // Each that it names is there.
 void check_networks(const Contract& contract, const Workload& workload, const NetworkNames& networks, Report& report);
+
+// What a workload needs of networks: an address in each space for each replica. Containers, kvs, access points, publications
+// at gateways.
+struct Standing {
+  std::vector<std::string> spaces;  // sorted
+  uint64_t replicas = 0;
+};
+Standing standing(const Contract& contract, const Workload& workload);
+// Of what is placed; nullptr for what is not.
+const Placement* placement_of(const Workload& workload);
 
 }  // namespace mcloud::contract
