@@ -54,7 +54,7 @@ pb::Genesis Chain::make_genesis() const {
   parameters.set_mass_loss_window_ms(5000);
   parameters.set_tries_max(4);
   parameters.set_exclusion_ms(500);
-  parameters.set_logic_version(1);
+  parameters.set_logic_version(ledger::kLogicVersion);
   return genesis;
 }
 

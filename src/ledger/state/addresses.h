@@ -12,6 +12,11 @@ namespace mcloud::ledger {
 std::optional<uint32_t> parse_ipv4(std::string_view text);
 std::string format_ipv4(uint32_t address);
 
+// IPv6 in the one form of RFC 5952: lower case, the longest run of zeros as "::", no embedded IPv4, no zone.
+bool is_ipv6(std::string_view text);
+// Either, and one that somebody can be reached at: no unspecified, loopback, link-local or multicast address.
+bool is_reachable_address(std::string_view text);
+
 struct Ipv4Range {
   uint32_t network = 0;
   uint32_t broadcast = 0;

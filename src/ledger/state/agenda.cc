@@ -7,6 +7,7 @@
 namespace mcloud::ledger::agenda {
 namespace {
 
+const Bytes kFlipped = "flipped";
 const Bytes kRevised = "revised";
 constexpr size_t kDueIdAt = 4 + 8 + 1;  // "due/" u64be kind
 
@@ -17,6 +18,11 @@ std::optional<Bytes> first_key(const StateReader& state, BytesView prefix) {
     return false;
   });
   return first;
+}
+
+Mark mark_of(BytesView value) {
+  if (value == kRevised) return Mark::Revised;
+  return value == kFlipped ? Mark::Flipped : Mark::Changed;
 }
 
 uint64_t generation(const StateReader& state) { return load_number(state, keys::waiting_generation()).value_or(0); }
@@ -51,6 +57,11 @@ void mark_dirty(StateWriter& state, const ContractId& contract) {
   if (!exists(state, key)) state.put(key, "");
 }
 
+void mark_flipped(StateWriter& state, const ContractId& contract) {
+  Bytes key = keys::dirty(contract);
+  if (state.get(key) != kRevised) state.put(key, kFlipped);
+}
+
 void mark_revised(StateWriter& state, const ContractId& contract) { state.put(keys::dirty(contract), kRevised); }
 
 std::vector<DirtyItem> first_dirty(const StateReader& state, size_t count_max) {
@@ -58,7 +69,7 @@ std::vector<DirtyItem> first_dirty(const StateReader& state, size_t count_max) {
   std::vector<DirtyItem> items;
   state.each(keys::dirties(), [&](BytesView key, BytesView value) {
     if (items.size() == count_max) return false;
-    items.push_back({contract_id_of(key.substr(id_at)), value == kRevised});
+    items.push_back({contract_id_of(key.substr(id_at)), mark_of(value)});
     return true;
   });
   return items;

@@ -24,9 +24,13 @@ void mark_dirty(StateWriter& state, const ContractId& contract);
 // addresses of a node that runs some of it.
 void mark_revised(StateWriter& state, const ContractId& contract);
 
+// What answers in its networks has changed: if it has any, its nodes read it again even if nothing moves.
+void mark_flipped(StateWriter& state, const ContractId& contract);
+
+enum class Mark { Changed, Flipped, Revised };  // each says more than the one before
 struct DirtyItem {
   ContractId contract;
-  bool is_revised = false;
+  Mark mark = Mark::Changed;
 };
 // Some of them, in order of their ids; they stay marked until clear_dirty().
 std::vector<DirtyItem> first_dirty(const StateReader& state, size_t count_max);

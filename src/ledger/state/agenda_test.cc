@@ -46,12 +46,12 @@ TEST_CASE("a contract that is to be read again stays so, however often it is mar
   CHECK_EQ(next, 0);
   auto first = agenda::first_dirty(state, 2);
   REQUIRE_EQ(first.size(), 2);
-  CHECK(first[0].is_revised);
-  CHECK(first[1].is_revised);
+  CHECK_EQ(first[0].mark, agenda::Mark::Revised);
+  CHECK_EQ(first[1].mark, agenda::Mark::Revised);
   for (const agenda::DirtyItem& item : first) agenda::clear_dirty(state, item.contract);
   first = agenda::first_dirty(state, 2);
   REQUIRE_EQ(first.size(), 1);
-  CHECK_FALSE(first[0].is_revised);
+  CHECK_EQ(first[0].mark, agenda::Mark::Changed);
 }
 
 TEST_CASE("each time something becomes free, all that wait are tried once") {

@@ -6,6 +6,8 @@
 #include "ledger/state/agenda.h"
 #include "ledger/state/call.h"
 #include "ledger/state/dossier.h"
+#include "ledger/state/logic.h"
+#include "ledger/state/names.h"
 #include "ledger/state/planted.h"
 #include "ledger/state/records.h"
 
@@ -103,7 +105,11 @@ void end_proposal(StateWriter& state, pb::Contract& contract, pb::ContractState 
 }
 
 // The version that ran until now goes on until the new one takes over, replica by replica: its header stays.
-void make_current(StateWriter& state, pb::Contract& contract, uint64_t time_ms) {
+Status make_current(const Call& call, pb::Contract& contract, StateWriter& state) {
+  if (call.logic_version >= kLogicNetworks) {
+    const pb::ContractHeader before = parse_header(contract.current().header());
+    TRY(bind_names(state, contract.has_current() ? &before : nullptr, parse_header(contract.proposed().header())));
+  }
   ContractId id = contract_id_of(contract.id());
   agenda::remove_due(state, parse_header(contract.proposed().header()).expires_ms(), keys::Due::Expiry, id.view());
   if (contract.has_current()) {
@@ -112,24 +118,25 @@ void make_current(StateWriter& state, pb::Contract& contract, uint64_t time_ms) 
   contract.mutable_current()->Swap(contract.mutable_proposed());
   contract.clear_proposed();
   contract.mutable_current()->set_state(pb::CONTRACT_ACTIVE);
-  contract.mutable_current()->set_approved_ms(time_ms);
+  contract.mutable_current()->set_approved_ms(call.time_ms);
   contract.set_keyring_hash(contract.proposed_keyring_hash());
   contract.mutable_keyring_nodes()->Swap(contract.mutable_proposed_keyring_nodes());
   contract.clear_proposed_keyring_hash();
   contract.clear_proposed_keyring_nodes();
   agenda::mark_dirty(state, id);
+  return {};
 }
 
 }  // namespace
 
-void conclude_proposal(StateWriter& state, pb::Contract& contract, uint64_t time_ms) {
+Status conclude_proposal(const Call& call, pb::Contract& contract, StateWriter& state) {
   const pb::ContractVersion& proposed = contract.proposed();
   contract::ApprovalTally tally = contract::tally_approval(parse_header(proposed.header()), proposed.decisions());
   if (tally.reached || (planted::kAnyApproval && !tally.approved_by.empty())) {
-    make_current(state, contract, time_ms);
-  } else if (tally.impossible) {
-    end_proposal(state, contract, pb::CONTRACT_REJECTED);
+    return make_current(call, contract, state);
   }
+  if (tally.impossible) end_proposal(state, contract, pb::CONTRACT_REJECTED);
+  return {};
 }
 
 void expire_proposal(StateWriter& state, const ContractId& id, uint64_t time_ms) {
@@ -147,7 +154,7 @@ void free_name(StateWriter& state, const pb::Contract& contract) {
 
 Status approve(const Call& call, const pb::Approve& action, StateWriter& state) {
   pb::Contract contract = TRY(decide(Vote<pb::Approve>{call, action, pb::DECISION_APPROVE}, state));
-  conclude_proposal(state, contract, call.time_ms);
+  TRY(conclude_proposal(call, contract, state));
   store(state, keys::contract(contract_id_of(contract.id())), contract);
   return {};
 }
@@ -158,7 +165,7 @@ Status reject(const Call& call, const pb::Reject& action, StateWriter& state) {
   }
   pb::Contract contract = TRY(decide(Vote<pb::Reject>{call, action, pb::DECISION_REJECT}, state));
   if (!action.reason().empty()) contract.mutable_proposed()->set_reason(action.reason());
-  conclude_proposal(state, contract, call.time_ms);
+  TRY(conclude_proposal(call, contract, state));
   store(state, keys::contract(contract_id_of(contract.id())), contract);
   return {};
 }

@@ -13,6 +13,7 @@ struct Call {
   const PublicKey& sender;
   uint64_t height = 0;
   uint64_t time_ms = 0;
+  uint64_t logic_version = 0;  // in force (logic.h)
 
   const std::string& chain_id() const { return transaction.chain_id(); }
 };
@@ -23,6 +24,15 @@ Status register_identity(const Call& call, const pb::RegisterIdentity& action, S
 Status create_farm(const Call& call, const pb::CreateFarm& action, StateWriter& state);
 Status admit_node(const Call& call, const pb::AdmitNode& action, StateWriter& state);
 Status revoke_token(const Call& call, const pb::RevokeToken& action, StateWriter& state);
+// mesh.cc
+Status publish_keys(const Call& call, const pb::PublishKeys& action, StateWriter& state);
+// devices.cc
+Status join_network(const Call& call, const pb::JoinNetwork& action, StateWriter& state);
+Status leave_network(const Call& call, const pb::LeaveNetwork& action, StateWriter& state);
+// names.cc
+Status buy_name(const Call& call, const pb::BuyName& action, StateWriter& state);
+Status transfer_name(const Call& call, const pb::TransferName& action, StateWriter& state);
+Status release_name(const Call& call, const pb::ReleaseName& action, StateWriter& state);
 // nodes.cc
 Status rejoin_node(const Call& call, const pb::RejoinNode& action, StateWriter& state);
 Status drain_node(const Call& call, const pb::DrainNode& action, StateWriter& state);

@@ -6,6 +6,8 @@
 #include "ledger/state/agenda.h"
 #include "ledger/state/approvals.h"
 #include "ledger/state/call.h"
+#include "ledger/state/logic.h"
+#include "ledger/state/names.h"
 #include "ledger/state/records.h"
 #include "ledger/state/rules.h"
 
@@ -39,6 +41,18 @@ Status check_keyring(const Action& action, bool sealed_secrets) {
   return check_keys("keyring_nodes", action.keyring_nodes(), contract::kKeyringBoxesMax);
 }
 
+// To the first logic the fields that came later are unknown, and a header that has them is not understood.
+Status check_logic_of(const pb::ContractHeader& header) {
+  bool is_known = std::all_of(header.workloads().begin(), header.workloads().end(),
+                              [](const pb::Facets& facets) { return facets.names().empty(); }) &&
+                  std::all_of(header.spaces().begin(), header.spaces().end(), [](const pb::AddressSpace& space) {
+                    return !space.devices() && space.members().empty();
+                  });
+  if (is_known) return {};
+  return make_error(Code::Invalid, "header: names, devices and members need logic version " +
+                                       std::to_string(kLogicNetworks) + " of the ledger");
+}
+
 Status check_header(const Call& call, const pb::ContractHeader& header, const StateReader& state) {
   if (header.owner() != call.sender.view()) {
     return make_error(Code::Denied, "header: its owner is not the sender of the transaction");
@@ -57,7 +71,7 @@ Status check_header(const Call& call, const pb::ContractHeader& header, const St
     return make_error(Code::NotFound, "header: signer " + to_hex(BytesView(signer.key()).substr(0, 4)) + " (" +
                                           signer.role() + ") is no registered identity");
   }
-  return {};
+  return call.logic_version < kLogicNetworks ? check_logic_of(header) : check_names(state, header);
 }
 
 // A name belongs to one live contract of its owner.
@@ -72,7 +86,7 @@ Status take_name(StateWriter& state, const PublicKey& owner, const std::string& 
 }
 
 template <typename Action>
-void propose(const Call& call, const Action& action, const pb::ContractHeader& header, pb::Contract& contract,
+Status propose(const Call& call, const Action& action, const pb::ContractHeader& header, pb::Contract& contract,
              StateWriter& state) {
   if (contract.proposed().state() == pb::CONTRACT_PENDING) {
     agenda::remove_due(state, parse_header(contract.proposed().header()).expires_ms(), keys::Due::Expiry,
@@ -88,8 +102,9 @@ void propose(const Call& call, const Action& action, const pb::ContractHeader& h
   contract.set_proposed_keyring_hash(action.keyring_hash());
   *contract.mutable_proposed_keyring_nodes() = action.keyring_nodes();
   agenda::add_due(state, header.expires_ms(), keys::Due::Expiry, contract.id());
-  conclude_proposal(state, contract, call.time_ms);
+  TRY(conclude_proposal(call, contract, state));
   store(state, keys::contract(contract_id_of(contract.id())), contract);
+  return {};
 }
 
 // Replicas of both versions run side by side for a while, so their networks must not be mistaken.
@@ -139,8 +154,7 @@ Status submit_contract(const Call& call, const pb::SubmitContract& action, State
   contract.set_id(id.bytes());
   contract.set_name(header.name());
   contract.set_owner(header.owner());
-  propose(call, action, header, contract, state);
-  return {};
+  return propose(call, action, header, contract, state);
 }
 
 Status update_contract(const Call& call, const pb::UpdateContract& action, StateWriter& state) {
@@ -154,8 +168,7 @@ Status update_contract(const Call& call, const pb::UpdateContract& action, State
   }
   TRY(check_successor(header, contract));
   TRY(take_name(state, call.sender, header.name(), id));
-  propose(call, action, header, contract, state);
-  return {};
+  return propose(call, action, header, contract, state);
 }
 
 Status cancel_contract(const Call& call, const pb::CancelContract& action, StateWriter& state) {
@@ -172,6 +185,8 @@ Status cancel_contract(const Call& call, const pb::CancelContract& action, State
   if (!is_over(contract)) {
     contract.set_cancelled_ms(call.time_ms);
     free_name(state, contract);
+    const bool binds = call.logic_version >= kLogicNetworks && contract.has_current();
+    if (binds) free_names(state, parse_header(contract.current().header()));
   }
   if (contract.has_proposed()) contract.mutable_proposed()->set_state(pb::CONTRACT_CANCELLED);
   if (contract.has_current()) contract.mutable_current()->set_state(pb::CONTRACT_CANCELLED);

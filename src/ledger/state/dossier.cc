@@ -91,6 +91,10 @@ bool is_ready(const pb::Replica& replica, const pb::Facets& facets) {
          (replica.state() == pb::REPLICA_RUNNING && !facets.has_health());
 }
 
+bool serves(pb::ReplicaState state, const pb::Facets& facets) {
+  return state == pb::REPLICA_HEALTHY || (state == pb::REPLICA_RUNNING && !facets.has_health());
+}
+
 bool is_follower(const pb::ContractHeader& header, const std::string& workload) {
   return std::any_of(header.workloads().begin(), header.workloads().end(), [&](const pb::Facets& leader) {
     return std::find(leader.with().begin(), leader.with().end(), workload) != leader.with().end();

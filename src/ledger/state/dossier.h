@@ -51,6 +51,9 @@ Status check_all_ready(const StateReader& state, const Dossier& dossier);
 
 // Its workload runs and, where that can be asked, says it is healthy; or it has done its work.
 bool is_ready(const pb::Replica& replica, const pb::Facets& facets);
+// Is it worth a name: does it run and, where that can be asked, say that it is healthy? Unlike one that is ready, what
+// has done its work answers to nobody.
+bool serves(pb::ReplicaState state, const pb::Facets& facets);
 // Does another workload of the header lead it (Facets.with)?
 bool is_follower(const pb::ContractHeader& header, const std::string& workload);
 

@@ -3,6 +3,8 @@
 #include "crypto/sign.h"
 #include "ledger/state/agenda.h"
 #include "ledger/state/call.h"
+#include "ledger/state/logic.h"
+#include "ledger/state/mesh.h"
 #include "ledger/state/records.h"
 #include "ledger/state/rules.h"
 #include "ledger/state/statements.h"
@@ -53,7 +55,7 @@ Status check_new_node(const Call& call, const pb::AdmitNode& action, const State
   TRY(check_name("node name", action.name()));
   TRY(check_capacity(action.capacity()));
   TRY(check_labels(action.labels()));
-  TRY(check_addresses(action.addresses()));
+  TRY(check_addresses(action.addresses(), call.logic_version));
   if (exists(state, keys::node(call.sender))) {
     return make_error(Code::AlreadyExists, "node " + call.sender.short_hex() + " is admitted already");
   }
@@ -105,6 +107,7 @@ Status admit_node(const Call& call, const pb::AdmitNode& action, StateWriter& st
   node.set_state(pb::NODE_ONLINE);
   node.set_epoch(1);
   node.set_since_ms(call.time_ms);
+  if (call.logic_version >= kLogicNetworks) give_number(state, node);
   store(state, keys::node(call.sender), node);
   state.put(keys::node_name(farm.name(), node.name()), node.key());
 

@@ -62,7 +62,7 @@ class History {
   };
 
   void step() {
-    uint32_t what = dice_.below(16);
+    uint32_t what = dice_.below(20);
     if (headers_.empty() || (what == 0 && headers_.size() < kContractsMax)) return submit();
     pb::ContractHeader& header = headers_[dice_.below(static_cast<uint32_t>(headers_.size()))];
     switch (what) {
@@ -79,6 +79,10 @@ class History {
       case 11: return chain_.pass(uint64_t{dice_.byte()} * uint64_t{dice_.byte()});
       case 12: return retry(header);
       case 13: return reseal(header);
+      case 15:
+      case 16: return change_names(header);
+      case 17: return change_devices(header);
+      case 18: return publish();
       case 14: static_cast<void>(chain_.admit("ann", "farm", "n" + std::to_string(1 + dice_.below(6)))); return;
       default: static_cast<void>(chain_.approve(header, signer()));
     }
@@ -148,6 +152,10 @@ class History {
       header.add_spaces()->set_name("net" + std::to_string(i));
       header.mutable_spaces(i - 1)->set_range("10.7." + std::to_string(16 * i) + "." +
                                               (dice_.coin() ? "0/28" : "16/28"));
+      header.mutable_spaces(i - 1)->set_devices(dice_.below(3) > 0);
+      if (header.spaces(i - 1).devices() && dice_.coin()) {
+        header.mutable_spaces(i - 1)->add_members(test_key("bob").public_key().bytes());
+      }
     }
   }
 
@@ -201,6 +209,48 @@ class History {
     });
   }
 
+  // ---- names and networks ----------------------------------------------------------------------
+
+  std::string name() { return std::string("name") + static_cast<char>('a' + dice_.below(3)); }
+  std::string person() { return std::array{"ann", "ann", "bob"}[dice_.below(3)]; }
+
+  void change_names(pb::ContractHeader& header) {
+    switch (dice_.below(6)) {
+      case 0: static_cast<void>(chain_.give(name(), person(), person())); return;
+      case 1: static_cast<void>(chain_.release(name(), person())); return;
+      case 2: {  // bound by this very transaction, as nobody else approves
+        pb::ContractHeader next = header;
+        next.set_version(header.version() + 1);
+        next.set_expires_ms(chain_.now() + 3'600'000);
+        for (pb::Facets& facets : *next.mutable_workloads()) facets.clear_names();
+        next.mutable_workloads(0)->add_names(name());
+        if (!chain_.update(next).ok) return;
+        header = next;
+        chain_.approve(header, "bob"), chain_.approve(header, "cyd");
+        return;
+      }
+      default: static_cast<void>(chain_.buy(name(), person()));
+    }
+  }
+
+  void change_devices(const pb::ContractHeader& header) {
+    const std::string space = dice_.coin() ? "net1" : "net2", device = "device" + std::to_string(dice_.below(20));
+    static_cast<void>(dice_.below(3) > 0 ? chain_.join(header, space, device, person())
+                                         : chain_.leave(header, space, device, person()));
+  }
+
+  void publish() {
+    const std::string name = node();
+    if (!is_admitted(name)) return;
+    std::vector<TestChain::KeyWish> keys;
+    const uint8_t bits = dice_.byte();
+    for (uint32_t slot = 0; slot < 3; ++slot) {
+      if ((bits >> slot & 1) != 0) keys.push_back({0, slot, name + std::to_string(bits >> 6) + std::to_string(slot), 1 + slot});
+    }
+    if ((bits >> 3 & 1) != 0) keys.push_back({4096, 0, std::to_string(bits >> 6), 9});
+    static_cast<void>(chain_.publish(name, keys, 1 + dice_.byte() * 40u));
+  }
+
   // ---- nodes -----------------------------------------------------------------------------------
 
   void suspect() {
@@ -218,6 +268,7 @@ class History {
       *action.mutable_capacity() = TestChain::test_capacity();
       if (dice_.coin()) action.mutable_capacity()->set_memory_bytes(1ull << 30);
       *action.mutable_addresses() = record.addresses();
+      action.mutable_addresses()->set_relay(dice_.coin());
     });
   }
 

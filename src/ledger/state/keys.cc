@@ -37,6 +37,11 @@ Bytes workloads(const ContractId& contract) { return join("workload/", contract.
 Bytes workload(const ContractId& contract, std::string_view name) { return workloads(contract).append(name); }
 Bytes assignment(const NodeId& node) { return join("assignment/", node.view()); }
 
+Bytes relays() { return "relays"; }
+Bytes name(std::string_view name) { return join("name/", name); }
+Bytes names_of(const PublicKey& owner) { return join("name-of/", owner.view()).append("/"); }
+Bytes name_of(const PublicKey& owner, std::string_view name) { return names_of(owner).append(name); }
+
 Bytes headers(const ContractId& contract) { return join("header/", contract.view()); }
 Bytes header(const ContractId& contract, uint64_t version) {
   Bytes key = headers(contract);
@@ -86,5 +91,14 @@ Bytes vni(uint32_t number) {
   return key;
 }
 Bytes next_vni() { return "next-vni"; }
+Bytes node_number(uint32_t number) {
+  Bytes key = "node-number/";
+  append_u32_be(key, number);
+  return key;
+}
+Bytes next_node_number() { return "next-node-number"; }
+Bytes mesh_key(BytesView key) { return join("mesh-key/", key); }
+Bytes published(const NodeId& node) { return join("published/", node.view()); }
+Bytes name_count(const PublicKey& key) { return join("name-count/", key.view()); }
 
 }  // namespace mcloud::ledger::keys

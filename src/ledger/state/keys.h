@@ -22,6 +22,11 @@ Bytes workload(const ContractId& contract, std::string_view name);   // "workloa
 Bytes workloads(const ContractId& contract);                         // prefix of the above
 Bytes assignment(const NodeId& node);                                // "assignment/" key       -> pb::Assignment
 
+Bytes relays();                              // "relays"                -> pb::Relays
+Bytes name(std::string_view name);           // "name/" name            -> pb::NamedRecord
+Bytes name_of(const PublicKey& owner, std::string_view name);  // "name-of/" key "/" name -> "": a person's names
+Bytes names_of(const PublicKey& owner);                        // prefix of the above
+
 // A version that is no longer current but that some replica still runs (a rolling update is on its way).
 Bytes header(const ContractId& contract, uint64_t version);  // "header/" id u64be -> pb::ContractHeader, verbatim
 Bytes headers(const ContractId& contract);                   // prefix of the above
@@ -46,7 +51,7 @@ Bytes due(uint64_t time_ms, Due kind, BytesView id);  // "due/" u64be kind id   
 Bytes dues();                                         // prefix of the above
 
 // Contracts whose placement must be looked at, at the end of this block or, when that is full, the next.
-Bytes dirty(const ContractId& contract);  // "dirty/" id             -> "", or "revised": its nodes read it again
+Bytes dirty(const ContractId& contract);  // "dirty/" id             -> "", "flipped" or "revised": agenda.h
 Bytes dirties();                          // prefix of the above
 
 // Contracts with something that found no place. Each time something becomes free, the generation grows;
@@ -72,5 +77,10 @@ Bytes epoch_floor(const ContractId& contract, std::string_view workload);  // "e
 Bytes epoch_floors(const ContractId& contract);                            // prefix of the above
 Bytes vni(uint32_t number);  // "vni/" u32be            -> contract id: the network number is taken
 Bytes next_vni();            // "next-vni"              -> u64be: where to look for a free one
+Bytes node_number(uint32_t number);      // "node-number/" u32be    -> node key: the number is taken
+Bytes next_node_number();                // "next-node-number"      -> u64be: all below are taken
+Bytes mesh_key(BytesView key);           // "mesh-key/" key         -> node key: who published it
+Bytes published(const NodeId& node);     // "published/" key        -> when its next set of keys is due u64be
+Bytes name_count(const PublicKey& key);  // "name-count/" key       -> how many names it owns u64be; none: 0
 
 }  // namespace mcloud::ledger::keys

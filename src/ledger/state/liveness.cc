@@ -4,6 +4,8 @@
 
 #include "ledger/state/agenda.h"
 #include "ledger/state/call.h"
+#include "ledger/state/logic.h"
+#include "ledger/state/mesh.h"
 #include "ledger/state/records.h"
 
 namespace mcloud::ledger {
@@ -56,6 +58,9 @@ void fence(const Call& call, const pb::Parameters& parameters, pb::Node& node, S
   uint64_t settles_ms = call.time_ms + settle_ms(parameters);
   store_number(state, keys::unsettled(id), settles_ms);
   agenda::add_due(state, settles_ms, keys::Due::Node, id.view());
+  if (call.logic_version < kLogicNetworks) return;
+  refresh_relay(state, node);
+  flip_contracts(state, id);
 }
 
 bool is_mass_loss(const StateReader& state, const pb::Node& lost, uint64_t window_ms) {
@@ -134,6 +139,10 @@ void change_epoch(StateWriter& state, pb::Node& node) {
 
 void mark_contracts(StateWriter& state, const NodeId& node) {
   for (const ContractId& contract : contracts_on(state, node)) agenda::mark_dirty(state, contract);
+}
+
+void flip_contracts(StateWriter& state, const NodeId& node) {
+  for (const ContractId& contract : contracts_on(state, node)) agenda::mark_flipped(state, contract);
 }
 
 void revise_contracts(StateWriter& state, const NodeId& node) {

@@ -26,6 +26,8 @@ void forget_loss(StateWriter& state, const pb::Node& node);
 void change_epoch(StateWriter& state, pb::Node& node);
 // All contracts with something on the node are looked at again.
 void mark_contracts(StateWriter& state, const NodeId& node);
+// And by all their nodes, where they have networks: what runs on the node answers to no name any more.
+void flip_contracts(StateWriter& state, const NodeId& node);
 // And by all their nodes: the node may have other addresses than before.
 void revise_contracts(StateWriter& state, const NodeId& node);
 

@@ -65,7 +65,30 @@ Status check_sequence(const VerifiedTransaction& transaction, uint64_t next) {
                                         std::to_string(next));
 }
 
+// The logic that an action came with.
+uint64_t logic_of(Action action) {
+  switch (action) {
+    case Action::kPublishKeys:
+    case Action::kJoinNetwork:
+    case Action::kLeaveNetwork:
+    case Action::kBuyName:
+    case Action::kTransferName:
+    case Action::kReleaseName: return kLogicNetworks;
+    default: return 1;
+  }
+}
+
+Status check_action(const Call& call) {
+  const uint64_t needed = logic_of(call.transaction.action_case());
+  if (needed <= call.logic_version) return {};
+  return make_error(Code::Unsupported, "transaction: this ledger runs logic version " +
+                                           std::to_string(call.logic_version) + ", that needs " + std::to_string(needed) +
+                                           "; its governors switch: mcloud parameters set next_logic_version=" +
+                                           std::to_string(call.logic_version + 1));
+}
+
 Status act(const Call& call, StateWriter& state, std::string& note) {
+  TRY(check_action(call));
   const pb::Transaction& transaction = call.transaction;
   switch (transaction.action_case()) {
     case Action::kRegisterIdentity: return register_identity(call, transaction.register_identity(), state);
@@ -86,12 +109,12 @@ Status act(const Call& call, StateWriter& state, std::string& note) {
     case Action::kSuspect: return suspect(call, transaction.suspect(), state);
     case Action::kRetry: return retry(call, transaction.retry(), state);
     case Action::kRevokeToken: return revoke_token(call, transaction.revoke_token(), state);
-    case Action::kPublishKeys:
-    case Action::kJoinNetwork:
-    case Action::kLeaveNetwork:
-    case Action::kBuyName:
-    case Action::kTransferName:
-    case Action::kReleaseName: return make_error(Code::Unsupported, "transaction: this version cannot do that yet");
+    case Action::kPublishKeys: return publish_keys(call, transaction.publish_keys(), state);
+    case Action::kJoinNetwork: return join_network(call, transaction.join_network(), state);
+    case Action::kLeaveNetwork: return leave_network(call, transaction.leave_network(), state);
+    case Action::kBuyName: return buy_name(call, transaction.buy_name(), state);
+    case Action::kTransferName: return transfer_name(call, transaction.transfer_name(), state);
+    case Action::kReleaseName: return release_name(call, transaction.release_name(), state);
     case Action::ACTION_NOT_SET: break;
   }
   return make_error(Code::Invalid, "transaction: it names no action");
@@ -115,7 +138,7 @@ TransactionResult refused(const Error& error) {
   return result;
 }
 
-TransactionResult execute(const VerifiedTransaction& transaction, const BlockInput& block, StateWriter& state) {
+TransactionResult execute(const VerifiedTransaction& transaction, const Moment& block, StateWriter& state) {
   const uint64_t last = last_sequence(state, transaction.sender());
   if (Status fits = check_sequence(transaction, last + 1); !fits) return refused(fits.error());
   if (Status allowed = check_role(transaction, state); !allowed) return refused(allowed.error());
@@ -124,7 +147,8 @@ TransactionResult execute(const VerifiedTransaction& transaction, const BlockInp
   if (!is_stranger) use_sequence(transaction, state);
 
   Overlay overlay(state);
-  Call call{transaction.transaction(), transaction.sender(), block.height, block.time_ms};
+  Call call{transaction.transaction(), transaction.sender(), block.height, block.time_ms,
+            block.logic_version};
   std::string note;
   if (Status done = act(call, overlay, note); !done) return refused(done.error());
   for (auto& [key, value] : overlay.take_changes()) {
@@ -171,7 +195,7 @@ Status check_transaction(const VerifiedTransaction& transaction, const StateRead
   if (!content.has_admit_node()) return {};
   Overlay overlay(state);
   std::string note;
-  return act({content, transaction.sender(), 0, time_ms}, overlay, note);
+  return act({content, transaction.sender(), 0, time_ms, load_parameters(state).logic_version()}, overlay, note);
 }
 
 Status check_logic(const StateReader& state, uint64_t height) {
@@ -187,12 +211,13 @@ Status check_logic(const StateReader& state, uint64_t height) {
 std::vector<TransactionResult> execute_block(const BlockInput& block, StateWriter& state) {
   CHECK(check_logic(state, block.height).has_value());
   switch_logic(state, block.height);
+  const Moment moment{block.height, block.time_ms, load_parameters(state).logic_version()};
   std::vector<TransactionResult> results;
   results.reserve(block.transactions.size());
   for (const VerifiedTransaction& transaction : block.transactions) {
-    results.push_back(execute(transaction, block, state));
+    results.push_back(execute(transaction, moment, state));
   }
-  end_block(state, {block.height, block.time_ms});
+  end_block(state, moment);
   return results;
 }
 

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "ledger/state/logic.h"
 #include "ledger/state/state.h"
 #include "mcloud/ledger.pb.h"
 
 namespace mcloud::ledger {
 
-inline constexpr uint64_t kLogicVersion = 1;  // newest logic in this binary
 
 // A transaction whose encoding and signature were checked. Only verify_transaction() makes one, so the
 // machine can trust it. Verification needs no state and may run on any thread.

@@ -210,9 +210,9 @@ TEST_CASE("governors set parameters within their ranges, nobody else does") {
   wanted.set_tries_max(0);
   CHECK_EQ(set("ann").code, Code::Invalid);
   wanted.set_tries_max(3);
-  wanted.set_logic_version(2);
+  wanted.set_logic_version(kLogicVersion + 1);
   CHECK_EQ(set("ann").code, Code::Invalid);
-  wanted.set_logic_version(1);
+  wanted.set_logic_version(kLogicVersion);
   wanted.clear_governors();
   CHECK_EQ(set("ann").code, Code::Invalid);
   wanted.add_governors(test_key("stranger").public_key().bytes());
@@ -227,10 +227,10 @@ TEST_CASE("a new logic comes into force at its height and stops binaries that do
       *transaction.mutable_set_parameters()->mutable_parameters() = wanted;
     });
   };
-  wanted.set_next_logic_version(3);
+  wanted.set_next_logic_version(kLogicVersion + 2);
   wanted.set_next_logic_height(10);
   CHECK_EQ(chain.block({set()})[0].code, Code::Invalid);
-  wanted.set_next_logic_version(2);
+  wanted.set_next_logic_version(kLogicVersion + 1);
   wanted.set_next_logic_height(1);
   CHECK_EQ(chain.block({set()})[0].code, Code::Invalid);
   wanted.set_next_logic_height(10);

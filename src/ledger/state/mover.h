@@ -29,6 +29,8 @@ class Mover {
   void unplace(const std::string& workload, pb::Replica& replica);
   void release_addresses(const std::string& workload, uint32_t index) { addresses_.release(workload, index); }
   void grant_spaces() { addresses_.grant(dossier_.header()); }
+  // Of people who may not be there any more. Were there any?
+  bool expel_devices() { return addresses_.expel(dossier_.header()); }
   void drop_old_spaces() { freed_ = addresses_.drop(&dossier_.header()) || freed_; }
   void drop_all_spaces() { freed_ = addresses_.drop(nullptr) || freed_; }
 

@@ -1,6 +1,8 @@
 #include "ledger/state/agenda.h"
 #include "ledger/state/call.h"
 #include "ledger/state/liveness.h"
+#include "ledger/state/logic.h"
+#include "ledger/state/mesh.h"
 #include "ledger/state/records.h"
 #include "ledger/state/rules.h"
 
@@ -23,7 +25,7 @@ Result<pb::Node> load_own_node(const Call& call, const std::string& id, const St
 Status rejoin_node(const Call& call, const pb::RejoinNode& action, StateWriter& state) {
   pb::Node node = *load_node(state, call.sender.view());
   TRY(check_capacity(action.capacity()));
-  TRY(check_addresses(action.addresses()));
+  TRY(check_addresses(action.addresses(), call.logic_version));
   if (node.state() != pb::NODE_FENCED) {
     return make_error(Code::Conflict, "node " + node.name() + " is not fenced");
   }
@@ -37,6 +39,7 @@ Status rejoin_node(const Call& call, const pb::RejoinNode& action, StateWriter& 
   node.set_held(false);
   change_epoch(state, node);
   store(state, keys::node(call.sender), node);
+  if (call.logic_version >= kLogicNetworks) refresh_relay(state, node);
   forget_loss(state, node);
   revise_contracts(state, call.sender);
   agenda::something_freed(state);

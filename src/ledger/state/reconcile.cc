@@ -1,8 +1,10 @@
 #include "ledger/state/reconcile.h"
 
 #include <algorithm>
+#include <set>
 
 #include "ledger/state/agenda.h"
+#include "ledger/state/logic.h"
 #include "ledger/state/mover.h"
 #include "ledger/state/records.h"
 #include "ledger/state/set_keeper.h"
@@ -20,19 +22,36 @@ class Reconciler {
         mover_(state, ground, moment, dossier),
         sets_(state, ground, moment, dossier) {}
 
-  Reconciled run(bool is_revised) {
+  Reconciled run(agenda::Mark mark) {
     const size_t before = count_replicas();
-    if (is_revised) mover_.set_changed();
+    const bool has_names = moment_.logic_version >= kLogicNetworks && dossier_.contract().spaces_size() > 0;
+    const Serving serving = has_names ? find_serving() : Serving();
+    if (mark == agenda::Mark::Revised || (mark == agenda::Mark::Flipped && has_names)) mover_.set_changed();
     if (dossier_.contract().current().state() == pb::CONTRACT_ACTIVE) {
       tend();
     } else {
       release_everything();
     }
+    if (has_names && find_serving() != serving) mover_.set_changed();
     write_back();
     return {mover_.freed(), std::max(before, count_replicas())};
   }
 
  private:
+  using Serving = std::set<std::pair<std::string, uint32_t>>;
+
+  // The replicas that names in the contract's networks lead to.
+  Serving find_serving() {
+    Serving serving;
+    for (const auto& [name, workload] : dossier_.workloads()) {
+      for (const pb::Replica& replica : workload.replicas()) {
+        if (replica.node().empty() || !is_online(replica.node())) continue;
+        if (serves(replica.state(), dossier_.facets_of(name, replica))) serving.emplace(name, replica.index());
+      }
+    }
+    return serving;
+  }
+
   size_t count_replicas() const {
     size_t count = 0;
     for (const auto& [name, workload] : dossier_.workloads()) count += static_cast<size_t>(workload.replicas_size());
@@ -345,6 +364,7 @@ class Reconciler {
     remove_surplus();
     make_replicas();
     mover_.grant_spaces();
+    if (mover_.expel_devices()) mover_.set_changed();
     std::vector<Group> groups = make_groups(dossier_);
     for (Group& group : groups) {
       for (Bundle& bundle : group) refresh(bundle);
@@ -392,7 +412,7 @@ class Reconciler {
 Reconciled reconcile(StateWriter& state, Ground& ground, const Moment& moment, const agenda::DirtyItem& item) {
   std::optional<Dossier> dossier = Dossier::load(state, item.contract);
   if (!dossier) return {};
-  return Reconciler(state, ground, moment, *dossier).run(item.is_revised);
+  return Reconciler(state, ground, moment, *dossier).run(item.mark);
 }
 
 }  // namespace mcloud::ledger

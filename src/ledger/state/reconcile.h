@@ -20,6 +20,7 @@ namespace mcloud::ledger {
 struct Moment {
   uint64_t height = 0;
   uint64_t time_ms = 0;
+  uint64_t logic_version = 0;  // in force (logic.h)
 };
 
 struct Reconciled {

@@ -1,5 +1,6 @@
-// The same history gives the same state: in two runs, in every build, and as it did when the golden chain
-// was recorded. To record it anew after a governed change of logic: MCLOUD_UPDATE_GOLDEN=1 ledger_test.
+// The same history gives the same state: in two runs, in every build, and as it did when the golden chains
+// were recorded. Each version of the logic has one, and the ones of older versions stay as they are: living chains
+// are replayed with them. To record the newest logic's anew before a release has it: MCLOUD_UPDATE_GOLDEN=1 ledger_test.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -22,7 +23,10 @@ struct RecordedBlock {
 };
 using Recording = std::vector<RecordedBlock>;
 
-std::string golden_path() { return testing::source_tree() + "/src/ledger/state/testdata/golden_chain.txt"; }
+std::string golden_path(uint64_t logic) {
+  const std::string name = logic == 1 ? "golden_chain" : "golden_chain_" + std::to_string(logic);
+  return testing::source_tree() + "/src/ledger/state/testdata/" + name + ".txt";
+}
 
 std::vector<pb::Facets> some_workloads(std::mt19937& random) {
   pb::Facets data = test_facets("data", 1 + random() % 2);
@@ -42,6 +46,22 @@ std::vector<pb::Facets> some_workloads(std::mt19937& random) {
   return {data, server, web};
 }
 
+// What came with the second logic: keys, devices, names.
+void live_in_networks(TestChain& chain, const pb::ContractHeader& header, std::mt19937& random) {
+  const std::string node = "n" + std::to_string(1 + random() % 6);
+  const std::string name = "name" + std::to_string(random() % 4);
+  const std::string device = "device" + std::to_string(random() % 4);
+  const uint32_t slot = random() % 2;
+  switch (random() % 6) {
+    case 0: chain.publish(node, {{0, slot, node + std::to_string(random() % 3), 51820 + slot}}); break;
+    case 1: chain.join(header, "net", device, "bob"); break;
+    case 2: chain.leave(header, "net", device, random() % 2 == 0 ? "ann" : "bob"); break;
+    case 3: chain.buy(name, random() % 4 == 0 ? "bob" : "ann"); break;
+    case 4: chain.give(name, "ann", "bob"); break;
+    default: chain.release(name, random() % 2 == 0 ? "ann" : "bob");
+  }
+}
+
 // Everything a ledger goes through in a busy life, from a seed; std::mt19937 is the same everywhere.
 void live(TestChain& chain, uint32_t seed, int steps) {
   std::mt19937 random(seed);
@@ -52,11 +72,14 @@ void live(TestChain& chain, uint32_t seed, int steps) {
   for (int step = 0; step < steps; ++step) {
     std::string node = "n" + std::to_string(1 + random() % 6);
     const char* owner = node == "n6" ? "bob" : "ann";
-    uint32_t what = random() % 12;
+    uint32_t what = random() % 15;
     if (what <= 1 || headers.empty()) {
       pb::ContractHeader header = chain.make_header("c" + std::to_string(step), some_workloads(random));
       header.add_spaces()->set_name("net");
       header.mutable_spaces(0)->set_range("10.7.0.0/24");
+      header.mutable_spaces(0)->set_devices(true);
+      header.mutable_spaces(0)->add_members(test_key("bob").public_key().bytes());
+      if (random() % 2 == 0) header.mutable_workloads(2)->add_names("name" + std::to_string(random() % 4));
       TestChain::set_signers(header, {"bob", "cyd", "dan"}, 2);
       chain.submit(header);
       chain.approve(header, "cyd");
@@ -82,6 +105,9 @@ void live(TestChain& chain, uint32_t seed, int steps) {
         chain.approve(header, "cyd");
         break;
       case 9: chain.pass(random() % 20'000); break;
+      case 12:
+      case 13:
+      case 14: live_in_networks(chain, header, random); break;
       default: {
         const char* workload = random() % 2 == 0 ? "web" : "server";
         uint32_t index = random() % 3;
@@ -103,9 +129,9 @@ Recording record(uint32_t seed, int steps, MemoryState& end) {
   return recording;
 }
 
-MemoryState replay(const Recording& recording) {
+MemoryState replay(const Recording& recording, uint64_t logic = kLogicVersion) {
   MemoryState state;
-  initialize_state(TestChain().make_genesis({1}), state).value();
+  initialize_state(TestChain("test", {1}, logic).make_genesis({1}), state).value();
   for (const RecordedBlock& block : recording) {
     std::vector<VerifiedTransaction> transactions;
     for (const Bytes& bytes : block.transactions) transactions.push_back(verify_transaction(bytes, "test").value());
@@ -168,16 +194,19 @@ TEST_CASE("the same blocks give the same state on top of an overlay, as the engi
   CHECK((committed.values() == end.values()));
 }
 
-TEST_CASE("the recorded chain gives the recorded state") {
+TEST_CASE("the recorded chain of each logic gives the recorded state") {
   if (std::getenv("MCLOUD_UPDATE_GOLDEN") != nullptr) {
     MemoryState end;
     Recording recording = record(2026, 250, end);
-    std::ofstream(golden_path()) << to_text(recording, TestChain::digest(end));
+    std::ofstream(golden_path(kLogicVersion)) << to_text(recording, TestChain::digest(end));
   }
-  std::ifstream file(golden_path());
-  REQUIRE(file.good());
-  std::string digest;
-  Recording recording = from_text(file, digest);
-  CHECK_GT(recording.size(), 200);
-  CHECK_EQ(TestChain::digest(replay(recording)).hex(), digest);
+  for (uint64_t logic = 1; logic <= kLogicVersion; ++logic) {
+    CAPTURE(logic);
+    std::ifstream file(golden_path(logic));
+    REQUIRE(file.good());
+    std::string digest;
+    Recording recording = from_text(file, digest);
+    CHECK_GT(recording.size(), 200);
+    CHECK_EQ(TestChain::digest(replay(recording, logic)).hex(), digest);
+  }
 }

@@ -4,6 +4,8 @@
 #include "contract/header.h"
 #include "ledger/state/agenda.h"
 #include "ledger/state/call.h"
+#include "ledger/state/dossier.h"
+#include "ledger/state/logic.h"
 #include "ledger/state/planted.h"
 #include "ledger/state/records.h"
 #include "ledger/state/replica_set.h"
@@ -52,8 +54,10 @@ class ResultTaker {
     pb::Replica& replica = *workload->mutable_replicas(static_cast<int>(result.index()));
     TRY(check_holder(result, replica));
     if (result.has_set()) TRY(take_set(id, result, *workload, replica));
+    const pb::ReplicaState before = replica.state();
     apply(result, replica);
     agenda::mark_dirty(state_, id);  // leaves a mark that says more as it is
+    if (flips(id, result.workload(), replica, before)) agenda::mark_flipped(state_, id);
     return {};
   }
 
@@ -70,6 +74,27 @@ class ResultTaker {
     auto found = workloads_.find(key);
     if (found == workloads_.end()) found = workloads_.emplace(key, load<pb::Workload>(state_, key)).first;
     return found->second ? &*found->second : nullptr;
+  }
+
+  // Of the version that a replica runs.
+  const pb::Facets* find_facets(const ContractId& id, const std::string& workload, uint64_t version) {
+    auto found = headers_.find({id, version});
+    if (found == headers_.end()) {
+      pb::Contract contract = *load<pb::Contract>(state_, keys::contract(id));
+      bool is_current = contract.current().version() == version;
+      std::optional<Bytes> bytes = is_current ? contract.current().header() : state_.get(keys::header(id, version));
+      found = headers_.emplace(std::pair(id, version), bytes ? parse_header(*bytes) : pb::ContractHeader()).first;
+    }
+    return contract::find_facets(found->second, workload);
+  }
+
+  // Did it begin or cease to answer? Most results change nothing of that and cost no look at the header.
+  bool flips(const ContractId& id, const std::string& workload, const pb::Replica& replica, pb::ReplicaState before) {
+    if (call_.logic_version < kLogicNetworks || before == replica.state()) return false;
+    auto may_serve = [](pb::ReplicaState state) { return state == pb::REPLICA_RUNNING || state == pb::REPLICA_HEALTHY; };
+    if (!may_serve(before) && !may_serve(replica.state())) return false;
+    const pb::Facets* facets = find_facets(id, workload, replica.version());
+    return facets != nullptr && serves(before, *facets) != serves(replica.state(), *facets);
   }
 
   // "Nothing of this contract is left here": the erasure that was asked for is done.
@@ -94,12 +119,7 @@ class ResultTaker {
   Status take_set(const ContractId& id, const pb::Result& result, pb::Workload& workload, const pb::Replica& replica) {
     uint32_t copies = 0;
     if (!result.set().proposed_voters().empty()) {
-      pb::Contract contract = *load<pb::Contract>(state_, keys::contract(id));
-      bool is_current = contract.current().version() == replica.version();
-      std::optional<Bytes> bytes =
-          is_current ? contract.current().header() : state_.get(keys::header(id, replica.version()));
-      pb::ContractHeader header = bytes ? parse_header(*bytes) : pb::ContractHeader();
-      const pb::Facets* facets = contract::find_facets(header, workload.name());
+      const pb::Facets* facets = find_facets(id, workload.name(), replica.version());
       if (facets != nullptr) copies = facets->set().copies();
     }
     if (TRY(take_set_report(workload, replica, result.set(), copies, call_.time_ms))) agenda::mark_revised(state_, id);
@@ -164,6 +184,7 @@ class ResultTaker {
   StateWriter& state_;
   const pb::Parameters parameters_;
   std::map<Bytes, std::optional<pb::Workload>> workloads_;
+  std::map<std::pair<ContractId, uint64_t>, pb::ContractHeader> headers_;  // by version
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ledger/state/addresses.h"
+#include "ledger/state/logic.h"
 
 namespace mcloud::ledger {
 namespace {
@@ -21,6 +22,54 @@ Status check_range(std::string_view what, uint64_t value, uint64_t lowest, uint6
 bool is_label_part(std::string_view text) {
   return !text.empty() && text.size() <= 63 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != '='; });
+}
+
+bool is_dns_label(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
+         std::all_of(text.begin(), text.end(), [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });
+}
+
+// Leaves room for a name in front of it.
+bool is_dns_name(std::string_view text) {
+  constexpr size_t kDomainBytesMax = 200;
+  if (text.size() > kDomainBytesMax) return false;
+  for (size_t dot; (dot = text.find('.')) != std::string_view::npos; text.remove_prefix(dot + 1)) {
+    if (!is_dns_label(text.substr(0, dot))) return false;
+  }
+  return is_dns_label(text);
+}
+
+Status check_gateway(const pb::GatewayOffer& gateway) {
+  if (!is_dns_name(gateway.domain())) {
+    return invalid("addresses: gateway.domain must be a DNS name in lower case, like gw.example");
+  }
+  TRY(check_range("addresses: gateway.http_port", gateway.http_port(), 1, 65535));
+  TRY(check_range("addresses: gateway.https_port", gateway.https_port(), 1, 65535));
+  TRY(check_range("addresses: gateway.tunnel_port", gateway.tunnel_port(), 1, 65535));
+  const bool are_apart = gateway.http_port() != gateway.https_port() && gateway.http_port() != gateway.tunnel_port() &&
+                         gateway.https_port() != gateway.tunnel_port();
+  return are_apart ? Status() : invalid("addresses: the gateway's ports must be three different ones");
+}
+
+// How others reach the node, and what it does for them.
+Status check_reach(const pb::NodeAddresses& addresses) {
+  constexpr int kEndpointsMax = 8;
+  if (addresses.endpoints_size() > kEndpointsMax) {
+    return invalid("addresses: there are " + std::to_string(addresses.endpoints_size()) + " endpoints, allowed: " +
+                   std::to_string(kEndpointsMax));
+  }
+  for (int i = 0; i < addresses.endpoints_size(); ++i) {
+    if (!is_reachable_address(addresses.endpoints(i))) {
+      return invalid("addresses: an endpoint is an IPv4 or IPv6 address that others can reach, without port");
+    }
+    if (std::find(addresses.endpoints().begin(), addresses.endpoints().begin() + i, addresses.endpoints(i)) !=
+        addresses.endpoints().begin() + i) {
+      return invalid("addresses: endpoint " + addresses.endpoints(i) + " is there twice");
+    }
+  }
+  if (addresses.hidden() && addresses.relay()) return invalid("addresses: a hidden node cannot be a relay");
+  if (addresses.hidden() && addresses.has_gateway()) return invalid("addresses: a hidden node cannot be a gateway");
+  return addresses.has_gateway() ? check_gateway(addresses.gateway()) : Status();
 }
 
 }  // namespace
@@ -68,12 +117,26 @@ Status check_labels(const google::protobuf::RepeatedPtrField<pb::Label>& labels)
   return {};
 }
 
-Status check_addresses(const pb::NodeAddresses& addresses) {
-  if (!parse_ipv4(addresses.backplane())) return invalid("addresses: backplane must be an IPv4 address");
+Status check_public_name(std::string_view name) {
+  bool good = name.size() >= 3 && name.size() <= 40 && is_dns_label(name) && name.substr(2, 2) != "--";
+  if (good) return {};
+  return invalid("name: allowed are 3 to 40 of a-z, 0-9 and '-', not '-' at an end nor \"--\" at the third place");
+}
+
+Status check_addresses(const pb::NodeAddresses& addresses, uint64_t logic_version) {
+  const bool has_networks = logic_version >= kLogicNetworks;
+  const bool may_lack_backplane = has_networks && !addresses.uplink().empty();
+  if (!(addresses.backplane().empty() && may_lack_backplane) && !parse_ipv4(addresses.backplane())) {
+    return invalid(has_networks ? "addresses: backplane must be an IPv4 address, or empty when there is an uplink"
+                                : "addresses: backplane must be an IPv4 address");
+  }
   if (!addresses.uplink().empty() && !parse_ipv4(addresses.uplink())) {
     return invalid("addresses: uplink must be an IPv4 address or empty");
   }
-  return {};
+  if (has_networks) return check_reach(addresses);
+  if (addresses.endpoints().empty() && !addresses.hidden() && !addresses.relay() && !addresses.has_gateway()) return {};
+  return invalid("addresses: endpoints, hidden, relay and gateway need logic version " + std::to_string(kLogicNetworks) +
+                 " of the ledger");
 }
 
 Status check_keys(std::string_view what, const google::protobuf::RepeatedPtrField<std::string>& keys, int count_max) {

@@ -33,7 +33,7 @@ void reconcile_some(StateWriter& state, const Moment& moment) {
   for (const ContractId& contract : agenda::first_waiting(state, kWaitingPerBlock)) {
     if (all.replicas >= kReplicasPerBlock) break;
     agenda::set_waiting(state, contract, true);
-    look_at({contract, false});
+    look_at({contract, agenda::Mark::Changed});
   }
   ground.store();
   if (all.freed) agenda::something_freed(state);

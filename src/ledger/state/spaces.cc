@@ -1,7 +1,9 @@
 #include "ledger/state/spaces.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "ledger/state/devices.h"
 #include "ledger/state/records.h"
 
 namespace mcloud::ledger {
@@ -9,12 +11,8 @@ namespace {
 
 constexpr uint32_t kVniFirst = 4096;  // below: room for numbers given by hand
 constexpr uint32_t kVniLast = (1u << 24) - 1;
+constexpr size_t kDevicesMax = 1024;  // of a space
 constexpr int kVniTries = 4096;  // numbers looked at for one grant: no block may search through millions
-
-bool has_space(const pb::ContractHeader& header, const std::string& name) {
-  return std::any_of(header.spaces().begin(), header.spaces().end(),
-                     [&](const pb::AddressSpace& space) { return space.name() == name; });
-}
 
 // Upwards from the last one, so that a freed number rests long before another network gets it. nullopt when the
 // next kVniTries are all taken; whoever asks again goes on behind them.
@@ -44,6 +42,10 @@ AddressBook::AddressBook(StateWriter& state, const pb::Contract& contract)
       space.leases[{lease.workload(), lease.index()}] = address;
       space.taken.insert(address);
     }
+    for (const pb::Device& device : grant.devices()) {
+      space.taken.insert(parse_ipv4(device.address()).value_or(0));
+      space.devices[device.name()] = device;
+    }
   }
 }
 
@@ -61,7 +63,7 @@ void AddressBook::grant(const pb::ContractHeader& header) {
 bool AddressBook::drop(const pb::ContractHeader* header) {
   bool dropped = false;
   for (auto at = spaces_.begin(); at != spaces_.end();) {
-    if (header != nullptr && has_space(*header, at->first)) {
+    if (header != nullptr && find_space(*header, at->first) != nullptr) {
       ++at;
       continue;
     }
@@ -72,25 +74,32 @@ bool AddressBook::drop(const pb::ContractHeader* header) {
   return dropped;
 }
 
-Status AddressBook::add_lease(const std::string& name, Space& space, const Who& who) {
-  if (space.leases.contains(who)) return {};
+Result<uint32_t> AddressBook::take_address(const std::string& name, Space& space) {
   const Ipv4Range range = parse_ipv4_range(space.range).value_or(Ipv4Range());
   space.next = std::max(space.next, range.first_lease());
   while (space.taken.contains(space.next)) ++space.next;
   if (space.next > range.last_lease()) {
     return make_error(Code::Exhausted, "network " + name + ": range " + space.range + " has no free address, " +
-                                           std::to_string(space.leases.size()) + " are given away");
+                                           std::to_string(space.taken.size()) + " are given away");
   }
-  space.leases[who] = space.next;
   space.taken.insert(space.next);
+  return space.next;
+}
+
+void AddressBook::give_back(Space& space, uint32_t address) {
+  space.taken.erase(address);
+  space.next = std::min(space.next, address);
+}
+
+Status AddressBook::add_lease(const std::string& name, Space& space, const Who& who) {
+  if (!space.leases.contains(who)) space.leases[who] = TRY(take_address(name, space));
   return {};
 }
 
 void AddressBook::remove_lease(Space& space, const Who& who) {
   auto found = space.leases.find(who);
   if (found == space.leases.end()) return;
-  space.taken.erase(found->second);
-  space.next = std::min(space.next, found->second);
+  give_back(space, found->second);
   space.leases.erase(found);
 }
 
@@ -122,6 +131,52 @@ void AddressBook::release(const std::string& workload, uint32_t index) {
   for (auto& [name, space] : spaces_) remove_lease(space, {workload, index});
 }
 
+const pb::Device* AddressBook::find_device(const std::string& space, const std::string& device) const {
+  auto found = spaces_.find(space);
+  if (found == spaces_.end()) return nullptr;
+  auto at = found->second.devices.find(device);
+  return at == found->second.devices.end() ? nullptr : &at->second;
+}
+
+Status AddressBook::join(const std::string& name, pb::Device device) {
+  auto found = spaces_.find(name);
+  if (found == spaces_.end()) return make_error(Code::NotFound, "it has no network number yet");
+  Space& space = found->second;
+  if (space.devices.contains(device.name())) {
+    return make_error(Code::AlreadyExists, "it has a device named " + device.name() + " already");
+  }
+  for (const auto& [other, there] : space.devices) {
+    if (there.key() == device.key()) return make_error(Code::AlreadyExists, "device " + other + " has this key already");
+  }
+  if (space.devices.size() >= kDevicesMax) {
+    return make_error(Code::Exhausted, "it has " + std::to_string(kDevicesMax) + " devices, which is the most it may have");
+  }
+  device.set_address(format_ipv4(TRY(take_address(name, space))));
+  space.devices[device.name()] = std::move(device);
+  return {};
+}
+
+void AddressBook::leave(const std::string& space, const std::string& device) {
+  auto found = spaces_.find(space);
+  if (found == spaces_.end()) return;
+  auto at = found->second.devices.find(device);
+  if (at == found->second.devices.end()) return;
+  give_back(found->second, parse_ipv4(at->second.address()).value_or(0));
+  found->second.devices.erase(at);
+}
+
+bool AddressBook::expel(const pb::ContractHeader& header) {
+  std::vector<std::pair<std::string, std::string>> leaving;
+  for (const auto& [name, space] : spaces_) {
+    const pb::AddressSpace* wanted = find_space(header, name);
+    for (const auto& [device, record] : space.devices) {
+      if (wanted == nullptr || !may_join(header, *wanted, record.owner())) leaving.emplace_back(name, device);
+    }
+  }
+  for (const auto& [space, device] : leaving) leave(space, device);
+  return !leaving.empty();
+}
+
 void AddressBook::write(pb::Contract& contract) const {
   contract.clear_spaces();
   for (const auto& [name, space] : spaces_) {
@@ -135,6 +190,7 @@ void AddressBook::write(pb::Contract& contract) const {
       lease->set_index(who.second);
       lease->set_address(format_ipv4(address));
     }
+    for (const auto& [device, record] : space.devices) *grant->add_devices() = record;
   }
 }
 

@@ -32,6 +32,15 @@ class AddressBook {
   void lease(const pb::Facets& facets, pb::Replica& replica);
   void release(const std::string& workload, uint32_t index);
 
+  // People's devices: each has an address in its space until it leaves or the space ends.
+  // Leases an address. NotFound when the space is not granted, AlreadyExists for a name or key that is there, Exhausted
+  // when nothing is free.
+  Status join(const std::string& space, pb::Device device);
+  void leave(const std::string& space, const std::string& device);
+  const pb::Device* find_device(const std::string& space, const std::string& device) const;
+  // Those that `header` does not allow any more leave. Were there any?
+  bool expel(const pb::ContractHeader& header);
+
   void write(pb::Contract& contract) const;
 
  private:
@@ -40,9 +49,12 @@ class AddressBook {
     uint32_t vni = 0;
     std::string range;
     std::map<Who, uint32_t> leases;
-    std::set<uint32_t> taken;  // the values of `leases`
+    std::map<std::string, pb::Device> devices;  // by name
+    std::set<uint32_t> taken;  // of `leases` and `devices`
     uint32_t next = 0;         // nothing below is free
   };
+  static Result<uint32_t> take_address(const std::string& name, Space& space);
+  static void give_back(Space& space, uint32_t address);
   static Status add_lease(const std::string& name, Space& space, const Who& who);
   static void remove_lease(Space& space, const Who& who);
 

@@ -2,11 +2,13 @@
 // tests of this room and its fuzz target.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
 
 #include "contract/header.h"
+#include "ledger/state/addresses.h"
 #include "ledger/state/placement.h"
 #include "ledger/state/records.h"
 
@@ -22,6 +24,9 @@ class Books {
       if (workload.has_set()) check_set(workload);
       return true;
     });
+    check_contracts();
+    check_names();
+    check_relays();
     state_.each("node/", [&](BytesView key, BytesView value) {
       pb::Node node;
       parse_record(node, value, key);
@@ -67,6 +72,89 @@ class Books {
       ++at->second.second;
     }
     node.replicas.insert(name_of(workload.contract(), workload.name(), replica));
+  }
+
+  // ---- networks and names --------------------------------------------------------------------------
+
+  void check_contracts() {
+    state_.each("contract/", [&](BytesView key, BytesView value) {
+      pb::Contract contract;
+      parse_record(contract, value, key);
+      for (const pb::SpaceGrant& grant : contract.spaces()) check_grant(grant);
+      if (contract.current().state() != pb::CONTRACT_ACTIVE) return true;
+      const pb::ContractHeader header = parse_header(contract.current().header());
+      for (const pb::Facets& facets : header.workloads()) {
+        for (const std::string& name : facets.names()) {
+          if (!used_names_.emplace(name, contract.id()).second) wrong("two contracts, or two workloads, use name " + name);
+        }
+      }
+      return true;
+    });
+  }
+
+  void check_grant(const pb::SpaceGrant& grant) {
+    const Ipv4Range range = parse_ipv4_range(grant.range()).value_or(Ipv4Range());
+    std::set<std::string> addresses, names, keys;
+    auto take = [&](const std::string& text) {
+      const uint32_t address = parse_ipv4(text).value_or(0);
+      if (address < range.first_lease() || address > range.last_lease()) wrong("an address outside its network's range");
+      if (!addresses.insert(text).second) wrong("an address is given twice: " + text);
+    };
+    for (const pb::SpaceLease& lease : grant.leases()) take(lease.address());
+    for (const pb::Device& device : grant.devices()) {
+      take(device.address());
+      if (!names.insert(device.name()).second || !keys.insert(device.key()).second) wrong("two devices share a name or key");
+    }
+    if (grant.devices_size() > 1024) wrong("a network has too many devices");
+  }
+
+  void check_names() {
+    std::map<std::string, uint64_t> counts;
+    state_.each("name/", [&](BytesView key, BytesView value) {
+      pb::NamedRecord record;
+      parse_record(record, value, key);
+      ++counts[record.owner()];
+      if (!exists(state_, keys::name_of(key_of(record.owner()), record.name()))) wrong("a name is not in its owner's list");
+      auto used = used_names_.find(record.name());
+      const std::string user = used == used_names_.end() ? "" : used->second;
+      if (record.contract() != user) wrong("name " + record.name() + " is bound to another contract than the one that uses it");
+      if (used == used_names_.end()) return true;
+      auto contract = load_contract(state_, user);
+      if (contract->owner() != record.owner()) wrong("a contract uses a name that is not its owner's: " + record.name());
+      used_names_.erase(used);
+      return true;
+    });
+    if (!used_names_.empty()) wrong("a contract uses a name that nobody owns: " + used_names_.begin()->first);
+    uint64_t listed = 0, owned = 0;
+    state_.each("name-of/", [&](BytesView, BytesView) { return ++listed > 0; });
+    for (const auto& [owner, count] : counts) {
+      owned += count;
+      if (load_number(state_, keys::name_count(key_of(owner))) != count) wrong("somebody's names are miscounted");
+    }
+    if (listed != owned) wrong("a list of names has one that its owner does not own");
+  }
+
+  void check_relays() {
+    auto relays = load<pb::Relays>(state_, keys::relays()).value_or(pb::Relays());
+    if (relays.nodes_size() > 64) wrong("there are too many relays");
+    for (int i = 0; i < relays.nodes_size(); ++i) {
+      if (i > 0 && relays.nodes(i - 1) >= relays.nodes(i)) wrong("relays are unsorted");
+      auto node = load_node(state_, relays.nodes(i));
+      auto has_key = [](const pb::MeshKey& key) { return key.vni() == 0 && key.slot() == 2; };
+      if (node->state() != pb::NODE_ONLINE || !node->addresses().relay() ||
+          std::none_of(node->mesh_keys().begin(), node->mesh_keys().end(), has_key)) {
+        wrong("node " + node->name() + " is listed as a relay and is none");
+      }
+    }
+  }
+
+  void check_number(const pb::Node& node) {
+    if (node.number() != 0 && state_.get(keys::node_number(node.number())) != node.key()) {
+      wrong("node " + node.name() + " has a number that is another's");
+    }
+    for (const pb::MeshKey& key : node.mesh_keys()) {
+      if (state_.get(keys::mesh_key(key.key())) != node.key()) wrong("node " + node.name() + " has a key that is another's");
+    }
   }
 
   static bool stands(const pb::Workload& workload, const pb::SetMember& member) {
@@ -117,6 +205,7 @@ class Books {
     if (load_number(state_, keys::crowd(node_id_of(node))).value_or(0) != found.replicas.size()) {
       wrong("node " + node.name() + " has miscounted its replicas");
     }
+    check_number(node);
     check_claims(node, found);
     check_assignment(node, found);
   }
@@ -147,6 +236,7 @@ class Books {
 
   const StateReader& state_;
   std::map<std::string, OnNode> nodes_;
+  std::map<std::string, std::string> used_names_;  // -> contract
   std::string error_;
 };
 

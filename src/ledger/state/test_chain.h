@@ -51,7 +51,8 @@ inline pb::Facets test_facets(std::string_view name, uint32_t replicas) {
 
 class TestChain {
  public:
-  explicit TestChain(std::string chain_id = "test", std::vector<uint64_t> powers = {1}) : chain_id_(std::move(chain_id)) {
+  explicit TestChain(std::string chain_id = "test", std::vector<uint64_t> powers = {1}, uint64_t logic = kLogicVersion)
+      : chain_id_(std::move(chain_id)), logic_(logic) {
     pb::Genesis genesis = make_genesis(powers);
     initialize_state(genesis, state_).value();
   }
@@ -75,7 +76,7 @@ class TestChain {
     parameters.set_mass_loss_window_ms(10'000);
     parameters.set_tries_max(3);
     parameters.set_exclusion_ms(1000);
-    parameters.set_logic_version(1);
+    parameters.set_logic_version(logic_);
     parameters.add_governors(test_key("ann").public_key().bytes());
     return genesis;
   }
@@ -307,6 +308,65 @@ class TestChain {
     });
   }
 
+  // ---- networks and names ------------------------------------------------------------------------
+
+  static pb::MeshKey mesh_key(uint32_t vni, uint32_t slot, std::string_view seed, uint32_t port) {
+    pb::MeshKey key;
+    key.set_vni(vni);
+    key.set_slot(slot);
+    key.set_key(crypto::blake2b(seed).bytes());
+    key.set_port(port);
+    return key;
+  }
+  struct KeyWish {
+    uint32_t vni, slot;
+    std::string seed;
+    uint32_t port;
+  };
+  TransactionResult publish(std::string_view node, const std::vector<KeyWish>& keys, uint64_t step_ms = 1000) {
+    return run(node, [&](pb::Transaction& transaction) {
+      pb::PublishKeys& action = *transaction.mutable_publish_keys();
+      for (const KeyWish& wish : keys) {
+        *action.add_keys() = mesh_key(wish.vni, wish.slot, wish.seed, wish.port);
+      }
+    }, step_ms);
+  }
+  TransactionResult join(const pb::ContractHeader& header, std::string_view space, std::string_view device,
+                         std::string_view sender = "ann") {
+    return run(sender, [&](pb::Transaction& transaction) {
+      pb::JoinNetwork& action = *transaction.mutable_join_network();
+      action.set_contract(contract::contract_id(header).bytes());
+      action.set_space(Bytes(space));
+      action.set_name(Bytes(device));
+      action.set_key(crypto::blake2b(device).bytes());
+    });
+  }
+  TransactionResult leave(const pb::ContractHeader& header, std::string_view space, std::string_view device,
+                          std::string_view sender = "ann") {
+    return run(sender, [&](pb::Transaction& transaction) {
+      pb::LeaveNetwork& action = *transaction.mutable_leave_network();
+      action.set_contract(contract::contract_id(header).bytes());
+      action.set_space(Bytes(space));
+      action.set_name(Bytes(device));
+    });
+  }
+  TransactionResult buy(std::string_view name, std::string_view sender = "ann") {
+    return run(sender, [&](pb::Transaction& transaction) { transaction.mutable_buy_name()->set_name(Bytes(name)); });
+  }
+  TransactionResult give(std::string_view name, std::string_view sender, std::string_view to) {
+    return run(sender, [&](pb::Transaction& transaction) {
+      transaction.mutable_transfer_name()->set_name(Bytes(name));
+      transaction.mutable_transfer_name()->set_to(test_key(to).public_key().bytes());
+    });
+  }
+  TransactionResult release(std::string_view name, std::string_view sender = "ann") {
+    return run(sender, [&](pb::Transaction& transaction) { transaction.mutable_release_name()->set_name(Bytes(name)); });
+  }
+  pb::NamedRecord name(std::string_view name) const {
+    return load<pb::NamedRecord>(state_, keys::name(name)).value_or(pb::NamedRecord());
+  }
+  pb::Relays relays() const { return load<pb::Relays>(state_, keys::relays()).value_or(pb::Relays()); }
+
   // ---- records -----------------------------------------------------------------------------------
 
   pb::Node node(std::string_view name) const {
@@ -348,6 +408,7 @@ class TestChain {
 
  private:
   std::string chain_id_;
+  uint64_t logic_;  // of the genesis
   MemoryState state_;
   uint64_t time_ms_ = kTestStartMs;
   uint64_t height_ = 0;
