@@ -16,7 +16,10 @@ namespace mcloud::network {
 inline constexpr uint16_t kMeshPort = 51820;   // + slot; slot 2: relay
 inline constexpr int kMeshOverhead = 80;       // WireGuard over IPv6
 inline constexpr const char* kMeshNetns = "mcloud_mesh";
-inline constexpr const char* kRelayDevice = "mcloud-relay";
+inline constexpr const char* kRelayDevice = "mwg-relay";
+inline constexpr const char* kAccessDevice = "access";  // of people's machines, in a portal (plan.h)
+inline constexpr uint32_t kRelaySlot = 2;
+inline constexpr uint16_t kKeepaliveS = 25;
 
 // 198.18.0.0 + 4*number + slot. `number` 1..16383, slot 0..2.
 Ipv4 mesh_address(uint32_t number, uint32_t slot);
@@ -53,27 +56,30 @@ struct MeshWish {
   Bytes mesh_secret;                    // of the farm; empty = none
   std::vector<MeshNode> peers;          // nodes with members of encrypted networks that are here too
   std::vector<MeshNode> relays;         // the ledger's list, online ones only
-  std::map<NodeId, uint32_t> send_slot; // our slot towards a peer; absent = our lowest
+  std::vector<MeshNode> relay_users;    // when we are a relay: the hidden nodes that have a key of slot 2
+  std::map<NodeId, uint32_t> send_slot; // our slot towards a peer (rotation.h); absent = our lowest
   int underlay_mtu = 1500;
   // Where the devices go: kMeshNetns, or a dedicated network's namespace; and what they are called ("mwg" + slot).
   std::string netns = kMeshNetns;
   std::string device_prefix = "mwg";
 };
 
-// The peer's newest slot: the highest `since`, that is the one of its two that it published last; the ledger lists them
-// oldest first.
+// The slot of its two that a node published last; the ledger lists keys oldest first. 0 without keys.
 uint32_t newest_slot(const MeshNode& node);
 
-// Devices in the order of slots; kRelayDevice (in the node's namespace) last, when it is needed. Peers sorted by key.
+// Devices in the order of slots; kRelayDevice (in the node's namespace) last, when we have a key of slot 2 and it is
+// needed. Peers sorted by key; one for each key of a node. Nodes without number or key are left out. While either end
+// has two keys both keep all their tunnels warm, so that a new one has shaken hands before it is needed.
 std::vector<WireGuardDevice> plan_mesh(const MeshWish& wish);
 
 // The preshared key of two ends that share a mesh secret; zero otherwise.
 WireGuardKey preshared_key(BytesView mesh_secret, const WireGuardKey& one, const WireGuardKey& other);
 
-// The relay of two hidden nodes; nullptr when there is none.
+// The relay of two hidden nodes, the same for both; nullptr when there is none.
 const MeshNode* relay_of(const NodeId& one, const NodeId& other, const std::vector<MeshNode>& relays);
 
-// Where VXLAN packets for a peer go: its newest slot's address.
+// Where VXLAN packets for a peer go: its newest slot's address; with `slot` that one's, while the peer has it.
 Ipv4 vxlan_target(const MeshNode& peer);
+Ipv4 vxlan_target(const MeshNode& peer, uint32_t slot);
 
 }  // namespace mcloud::network

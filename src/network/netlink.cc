@@ -107,6 +107,17 @@ std::string_view NetlinkAttributes::find(uint16_t type) const {
   return {};
 }
 
+Status NetlinkAttributes::each(const std::function<Status(uint16_t, std::string_view)>& take) const {
+  std::string_view rest = bytes_;
+  nlattr attribute;
+  while (read_struct(rest, attribute)) {
+    if (attribute.nla_len < NLA_HDRLEN || attribute.nla_len > rest.size()) return {};
+    TRY(take(attribute.nla_type & NLA_TYPE_MASK, rest.substr(NLA_HDRLEN, attribute.nla_len - NLA_HDRLEN)));
+    rest.remove_prefix(std::min(rest.size(), padded(attribute.nla_len)));
+  }
+  return {};
+}
+
 bool NetlinkAttributes::has(uint16_t type) const { return find(type).data() != nullptr; }
 
 std::string NetlinkAttributes::text(uint16_t type) const {

@@ -52,6 +52,8 @@ class NetlinkAttributes {
   std::string text(uint16_t type) const;  // up to the first zero byte
   uint32_t u32(uint16_t type, uint32_t otherwise = 0) const;
   uint32_t u32_be(uint16_t type, uint32_t otherwise = 0) const;
+  // Every attribute in order, until one fails; what follows a malformed one is not read. For lists.
+  Status each(const std::function<Status(uint16_t type, std::string_view payload)>& take) const;
 
  private:
   std::string_view bytes_;
