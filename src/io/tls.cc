@@ -65,6 +65,13 @@ const BIO_METHOD* bytes_method() {
   return method;
 }
 
+bool speaks_protocol(const SSL* ssl, const TlsPin* pin) {
+  const unsigned char* chosen = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl, &chosen, &size);
+  return pin == nullptr || BytesView(reinterpret_cast<const char*>(chosen), size) == pin->protocol;
+}
+
 bool is_address(const std::string& host) {
   in6_addr address;
   return inet_pton(AF_INET, host.c_str(), &address) == 1 || inet_pton(AF_INET6, host.c_str(), &address) == 1;
@@ -77,6 +84,7 @@ struct TlsSession::Inside {
   std::unique_ptr<Ends> ends;
   std::unique_ptr<SSL, SslFree> ssl;
   size_t sent = 0;  // of outgoing
+  uint64_t records = 0;  // written with the key of now
   size_t own_bytes = 0;  // that receive() has added since outgoing was empty
   std::optional<Error> failure;
   bool has_ended = false;
@@ -111,10 +119,10 @@ Result<std::unique_ptr<TlsSession>> TlsSession::connect(std::shared_ptr<const Tl
                                                         const std::string& host) {
   auto session = TRY(make(std::move(context)));
   SSL* ssl = session->inside_->ssl.get();
-  bool is_number = is_address(host);
-  bool is_set = is_number ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1
+  bool is_number = is_address(host), is_pinned = session->inside_->context->inside_->pin != nullptr;
+  bool is_set = is_pinned ? host.empty() : is_number ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1
                           : SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
-  if (host.empty() || !is_set)
+  if (host.empty() != is_pinned || !is_set)
     return make_error(Code::Invalid, "TLS: " + host.substr(0, 100) + " is no name of a host");
   SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   SSL_set_connect_state(ssl);
@@ -148,6 +156,10 @@ Status TlsSession::receive(BytesView bytes, Bytes& plain) {
     int outcome = 0;
     if (!SSL_is_init_finished(ssl)) {
       outcome = SSL_do_handshake(ssl);
+      if (outcome == 1 && !speaks_protocol(ssl, in.context->inside_->pin.get())) {
+        in.failure = make_error(Code::Denied, "TLS: the peer does not speak " + in.context->inside_->pin->protocol);
+        return *in.failure;
+      }
       if (outcome == 1) continue;
     } else {
       plain.resize_and_overwrite(before + kPieceBytes, [&](char* data, size_t) {
@@ -178,7 +190,17 @@ Status TlsSession::write(BytesView plain) {
     int outcome = SSL_write_ex(in.ssl.get(), plain.data(), std::min(plain.size(), kPieceBytes), &written);
     if (outcome != 1) return fail(outcome);
     plain.remove_prefix(written);
+    TRY(change_key_when_due());
   }
+  return {};
+}
+
+Status TlsSession::change_key_when_due() {
+  Inside& in = *inside_;
+  const TlsPin* pin = in.context->inside_->pin.get();
+  if (pin == nullptr || ++in.records < pin->records_per_key) return {};
+  in.records = 0;
+  if (SSL_key_update(in.ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED) != 1) return fail(0);
   return {};
 }
 
@@ -196,6 +218,11 @@ void TlsSession::sent(size_t bytes) {
 
 bool TlsSession::is_ready() const { return SSL_is_init_finished(inside_->ssl.get()) == 1; }
 bool TlsSession::has_ended() const { return inside_->has_ended; }
+
+Bytes TlsSession::peer_key() const {
+  X509* certificate = SSL_get0_peer_certificate(inside_->ssl.get());
+  return certificate == nullptr ? Bytes() : raw_key(certificate);
+}
 
 void TlsSession::end() {
   if (inside_->failure || !is_ready()) return;

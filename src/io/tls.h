@@ -3,6 +3,7 @@
 // A context may be shared by threads; a session belongs to one.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,15 @@ struct TlsFiles {
   friend bool operator==(const TlsFiles&, const TlsFiles&) = default;
 };
 
+// Two that know each other's Ed25519 keys: TLS 1.3 with a certificate made in memory, and no authority, name or date. The
+// peer proves that it holds a key (TLS's CertificateVerify), and `is_believed` says whether it is one of those we expect.
+struct TlsPin {
+  Bytes seed;            // of our own key, 32 bytes
+  std::string protocol;  // ALPN: both must speak it
+  std::function<bool(BytesView key)> is_believed;  // 32 bytes; called by any thread that has a session
+  uint64_t records_per_key = 1 << 23;  // then ours is changed (RFC 8446 section 5.5: AES-GCM is good for 2^24.5)
+};
+
 // What all sessions of one side share. Reload: make a new one; sessions keep theirs.
 class TlsContext {
  public:
@@ -25,6 +35,8 @@ class TlsContext {
   static Result<std::shared_ptr<const TlsContext>> for_server(const TlsFiles& files);
   // Without an authority the machine's are believed. Certificate and key are for servers that ask for them.
   static Result<std::shared_ptr<const TlsContext>> for_client(const TlsFiles& files);
+  // Both sides of pinned sessions. Invalid: the seed.
+  static Result<std::shared_ptr<const TlsContext>> pinned(const TlsPin& pin);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
@@ -40,6 +52,7 @@ class TlsSession {
  public:
   static Result<std::unique_ptr<TlsSession>> accept(std::shared_ptr<const TlsContext> context);
   // outgoing() holds the first message. `host`: the name or address that the server's certificate must have.
+  // Pinned: "".
   static Result<std::unique_ptr<TlsSession>> connect(std::shared_ptr<const TlsContext> context, const std::string& host);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
@@ -57,6 +70,7 @@ class TlsSession {
   bool is_ready() const;                           // the handshake is done
   bool has_ended() const;                          // the peer said that it sends no more
   void end();                                      // says so to the peer
+  Bytes peer_key() const;                          // of a pinned session that is ready: 32 bytes
   static constexpr size_t kMemoryBytes = 24 << 10;  // what a quiet session costs, about
 
  private:
@@ -64,6 +78,7 @@ class TlsSession {
   explicit TlsSession(std::unique_ptr<Inside> inside);
   static Result<std::unique_ptr<TlsSession>> make(std::shared_ptr<const TlsContext> context);
   Error fail(int outcome);
+  Status change_key_when_due();
   std::unique_ptr<Inside> inside_;
 };
 

@@ -19,7 +19,11 @@ struct SslFree {
 
 struct TlsContext::Inside {
   std::unique_ptr<SSL_CTX, SslFree> context;
+  std::unique_ptr<TlsPin> pin;  // nullptr: certificates of authorities
 };
+
+// The Ed25519 key of a certificate; "" when it has another kind of key.
+Bytes raw_key(X509* certificate);
 
 // The newest of OpenSSL's queue, which is empty afterwards.
 inline std::string take_openssl_reason() {
