@@ -14,6 +14,7 @@
 #include "lab/cluster.h"
 #include "lab/layout.h"
 #include "ledger/engine/server.h"
+#include "wallet/token_text.h"
 #include "wallet/transactions.h"
 #include "wallet/wallet.h"
 #include "wire/canonical.h"
@@ -130,7 +131,7 @@ Result<lab::NodeSpec> node_spec(const Places& places, const ledger::Trust& trust
   config["ledger"] = {hub_endpoint(kLedgerPort)};
   config["trust"] = Json::parse(trust.to_json(), nullptr, false);
   config["sink"] = hub_endpoint(kSinkPort);
-  config["token"] = to_base64(wire::encode(token));
+  config["token"] = wallet::token_text(token, wallet::mesh_secret(owner, plan.farm));
   config["capacity"] = capacity_of(places.folder, plan.nodes);
   return lab::NodeSpec{plan.name, config.dump()};
 }

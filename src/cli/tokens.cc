@@ -10,6 +10,7 @@
 #include "cli/farm_key.h"
 #include "cli/show.h"
 #include "wallet/token_book.h"
+#include "wallet/token_text.h"
 #include "wallet/transactions.h"
 #include "wire/canonical.h"
 
@@ -37,7 +38,7 @@ Status new_token(Desk& desk, const NewOptions& options) {
   pb::SignedJoinToken token = wallet::join_token(key, view->chain_id(), options.farm, now + life);
   auto inner = TRY(wire::decode<pb::JoinToken>(token.token(), "token"));
   TRY(wallet::TokenBook(wallet::default_token_folder()).add(inner, now));
-  std::string text = to_base64(wire::encode(token)), id = wallet::token_id(inner);
+  std::string text = wallet::token_text(token, wallet::mesh_secret(key, options.farm)), id = wallet::token_id(inner);
   desk.out().document({{"token", text}, {"id", id}, {"farm", options.farm}, {"expires_ms", now + life}});
   desk.out().line(text);
   desk.out().note("valid until " + format_time(now + life) + " UTC, for one node; take it back: mcloud token revoke " +
@@ -51,7 +52,7 @@ Command new_command() {
   command.example("mcloud token new home --valid 24h > token.txt")
       .describe(
           "Signed by the farm's owner; the ledger hears of it when a node shows it. Whoever has it can join once, so\n"
-          "hand it over like a key.")
+          "hand it over like a key. It carries the farm's mesh secret as well, from which its nodes' preshared keys follow.")
       .argument("FARM", "a farm whose owner's key is here", options->farm)
       .option("--valid", "TIME", "for how long (24h)", options->life)
       .run([options](Desk& desk) { return new_token(desk, *options); });
@@ -116,8 +117,9 @@ Command list_command() {
 
 // What `token new` printed, or the id that `token list` shows.
 Result<pb::JoinToken> find_token(bot::LedgerView& view, const std::string& reference) {
-  if (Result<Bytes> bytes = from_base64(reference); bytes && reference.size() > 2 * Hash::kSize) {
-    auto outer = TRY(wire::decode<pb::SignedJoinToken>(*bytes, "token", kTokenBytesMax));
+  if (reference.size() > 2 * Hash::kSize) {
+    wallet::CarriedToken carried = TRY(wallet::parse_token_text(reference));
+    auto outer = TRY(wire::decode<pb::SignedJoinToken>(carried.token, "token", kTokenBytesMax));
     auto token = TRY(wire::decode<pb::JoinToken>(outer.token(), "token", kTokenBytesMax));
     if (token.chain_id() == view.chain_id()) return token;
     return make_error(Code::Invalid,

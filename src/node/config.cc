@@ -11,6 +11,7 @@
 
 #include "io/file.h"
 #include "network/address.h"
+#include "wallet/token_text.h"
 #include "wire/json.h"
 
 namespace mcloud::node {
@@ -178,6 +179,16 @@ Status read_addresses(const Json& json, Config& config) {
   return {};
 }
 
+// It carries the farm's mesh secret, unless it is of the older form.
+Status read_token(const Json& json, Config& config) {
+  if (!json.contains("token")) return {};
+  std::string text = TRY(wire::json_string(json, "token"));
+  wallet::CarriedToken carried = TRY(wallet::parse_token_text(text).with_context("token"));
+  config.token = std::move(carried.token);
+  config.mesh_secret = std::move(carried.mesh_secret);
+  return {};
+}
+
 Status read_mesh_secret(const Json& json, Config& config) {
   if (!json.contains("mesh_secret")) return {};
   std::string text = TRY(wire::json_string(json, "mesh_secret"));
@@ -239,11 +250,8 @@ Result<Config> parse_config(std::string_view text) {
   const Json& trust = *TRY(wire::json_object(json, "trust"));
   config.trust = TRY(ledger::Trust::parse(wire::json_text(trust)));
   if (json.contains("sink")) config.sink = TRY(wire::json_string(json, "sink"));
-  if (json.contains("token")) {
-    std::string token = TRY(wire::json_string(json, "token"));
-    config.token = TRY(from_base64(token).with_context("token"));
-  }
   TRY(read_labels(json, config.labels));
+  TRY(read_token(json, config));
   TRY(read_mesh_secret(json, config));
   TRY(read_addresses(json, config));
   TRY(read_bridges(json, config));

@@ -134,6 +134,51 @@ pb::Transaction revoke_token(const pb::JoinToken& token) {
   return transaction;
 }
 
+pb::Transaction publish_keys(pb::PublishKeys keys) {
+  std::ranges::sort(*keys.mutable_keys(), {}, [](const pb::MeshKey& key) { return std::pair(key.vni(), key.slot()); });
+  pb::Transaction transaction;
+  *transaction.mutable_publish_keys() = std::move(keys);
+  return transaction;
+}
+
+pb::Transaction join_network(const DevicePlace& place, BytesView key) {
+  pb::Transaction transaction;
+  auto& action = *transaction.mutable_join_network();
+  action.set_contract(place.contract.bytes());
+  action.set_space(place.space);
+  action.set_name(place.name);
+  action.set_key(Bytes(key));
+  return transaction;
+}
+
+pb::Transaction leave_network(const DevicePlace& place) {
+  pb::Transaction transaction;
+  auto& action = *transaction.mutable_leave_network();
+  action.set_contract(place.contract.bytes());
+  action.set_space(place.space);
+  action.set_name(place.name);
+  return transaction;
+}
+
+pb::Transaction buy_name(std::string_view name) {
+  pb::Transaction transaction;
+  transaction.mutable_buy_name()->set_name(std::string(name));
+  return transaction;
+}
+
+pb::Transaction transfer_name(std::string_view name, const PublicKey& to) {
+  pb::Transaction transaction;
+  transaction.mutable_transfer_name()->set_name(std::string(name));
+  transaction.mutable_transfer_name()->set_to(to.bytes());
+  return transaction;
+}
+
+pb::Transaction release_name(std::string_view name) {
+  pb::Transaction transaction;
+  transaction.mutable_release_name()->set_name(std::string(name));
+  return transaction;
+}
+
 pb::Transaction submit_contract(BytesView header, const SealedFor& sealed) {
   pb::Transaction transaction;
   transaction.mutable_submit_contract()->set_header(Bytes(header));

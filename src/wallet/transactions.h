@@ -54,6 +54,19 @@ pb::Transaction retry(const ContractId& contract, std::string_view workload);
 // Approve, reject or accept, as the statement says. It is signed; its signer sends it.
 pb::Transaction decide(const Statement& statement);
 
+// ---- networks and names ----
+pb::Transaction publish_keys(pb::PublishKeys keys);  // sorted here
+struct DevicePlace {
+  ContractId contract;
+  std::string space;
+  std::string name;  // of the device
+};
+pb::Transaction join_network(const DevicePlace& place, BytesView key);
+pb::Transaction leave_network(const DevicePlace& place);
+pb::Transaction buy_name(std::string_view name);
+pb::Transaction transfer_name(std::string_view name, const PublicKey& to);
+pb::Transaction release_name(std::string_view name);
+
 pb::Transaction report_results(const pb::ReportResults& results);
 
 }  // namespace mcloud::wallet
