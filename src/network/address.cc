@@ -1,5 +1,11 @@
 #include "network/address.h"
 
+#include <arpa/inet.h>
+
+#include <cstring>
+
+#include "crypto/hash.h"
+
 namespace mcloud::network {
 namespace {
 
@@ -72,6 +78,69 @@ Result<Range> Range::parse(std::string_view text) {
 std::string Range::text() const { return first.text() + "/" + std::to_string(prefix); }
 
 bool Range::contains(Ipv4 address) const { return (address.value & mask_of(prefix)) == first.value; }
+
+Result<Ipv6> Ipv6::parse(std::string_view text) {
+  Ipv6 address;
+  std::string terminated(text);
+  bool is_whole = terminated.find('\0') == std::string::npos;
+  if (!is_whole || ::inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) != 1) {
+    return make_error(Code::Invalid, "\"" + terminated + "\" is no IPv6 address like fd12:3456:789a::7");
+  }
+  return address;
+}
+
+std::string Ipv6::text() const {
+  char text[INET6_ADDRSTRLEN] = {};
+  ::inet_ntop(AF_INET6, bytes.data(), text, sizeof text);
+  return text;
+}
+
+Result<Range6> Range6::parse(std::string_view text) {
+  const Error bad =
+      make_error(Code::Invalid, "\"" + std::string(text) + "\" is no IPv6 range like fd12:3456:789a::/64");
+  if (!text.ends_with("/64")) return bad;
+  auto first = Ipv6::parse(text.substr(0, text.size() - 3));
+  if (!first.has_value()) return bad;
+  for (size_t i = 8; i < 16; ++i) {
+    if (first->bytes[i] != 0) return bad;
+  }
+  return Range6{*first};
+}
+
+std::string Range6::text() const { return first.text() + "/64"; }
+
+Ipv6 Range6::address_of(Ipv4 member) const {
+  Ipv6 address = first;
+  for (size_t i = 0; i < 4; ++i) address.bytes[12 + i] = static_cast<uint8_t>(member.value >> (24 - 8 * i));
+  return address;
+}
+
+std::string ula_range(std::string_view chain_id, uint32_t vni) {
+  Bytes number;
+  append_u32_be(number, vni);
+  Hash hash = crypto::blake2b({"mcloud/ula", chain_id, number});
+  Range6 range;
+  range.first.bytes[0] = 0xFD;
+  std::memcpy(range.first.bytes.data() + 1, hash.data(), 5);
+  return range.text();
+}
+
+std::string address6_of(std::string_view range6, Ipv4 member) {
+  auto range = Range6::parse(range6);
+  return range.has_value() ? range->address_of(member).text() : std::string();
+}
+
+Ipv6 link_local_of(Ipv4 address) {
+  // RFC 4291 appendix A: the MAC with its universal bit turned and ff:fe in the middle.
+  Ipv6 out;
+  const uint8_t bytes[8] = {0x00, 0x6D, static_cast<uint8_t>(address.value >> 24), 0xFF, 0xFE,
+                            static_cast<uint8_t>(address.value >> 16), static_cast<uint8_t>(address.value >> 8),
+                            static_cast<uint8_t>(address.value)};
+  out.bytes[0] = 0xFE;
+  out.bytes[1] = 0x80;
+  std::memcpy(out.bytes.data() + 8, bytes, sizeof bytes);
+  return out;
+}
 
 std::string mac_of(Ipv4 address) {
   constexpr std::string_view digits = "0123456789abcdef";

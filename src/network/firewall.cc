@@ -1,91 +1,125 @@
 #include "network/firewall.h"
 
-#include <set>
+#include <algorithm>
 
-#include "network/nft.h"
+#include "network/resolver.h"
+#include "network/rules_text.h"
 
 namespace mcloud::network {
 namespace {
 
-// FNV-1a: notices a change, nobody attacks it.
-std::string revision_of(const std::string& text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (unsigned char c : text) hash = (hash ^ c) * 0x100000001b3;
-  Bytes bytes;
-  append_u64_be(bytes, hash);
-  return "revision_" + to_hex(bytes);
-}
+constexpr uint8_t kTransit6[] = {0xFD, 0x6D, 0x63, 0x00, 0x74, 0x72};  // fd6d:6300:7472::/112
+constexpr uint32_t kSlotMask = 3;                                       // a node's addresses in the mesh: mesh.h
 
-Rules finish(const std::string& inet_chains, const std::string& other_tables) {
-  Rules rules;
-  rules.removal = nft_remove_table("inet", kTable);
-  rules.revision = revision_of(inet_chains + other_tables);
-  rules.text = std::string("table inet ") + kTable + " {\n  chain " + rules.revision + " { }\n" + inet_chains + "}\n" +
-               other_tables;
-  return rules;
-}
-
-template <typename Items, typename Text>
-std::string join(const Items& items, Text text) {
-  std::string out;
-  for (const auto& item : items) out += (out.empty() ? "" : ", ") + text(item);
-  return out;
-}
-
-std::string set_of(const std::string& name, const std::string& type, const std::string& elements) {
-  return "  " + name + " {\n    " + type + "\n" + (elements.empty() ? "" : "    elements = { " + elements + " }\n") +
-         "  }\n";
+Ipv6 transit6(uint32_t number) {
+  Ipv6 address;
+  std::copy(std::begin(kTransit6), std::end(kTransit6), address.bytes.begin());
+  address.bytes[14] = static_cast<uint8_t>(number >> 8);
+  address.bytes[15] = static_cast<uint8_t>(number);
+  return address;
 }
 
 std::string protocol_name(Publication::Protocol protocol) {
   return protocol == Publication::Protocol::Tcp ? "tcp" : "udp";
 }
 
-std::string target_text(const Publication::Target& target, const char* separator) {
-  return target.address.text() + separator + std::to_string(target.port);
-}
-
-// New connections go to the targets in turn.
-std::string destination(const std::vector<Publication::Target>& targets) {
-  if (targets.size() == 1) return target_text(targets[0], ":");
-  std::string map;
-  for (size_t i = 0; i < targets.size(); ++i) {
-    map += (i == 0 ? "" : ", ") + std::to_string(i) + " : " + target_text(targets[i], " . ");
-  }
-  return "numgen inc mod " + std::to_string(targets.size()) + " map { " + map + " }";
-}
-
+// Ports of the uplink by protocol, with the transit addresses of the networks they lead to.
 std::string publication_maps(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
-  std::map<std::string, std::map<uint16_t, Ipv4>> ports;
+  std::map<std::string, std::string> elements;
   for (const Publication& publication : desired.publications) {
     auto transit = transits.find(publication.vni);
     if (transit == transits.end() || publication.targets.empty()) continue;
-    ports[protocol_name(publication.protocol)].emplace(publication.port, transit_network_address(transit->second));
+    for (const Network& network : desired.networks) {
+      if (network.vni != publication.vni) continue;
+      std::string key = std::to_string(publication.port) + " " + owner_comment(network.contract) + " : ";
+      auto add = [&](const std::string& map, const std::string& address) {
+        elements[map] += (elements[map].empty() ? "" : ", ") + key + address;
+      };
+      std::string map = protocol_name(publication.protocol) + "_publications";
+      add(map, transit_network_address(transit->second).text());
+      if (!network.range6.empty()) add(map + "6", transit_network_address6(transit->second).text());
+    }
   }
   std::string out;
   for (const char* protocol : {"tcp", "udp"}) {
-    out += set_of(std::string("map ") + protocol + "_publications", "type inet_service : ipv4_addr",
-                  join(ports[protocol],
-                       [](const auto& entry) { return std::to_string(entry.first) + " : " + entry.second.text(); }));
+    std::string map = std::string(protocol) + "_publications";
+    out += set_of("map " + map, "type inet_service : ipv4_addr", elements[map]);
+    out += set_of("map " + map + "6", "type inet_service : ipv6_addr", elements[map + "6"]);
   }
   return out;
 }
 
-constexpr const char* kToPublications = R"(    %  fib daddr type local dnat ip to tcp dport map @tcp_publications
-    %  fib daddr type local dnat ip to udp dport map @udp_publications
-)";
-
 std::string to_publications(const std::string& condition) {
-  std::string out = kToPublications;
-  for (size_t at; (at = out.find('%')) != std::string::npos;) out.replace(at, 1, condition);
+  std::string out;
+  for (const char* protocol : {"tcp", "udp"}) {
+    for (const char* family : {"ip", "ip6"}) {
+      std::string map = std::string(protocol) + "_publications" + (family == std::string("ip6") ? "6" : "");
+      out += "    " + condition + " fib daddr type local dnat " + family + " to " + protocol + " dport map @" + map + "\n";
+    }
+  }
   return out;
+}
+
+std::string node_sets(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
+  std::string out = set_of(std::string("set ") + kSources, "typeof ip saddr . @th,96,24", "");
+  // What must never leave the node: what networks of the node have among themselves.
+  out += set_of("set forbidden", "type ipv4_addr; flags interval; auto-merge",
+                join(desired.forbidden, [](const Range& range) { return range.text() + ", "; }) + "198.18.0.0/15");
+  out += set_of("set forbidden6", "type ipv6_addr; flags interval; auto-merge",
+                join(desired.forbidden6, [](const std::string& range) { return range; }) +
+                    (desired.forbidden6.empty() ? "" : ", ") + "fc00::/7, fe80::/10, ff00::/8");
+  return out + publication_maps(desired, transits);
+}
+
+// Nothing of the node is for containers but the resolver. Other nodes come in through the relay for the mesh.
+std::string node_input() {
+  std::string plain = std::to_string(kPlainPort);
+  std::string out = "  chain input {\n    type filter hook input priority filter; policy accept;\n    udp dport " + plain +
+                    " ip saddr . @th,96,24 != @sources counter drop comment \"no peer\"\n    meta nfproto ipv6 udp dport " +
+                    plain + " counter drop comment \"no peer\"\n";
+  out += R"(    iifname "mcloud-*" ct state established,related accept
+    iifname "mcloud-relay" udp dport 51820-51822 accept
+    iifname "mcloud-*" icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+)";
+  for (const char* protocol : {"udp", "tcp"}) {
+    out += std::string("    iifname \"mcloud-*\" ip daddr ") + kResolverAddress + " " + protocol + " dport 53 accept\n";
+    out += std::string("    iifname \"mcloud-*\" ip6 daddr ") + kResolverAddress6 + " " + protocol + " dport 53 accept\n";
+  }
+  out += "    iifname \"mcloud-*\" counter drop comment \"to the node\"\n    iifname != \"lo\" ip daddr " +
+         std::string(kResolverAddress) + " counter drop comment \"to the resolver\"\n    iifname != \"lo\" ip6 daddr " +
+         kResolverAddress6 + " counter drop comment \"to the resolver\"\n  }\n";
+  return out;
+}
+
+std::string node_forward(const std::string& uplink) {
+  std::string out = R"(  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+    iifname "mcloud-relay" oifname "mcloud-relay" meta l4proto udp accept
+    iifname "mcloud-*" ct original ip daddr @forbidden counter drop comment "forbidden"
+    iifname "mcloud-*" ct original ip6 daddr @forbidden6 counter drop comment "forbidden"
+    oifname "mcloud-*" ct status dnat accept
+    oifname "mcloud-*" counter drop comment "not published"
+)";
+  if (!uplink.empty()) out += "    iifname \"mcloud-*\" oifname \"" + uplink + "\" accept\n";
+  return out + "    iifname \"mcloud-*\" counter drop comment \"no way out\"\n  }\n";
+}
+
+// They follow the table, so that the revision does not cover them.
+std::string sources_apart(const DesiredNetworks& desired, Underlay underlay) {
+  std::string elements = source_elements(vxlan_sources(desired, underlay));
+  if (elements.empty()) return "";
+  return std::string("add element inet ") + kTable + " " + kSources + " { " + elements + " }\n";
 }
 
 }  // namespace
 
 std::string transit_interface(uint32_t vni) { return "mcloud-" + std::to_string(vni); }
+std::string portal_interface(uint32_t transit) { return "mcloud-p" + std::to_string(transit); }
 Ipv4 transit_node_address(uint32_t transit) { return Ipv4{0xC6130000 + 2 * transit}; }
 Ipv4 transit_network_address(uint32_t transit) { return Ipv4{0xC6130001 + 2 * transit}; }
+Ipv6 transit_node_address6(uint32_t transit) { return transit6(2 * transit); }
+Ipv6 transit_network_address6(uint32_t transit) { return transit6(2 * transit + 1); }
 
 std::string port_name(Ipv4 member) {
   Bytes bytes;
@@ -93,104 +127,58 @@ std::string port_name(Ipv4 member) {
   return "m" + to_hex(bytes);
 }
 
-Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
-  std::set<Ipv4> peers;
+std::set<VxlanSource> vxlan_sources(const DesiredNetworks& desired, Underlay underlay) {
+  std::set<VxlanSource> out;
   for (const Network& network : desired.networks) {
-    for (const RemoteMember& remote : network.remotes) peers.insert(remote.node);
+    if (network.underlay != underlay) continue;
+    for (const RemoteMember& remote : network.remotes) {
+      out.insert({remote.node, network.vni});
+      if (underlay == Underlay::Plain) continue;
+      for (uint32_t slot : {0U, 1U}) out.insert({Ipv4{(remote.node.value & ~kSlotMask) | slot}, network.vni});
+    }
   }
-  std::string out;
-  out += set_of("set peers", "type ipv4_addr", join(peers, [](Ipv4 peer) { return peer.text(); }));
-  out += set_of("set forbidden", "type ipv4_addr; flags interval; auto-merge",
-                join(desired.forbidden, [](const Range& range) { return range.text(); }));
-  out += publication_maps(desired, transits);
-  out += R"(  chain input {
-    type filter hook input priority filter; policy accept;
-    udp dport 4789 ip saddr != @peers drop
-    iifname "mcloud-*" ct state established,related accept
-    iifname "mcloud-*" drop
-  }
-  chain segments {
+  return out;
+}
+
+std::string source_elements(const std::set<VxlanSource>& sources) {
+  return join(sources, [](const VxlanSource& source) { return source.node.text() + " . " + std::to_string(source.vni); });
+}
+
+Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
+  std::string out = node_sets(desired, transits) + node_input();
+  out += R"(  chain segments {
     type filter hook forward priority mangle; policy accept;
     iifname "mcloud-*" tcp flags syn tcp option maxseg size set rt mtu
+    oifname "mcloud-*" tcp flags syn tcp option maxseg size set rt mtu
   }
-  chain forward {
-    type filter hook forward priority filter; policy accept;
-    ct state established,related accept
-    iifname "mcloud-*" ct original ip daddr @forbidden drop
-    oifname "mcloud-*" ct status dnat accept
-    oifname "mcloud-*" drop
-)";
-  if (!desired.uplink.empty()) out += "    iifname \"mcloud-*\" oifname \"" + desired.uplink + "\" accept\n";
-  out += "    iifname \"mcloud-*\" drop\n  }\n";
-  out += "  chain publish {\n    type nat hook prerouting priority dstnat; policy accept;\n";
+)" + node_forward(desired.uplink);
+  std::string spared = std::string("    ip daddr ") + kResolverAddress + " accept\n    ip6 daddr " + kResolverAddress6 +
+                       " accept\n";
+  out += "  chain publish {\n    type nat hook prerouting priority dstnat; policy accept;\n" + spared;
   if (!desired.uplink.empty()) out += to_publications("iifname \"" + desired.uplink + "\"");
   out += to_publications("iifname \"mcloud-*\"");
   out += "  }\n  chain publish_here {\n    type nat hook output priority -100; policy accept;\n";
-  out += to_publications("ip daddr != 127.0.0.0/8");
+  out += spared + "    ip daddr 127.0.0.0/8 accept\n    ip6 daddr ::1 accept\n" + to_publications("");
   out += "  }\n  chain leave {\n    type nat hook postrouting priority srcnat; policy accept;\n";
-  if (!desired.uplink.empty()) out += "    ip saddr 198.19.0.0/16 oifname \"" + desired.uplink + "\" masquerade\n";
-  out += "    ip saddr 198.19.0.0/16 oifname \"mcloud-*\" masquerade\n  }\n";
-  return finish(out, "");
+  std::string from = "198.19.0.0/16", from6 = "fd6d:6300:7472::/112";
+  std::vector<std::string> outs = {"mcloud-*"};
+  if (!desired.uplink.empty()) outs.push_back(desired.uplink);
+  for (const std::string& interface : outs) {
+    out += "    ip saddr " + from + " oifname \"" + interface + "\" masquerade\n";
+    out += "    ip6 saddr " + from6 + " oifname \"" + interface + "\" masquerade\n";
+  }
+  return finish_rules("mcloud node", out + "  }\n", "", sources_apart(desired, Underlay::Plain));
 }
 
-Rules network_rules(const Network& network, const std::vector<Publication>& publications) {
-  std::string gateway = network.range.gateway().text();
-  std::string out = "  chain publish {\n    type nat hook prerouting priority dstnat; policy accept;\n";
-  for (const Publication& publication : publications) {
-    if (publication.vni != network.vni || publication.targets.empty()) continue;
-    out += "    iifname \"up0\" " + protocol_name(publication.protocol) + " dport " + std::to_string(publication.port) +
-           " dnat ip to " + destination(publication.targets) + "\n";
-  }
-  out += "  }\n  chain leave {\n    type nat hook postrouting priority srcnat; policy accept;\n    ip saddr " +
-         network.range.text() + " oifname \"up0\" masquerade\n  }\n";
-  out += R"(  chain input {
-    type filter hook input priority filter; policy drop;
-    iifname "lo" accept
-    ct state established,related accept
-    iifname "br0" icmp type echo-request accept
-  }
-  chain segments {
-    type filter hook forward priority mangle; policy accept;
-    tcp flags syn tcp option maxseg size set rt mtu
-  }
-  chain forward {
-    type filter hook forward priority filter; policy drop;
-    ct state established,related accept
-    iifname "br0" oifname { "br0", "up0" } accept
-    iifname "up0" ct status dnat accept
-  }
-)";
-  // A member speaks only as itself; the gateway is each node's own and not spoken of between nodes.
-  std::string bridge = std::string("table bridge ") + kTable + " {\n";
-  bridge += set_of(
-      "set members", "type ifname . ether_addr . ipv4_addr", join(network.members, [](const Member& member) {
-        return "\"" + port_name(member.address) + "\" . " + mac_of(member.address) + " . " + member.address.text();
-      }));
-  bridge += R"(  chain arrival {
-    type filter hook prerouting priority -300; policy accept;
-    iifname "vx0" ether saddr )" +
-            mac_of(network.range.gateway()) + R"( drop
-    iifname "vx0" ether type arp arp saddr ip )" +
-            gateway + R"( drop
-    iifname "vx0" ether type arp arp daddr ip )" +
-            gateway + R"( drop
-    iifname != "m*" accept
-    ether type ip iifname . ether saddr . ip saddr @members accept
-    ether type arp iifname . ether saddr . arp saddr ip @members accept
-    drop
-  }
-  chain leave {
-    type filter hook postrouting priority 300; policy accept;
-    oifname "vx0" ether type arp arp saddr ip )" +
-            gateway + R"( drop
-    oifname "vx0" ether type arp arp daddr ip )" +
-            gateway + R"( drop
-  }
-}
-)";
-  Rules rules = finish(out, bridge);
-  rules.removal += nft_remove_table("bridge", kTable);
-  return rules;
+Rules mesh_rules(const DesiredNetworks& desired) {
+  std::string out = set_of(std::string("set ") + kSources, "typeof ip saddr . @th,96,24", "");
+  out += "  chain input {\n    type filter hook input priority filter; policy drop;\n    iifname \"lo\" accept\n"
+         "    udp dport " + std::to_string(kMeshVxlanPort) + " ip saddr . @th,96,24 @sources accept\n"
+         "    icmp type { echo-request, echo-reply, destination-unreachable, time-exceeded } accept\n"
+         "    counter drop comment \"no peer\"\n  }\n"
+         "  chain forward {\n    type filter hook forward priority filter; policy drop;\n"
+         "    counter drop comment \"not for us\"\n  }\n";
+  return finish_rules("mcloud mesh", out, "", sources_apart(desired, Underlay::Mesh));
 }
 
 }  // namespace mcloud::network

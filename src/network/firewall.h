@@ -1,7 +1,9 @@
-// The nft rules of the node and of each network's namespace, and the names and addresses they rest on. Pure.
+// The nft rules of the node, of the mesh's namespace and of each network's, and the names and addresses they rest on.
+// Pure. Those of containers and portals: space_rules.h.
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,20 +18,37 @@ struct Rules {
 };
 
 inline constexpr const char* kTable = "mcloud";
-inline constexpr const char* kBridge = "br0";  // in a network's namespace
+inline constexpr const char* kSources = "sources";  // set of (node, VNI) in table inet mcloud
+inline constexpr const char* kBridge = "br0";       // in a network's namespace
 inline constexpr const char* kVxlan = "vx0";
-inline constexpr const char* kTransit = "up0";
-inline constexpr uint32_t kTransitsMax = 1 << 15;
+inline constexpr const char* kTransit = "up0";      // there and in a gateway's portal
+inline constexpr const char* kAccess = "access";    // WireGuard, in a portal for people
+inline constexpr uint16_t kPlainPort = 4790;        // VXLAN on the backplane
+inline constexpr uint16_t kMeshVxlanPort = 4789;    // VXLAN inside WireGuard
+// The last /31 of 198.19.0.0/16 is the resolver's (resolver.h).
+inline constexpr uint32_t kTransitsMax = (1 << 15) - 1;
+inline constexpr const char* kResolverAddress6 = "fd6d:6300:7472::fffe";
 
 // "mcloud-1001": the node's end of a network's transit link.
 std::string transit_interface(uint32_t vni);
+// "mcloud-p12": the node's end of a portal's.
+std::string portal_interface(uint32_t transit);
 Ipv4 transit_node_address(uint32_t transit);     // 198.19.x.(even)
 Ipv4 transit_network_address(uint32_t transit);  // 198.19.x.(odd)
+Ipv6 transit_node_address6(uint32_t transit);    // fd6d:6300:7472::(even), a /127
+Ipv6 transit_network_address6(uint32_t transit);
 // "m0a2a0007": the bridge port of a member.
 std::string port_name(Ipv4 member);
 
-// Publications lead to the networks in `transits` (transit number by VNI) only.
+// Who may send VXLAN packets on that underlay (Plain or Mesh). A node of the mesh has two addresses to send from.
+std::set<VxlanSource> vxlan_sources(const DesiredNetworks& desired, Underlay underlay);
+// As elements of the set: "198.18.0.4 . 7, ...".
+std::string source_elements(const std::set<VxlanSource>& sources);
+
+// Publications lead to the networks in `transits` (transit number by VNI) only. The revision does not cover the
+// sources, which change one by one.
 Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits);
+Rules mesh_rules(const DesiredNetworks& desired);
 Rules network_rules(const Network& network, const std::vector<Publication>& publications);
 
 }  // namespace mcloud::network

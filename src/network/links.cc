@@ -1,11 +1,8 @@
 #include "network/links.h"
 
-#include <arpa/inet.h>
 #include <linux/if.h>
-#include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
@@ -20,29 +17,7 @@ namespace {
 
 constexpr uint16_t kAck = NLM_F_ACK;
 constexpr uint16_t kCreate = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-constexpr uint16_t kReplace = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
-constexpr uint16_t kAppend = NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND;
 constexpr uint64_t kDisposeMs = 500;
-constexpr uint32_t kLastResort = 4'000'000'000;  // metric
-
-// "02:6d:..." as six bytes; all our MACs are made by mac_of() or constants.
-std::string mac_bytes(const std::string& text) {
-  std::string out;
-  for (size_t i = 0; i + 1 < text.size(); i += 3) {
-    auto byte = from_hex(std::string_view(text).substr(i, 2));
-    if (byte.has_value()) out += byte.value();
-  }
-  return out;
-}
-
-std::string mac_text(std::string_view bytes) {
-  std::string out;
-  for (char byte : bytes) {
-    if (!out.empty()) out += ':';
-    out += to_hex(std::string_view(&byte, 1));
-  }
-  return out;
-}
 
 Error named(const Error& error, const std::string& doing) { return error.with_context(doing); }
 
@@ -80,35 +55,6 @@ Link parse_link(const NetlinkReply& reply) {
   link.master = static_cast<int>(attributes.u32(IFLA_MASTER));
   link.kind = attributes.nested(IFLA_LINKINFO).text(IFLA_INFO_KIND);
   return link;
-}
-
-NetlinkMessage neighbour_message(uint16_t type, uint16_t flags, const ForwardingEntry& entry) {
-  NetlinkMessage message(type, flags);
-  ndmsg neighbour{};
-  neighbour.ndm_family = AF_BRIDGE;
-  neighbour.ndm_ifindex = entry.link;
-  neighbour.ndm_flags = entry.is_bridge ? NTF_MASTER : NTF_SELF;
-  // A permanent entry of a bridge would mean the bridge itself: static is NOARP there.
-  neighbour.ndm_state = entry.is_bridge ? NUD_NOARP : NUD_NOARP | NUD_PERMANENT;
-  message.append(neighbour);
-  message.put(NDA_LLADDR, mac_bytes(entry.mac));
-  if (!entry.node.is_none()) message.put_u32_be(NDA_DST, entry.node.value);
-  return message;
-}
-
-rtmsg route_of(unsigned char type, int prefix) {
-  rtmsg route{};
-  route.rtm_family = AF_INET;
-  route.rtm_dst_len = static_cast<unsigned char>(prefix);
-  route.rtm_table = RT_TABLE_MAIN;
-  route.rtm_protocol = RTPROT_STATIC;
-  route.rtm_scope = RT_SCOPE_UNIVERSE;
-  route.rtm_type = type;
-  return route;
-}
-
-std::string text_of(const ForwardingEntry& entry) {
-  return entry.mac + (entry.node.is_none() ? "" : " behind " + entry.node.text());
 }
 
 }  // namespace
@@ -180,7 +126,11 @@ Status Links::add_bridge(const std::string& name, const std::string& mac, int mt
   message.put_text(IFLA_IFNAME, name);
   message.put_u32(IFLA_MTU, static_cast<uint32_t>(mtu));
   if (!mac.empty()) message.put(IFLA_ADDRESS, mac_bytes(mac));
-  message.nest(IFLA_LINKINFO, [&] { message.put_text(IFLA_INFO_KIND, "bridge"); });
+  message.nest(IFLA_LINKINFO, [&] {
+    message.put_text(IFLA_INFO_KIND, "bridge");
+    // Nobody may become the one who asks for groups, and so decide who hears neighbour discovery.
+    message.nest(IFLA_INFO_DATA, [&] { message.put_u8(IFLA_BR_MCAST_SNOOPING, 0); });
+  });
   return create(message, "add bridge " + name);
 }
 
@@ -210,12 +160,26 @@ Status Links::add_vxlan(const Vxlan& vxlan) {
     message.put_text(IFLA_INFO_KIND, "vxlan");
     message.nest(IFLA_INFO_DATA, [&] {
       message.put_u32(IFLA_VXLAN_ID, vxlan.vni);
-      message.put_u32_be(IFLA_VXLAN_LOCAL, vxlan.local.value);
+      if (!vxlan.local.is_none()) message.put_u32_be(IFLA_VXLAN_LOCAL, vxlan.local.value);
       message.put_u16_be(IFLA_VXLAN_PORT, vxlan.port);
       message.put_u8(IFLA_VXLAN_LEARNING, 0);
     });
   });
-  return create(message, "add VXLAN " + std::to_string(vxlan.vni) + " on " + vxlan.local.text());
+  return create(message, "add VXLAN " + std::to_string(vxlan.vni));
+}
+
+Status Links::add_passthrough(const Passthrough& link) {
+  NetlinkMessage message(RTM_NEWLINK, kCreate);
+  message.append(link_of(0));
+  message.put_text(IFLA_IFNAME, link.name);
+  message.put_u32(IFLA_LINK, static_cast<uint32_t>(link.lower));
+  message.put_u32(IFLA_MTU, static_cast<uint32_t>(link.mtu));
+  if (link.netns >= 0) message.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(link.netns));
+  message.nest(IFLA_LINKINFO, [&] {
+    message.put_text(IFLA_INFO_KIND, "macvlan");
+    message.nest(IFLA_INFO_DATA, [&] { message.put_u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_PASSTHRU); });
+  });
+  return create(message, "take a physical network as " + link.name);
 }
 
 Status Links::set_up(int link) {
@@ -260,84 +224,6 @@ Status Links::set_port(int link, const BridgePort& port) {
     message.put_u8(IFLA_BRPORT_UNICAST_FLOOD, port.unicast_flood ? 1 : 0);
   });
   return change(std::move(message), "configure bridge port " + std::to_string(link));
-}
-
-namespace {
-
-NetlinkMessage address_message(uint16_t type, uint16_t flags, int link, const Range& address) {
-  NetlinkMessage message(type, flags);
-  ifaddrmsg info{};
-  info.ifa_family = AF_INET;
-  info.ifa_prefixlen = static_cast<unsigned char>(address.prefix);
-  info.ifa_index = static_cast<unsigned>(link);
-  message.append(info);
-  message.put_u32_be(IFA_LOCAL, address.first.value);
-  message.put_u32_be(IFA_ADDRESS, address.first.value);
-  return message;
-}
-
-}  // namespace
-
-Status Links::add_address(int link, Ipv4 address, int prefix) {
-  return change(address_message(RTM_NEWADDR, kReplace, link, {address, prefix}), "add address " + address.text());
-}
-
-Status Links::remove_address(int link, Ipv4 address, int prefix) {
-  auto removed = socket_.request(address_message(RTM_DELADDR, kAck, link, {address, prefix}));
-  bool is_gone = removed.has_value() || removed.error().message.find(std::strerror(EADDRNOTAVAIL)) != std::string::npos;
-  return is_gone ? Status() : named(removed.error(), "remove address " + address.text());
-}
-
-Status Links::add_default_route(Ipv4 gateway) {
-  NetlinkMessage message(RTM_NEWROUTE, kReplace);
-  message.append(route_of(RTN_UNICAST, 0));
-  message.put_u32_be(RTA_GATEWAY, gateway.value);
-  return change(std::move(message), "route by default through " + gateway.text());
-}
-
-Status Links::add_unreachable(const Range& range) {
-  NetlinkMessage message(RTM_NEWROUTE, kReplace);
-  message.append(route_of(RTN_UNREACHABLE, range.prefix));
-  message.put_u32_be(RTA_DST, range.first.value);
-  message.put_u32(RTA_PRIORITY, kLastResort);
-  return change(std::move(message), "make " + range.text() + " unreachable");
-}
-
-Status Links::add_forwarding(const ForwardingEntry& entry) {
-  uint16_t flags = entry.mac == kEveryMac ? kAppend : kReplace;
-  auto added = socket_.request(neighbour_message(RTM_NEWNEIGH, flags, entry));
-  if (!added.has_value() && added.error().code != Code::AlreadyExists) {
-    return named(added.error(), "add forwarding for " + text_of(entry));
-  }
-  return {};
-}
-
-Status Links::remove_forwarding(const ForwardingEntry& entry) {
-  auto removed = socket_.request(neighbour_message(RTM_DELNEIGH, kAck, entry));
-  if (!removed.has_value() && removed.error().code != Code::NotFound) {
-    return named(removed.error(), "remove forwarding for " + text_of(entry));
-  }
-  return {};
-}
-
-Result<std::vector<ForwardingEntry>> Links::forwarding(int link) {
-  NetlinkMessage message(RTM_GETNEIGH, NLM_F_DUMP);
-  ndmsg all{};
-  all.ndm_family = AF_BRIDGE;
-  message.append(all);
-  std::vector<ForwardingEntry> entries;
-  for (const NetlinkReply& reply : TRY(socket_.ask(std::move(message)))) {
-    const auto* neighbour = reply.fixed<ndmsg>();
-    if (reply.type != RTM_NEWNEIGH || neighbour == nullptr || neighbour->ndm_ifindex != link) continue;
-    NetlinkAttributes attributes = reply.attributes<ndmsg>();
-    ForwardingEntry entry;
-    entry.link = link;
-    entry.mac = mac_text(attributes.find(NDA_LLADDR));
-    entry.node.value = attributes.u32_be(NDA_DST);
-    entry.is_bridge = attributes.has(NDA_MASTER);
-    entries.push_back(entry);
-  }
-  return entries;
 }
 
 }  // namespace mcloud::network

@@ -1,4 +1,5 @@
-// Links, addresses, routes and forwarding entries of one network namespace, by rtnetlink.
+// Links, addresses, routes and forwarding entries of one network namespace, by rtnetlink. Links themselves in links.cc,
+// what hangs on them in neighbours.cc.
 #pragma once
 
 #include <optional>
@@ -32,10 +33,25 @@ struct VethEnd {
 struct Vxlan {
   std::string name;
   uint32_t vni = 0;
-  Ipv4 local;
+  Ipv4 local;  // none: as the route to each node has it
   uint16_t port = 4789;
   int mtu = 1450;
   int netns = -1;  // where the device goes; its UDP socket stays in this one
+};
+
+// All of another link's traffic, and nobody else's (macvlan in mode passthru).
+struct Passthrough {
+  std::string name;
+  int lower = 0;
+  int mtu = 1500;
+  int netns = -1;  // where the device goes; the other stays
+};
+
+// An address for which this machine answers on a link.
+struct Proxy {
+  int link = 0;
+  Ipv4 address;
+  Ipv6 address6;  // when `address` is none
 };
 
 // How a bridge treats a port. All forwarding entries are static unless `learning`.
@@ -65,6 +81,7 @@ class Links {
   Status add_bridge(const std::string& name, const std::string& mac, int mtu);
   Status add_veth(const VethEnd& one, const VethEnd& other);
   Status add_vxlan(const Vxlan& vxlan);
+  Status add_passthrough(const Passthrough& link);
 
   Status set_up(int link);
   // A link gets its carrier some time after its other end came up; what is sent before is lost, and a lost ARP
@@ -76,13 +93,20 @@ class Links {
 
   Status add_address(int link, Ipv4 address, int prefix);  // there already: fine
   Status remove_address(int link, Ipv4 address, int prefix);  // absent is fine
+  Status add_address6(int link, const Ipv6& address, int prefix);  // without looking for others who have it
   Status add_default_route(Ipv4 gateway);                  // replaces
+  Status add_default_route6(const Ipv6& gateway);          // replaces
   Status add_unreachable(const Range& range);              // where no better route leads; replaces
 
   // Replaces; a zero MAC ("00:00:00:00:00:00") is where broadcasts go and may have several nodes.
   Status add_forwarding(const ForwardingEntry& entry);
   Status remove_forwarding(const ForwardingEntry& entry);  // absent is fine
   Result<std::vector<ForwardingEntry>> forwarding(int link);
+
+  Status add_proxy(int link, Ipv4 address);  // there already: fine
+  Status add_proxy6(int link, const Ipv6& address);
+  Status remove_proxy(const Proxy& proxy);   // absent is fine
+  Result<std::vector<Proxy>> proxies();
 
  private:
   explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}
@@ -92,6 +116,9 @@ class Links {
   Status create(const NetlinkMessage& message, const std::string& doing);
   NetlinkSocket socket_;
 };
+
+// "02:6d:..." as six bytes; all our MACs are made by mac_of() or constants.
+std::string mac_bytes(const std::string& text);
 
 inline constexpr const char* kEveryMac = "00:00:00:00:00:00";
 

@@ -6,9 +6,13 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "network/aliases.h"
 #include "network/firewall.h"
+#include "network/members.h"
+#include "network/mesh.h"
 #include "network/netns.h"
 #include "network/nft.h"
+#include "network/rules_read.h"
 #include "network/spaces.h"
 
 namespace mcloud::network {
@@ -53,32 +57,88 @@ struct Machine::Inside {
   std::string container_path(const std::string& netns) const {
     return folder + "/" + std::string(kContainerPrefix) + netns;
   }
+  std::string mesh_path() const { return folder + "/" + kMeshNetns; }
+  Surroundings around() const { return {mesh_path()}; }
   Result<io::Fd> network(uint32_t vni) const { return open_netns(network_path(vni)); }
+  Result<io::Fd> container(const std::string& netns) const { return open_netns(container_path(netns)); }
+
+  Status run_on_node(const std::string& rules) {
+    if (!nft.has_value()) nft = TRY(Nft::open());
+    return nft->run(rules);
+  }
+  Status run_in(const std::string& path, const std::string& rules) {
+    io::Fd netns = TRY(open_netns(path));
+    NetnsScope scope = TRY(NetnsScope::enter(netns));
+    return run_nft(rules);
+  }
 
   Status run(const EnableForwarding&) { return set_net_sysctl("ipv4/ip_forward", "1"); }
-  Status run(const SetNodeFirewall& step);
+  Status run(const EnableForwarding6&);
+  Status run(const SetNodeFirewall& step) { return run_on_node(step.rules); }
   Status run(const RemoveNodeFirewall&) { return run_nft(nft_remove_table("inet", kTable)); }
+  Status run(const SetMeshFirewall& step) { return run_in(mesh_path(), step.rules); }
+  Status run(const RemoveMeshFirewall&) { return run_in(mesh_path(), nft_remove_table("inet", kTable)); }
+  Status run(const ChangeSources& step);
   Status run(const CreateNetwork& step);
   Status run(const RemoveNetwork& step);
-  Status run(const SetNetworkFirewall& step);
-  Status run(const SetPeer& step);
-  Status run(const RemovePeer& step);
-  Status run(const SetRemote& step);
-  Status run(const RemoveRemote& step);
+  Status run(const RepairUnderlay& step);
+  Status run(const SetNetworkFirewall& step) { return run_in(network_path(step.vni), step.rules); }
+  Status run(const SetPeer& step) { return in_network(step.vni, set_peer, step.node); }
+  Status run(const RemovePeer& step) { return in_network(step.vni, remove_peer, step.node); }
+  Status run(const SetRemote& step) { return in_network(step.vni, set_remote, step.remote); }
+  Status run(const RemoveRemote& step) { return in_network(step.vni, remove_remote, step.address); }
   Status run(const CreateNetns& step);
   Status run(const RemoveNetns& step) { return unpin_netns(container_path(step.netns)); }
+  Status run(const SetNetnsFirewall& step) { return in_container(step.netns, set_space_firewall, step); }
+  Status run(const RemoveNetnsFirewall& step);
   Status run(const AttachMember& step);
   Status run(const DetachMember& step);
+  Status run(const ConnectPortal& step) { return in_container(step.shape.netns, connect_portal, step.shape); }
+  Status run(const DisconnectPortal& step) { return disconnect_portal(step.transit); }
+  Status run(const SetProxied& step) { return in_container(step.netns, set_proxied, step); }
+  Status run(const RemoveProxied& step) { return in_container(step.netns, remove_proxied, step.device); }
+
+  template <typename Argument>
+  Status in_network(uint32_t vni, Status (*act)(const io::Fd&, Argument), const auto& argument) {
+    io::Fd netns = TRY(network(vni));
+    return act(netns, argument);
+  }
+  template <typename Argument>
+  Status in_container(const std::string& netns, Status (*act)(const io::Fd&, Argument), const auto& argument) {
+    io::Fd space = TRY(container(netns));
+    return act(space, argument);
+  }
+
+  Status read_spaces(ActualNetworks& out) const;
+  Status read_container(const std::string& netns, const io::Fd& space, ActualNetworks& out) const;
+  static Status read_node_links(ActualNetworks& out);
 };
 
-Status Machine::Inside::run(const SetNodeFirewall& step) {
-  if (!nft.has_value()) nft = TRY(Nft::open());
-  return nft->run(step.rules);
+// A node that takes its own routes from routers goes on doing so: forwarding would end it.
+Status Machine::Inside::run(const EnableForwarding6&) {
+  for (const std::string& name : TRY(io::list_folder("/proc/sys/net/ipv6/conf"))) {
+    auto accepts = net_sysctl("ipv6/conf/" + name + "/accept_ra");
+    if (accepts.has_value() && *accepts == "1") TRY(set_net_sysctl("ipv6/conf/" + name + "/accept_ra", "2"));
+  }
+  return set_net_sysctl("ipv6/conf/all/forwarding", "1");
+}
+
+Status Machine::Inside::run(const ChangeSources& step) {
+  std::string set = std::string(" element inet ") + kTable + " " + kSources + " { ";
+  std::string rules;
+  auto change = [&](const char* what, const std::vector<VxlanSource>& sources) {
+    if (!sources.empty()) rules += what + set + source_elements({sources.begin(), sources.end()}) + " }\n";
+  };
+  // Added first, so that removing an absent one is no error.
+  change("add", step.removed);
+  change("delete", step.removed);
+  change("add", step.added);
+  return step.underlay == Underlay::Plain ? run_on_node(rules) : run_in(mesh_path(), rules);
 }
 
 Status Machine::Inside::run(const CreateNetwork& step) {
   TRY(run(RemoveNetwork{step.shape.vni}));
-  io::Fd made = TRY(build_network(step.shape));
+  io::Fd made = TRY(build_network(step.shape, around()));
   return pin_netns(made, network_path(step.shape.vni));
 }
 
@@ -94,30 +154,9 @@ Status Machine::Inside::run(const RemoveNetwork& step) {
   return unpin_netns(path);
 }
 
-Status Machine::Inside::run(const SetNetworkFirewall& step) {
-  io::Fd netns = TRY(network(step.vni));
-  NetnsScope scope = TRY(NetnsScope::enter(netns));
-  return run_nft(step.rules);
-}
-
-Status Machine::Inside::run(const SetPeer& step) {
-  io::Fd netns = TRY(network(step.vni));
-  return set_peer(netns, step.node);
-}
-
-Status Machine::Inside::run(const RemovePeer& step) {
-  io::Fd netns = TRY(network(step.vni));
-  return remove_peer(netns, step.node);
-}
-
-Status Machine::Inside::run(const SetRemote& step) {
-  io::Fd netns = TRY(network(step.vni));
-  return set_remote(netns, step.remote);
-}
-
-Status Machine::Inside::run(const RemoveRemote& step) {
-  io::Fd netns = TRY(network(step.vni));
-  return remove_remote(netns, step.address);
+Status Machine::Inside::run(const RepairUnderlay& step) {
+  io::Fd netns = TRY(network(step.shape.vni));
+  return repair_underlay(netns, step.shape, around());
 }
 
 Status Machine::Inside::run(const CreateNetns& step) {
@@ -127,16 +166,70 @@ Status Machine::Inside::run(const CreateNetns& step) {
   return pin_netns(made, path);
 }
 
+Status Machine::Inside::run(const RemoveNetnsFirewall& step) {
+  io::Fd space = TRY(container(step.netns));
+  return remove_space_firewall(space);
+}
+
 Status Machine::Inside::run(const AttachMember& step) {
   io::Fd netns = TRY(network(step.vni));
-  io::Fd container = TRY(open_netns(container_path(step.member.netns)));
-  return attach_member(netns, container, step);
+  io::Fd space = TRY(container(step.member.netns));
+  return attach_member(netns, space, step);
 }
 
 Status Machine::Inside::run(const DetachMember& step) {
   auto netns = network(step.vni);
   if (!netns.has_value()) return {};
   return detach_member(*netns, step.address);
+}
+
+Status Machine::Inside::read_container(const std::string& netns, const io::Fd& space, ActualNetworks& out) const {
+  NetnsScope scope = TRY(NetnsScope::enter(space));
+  std::string revision = TRY(firewall_revision());
+  if (revision.empty()) return {};
+  out.netns_firewalls[netns] = revision;
+  // Only portals forward, and have rules for it.
+  if (TRY(net_sysctl("ipv4/ip_forward")) != "1") return {};
+  auto proxied = TRY(read_proxied(space));
+  if (!proxied.empty()) out.proxied[netns] = std::move(proxied);
+  return {};
+}
+
+Status Machine::Inside::read_spaces(ActualNetworks& out) const {
+  Surroundings surroundings = around();
+  for (const std::string& name : TRY(io::list_folder(folder))) {
+    auto vni = vni_after(name, kNetworkPrefix);
+    if (!vni.has_value() && !name.starts_with(kContainerPrefix)) continue;
+    auto netns = open_netns(folder + "/" + name);
+    std::string container = vni.has_value() ? "" : name.substr(kContainerPrefix.size());
+    if (vni.has_value()) {
+      out.networks[*vni] = netns.has_value() ? TRY(read_network(*netns, surroundings)) : ActualNetwork();
+    } else if (netns.has_value()) {
+      out.netns.insert(container);
+      TRY(read_container(container, *netns, out));
+    } else {
+      out.netns_leftovers.insert(container);
+    }
+  }
+  auto mesh = open_netns(mesh_path());
+  out.has_mesh = mesh.has_value();
+  if (!out.has_mesh) return {};
+  NetnsScope scope = TRY(NetnsScope::enter(*mesh));
+  out.mesh_firewall = TRY(firewall_revision());
+  if (!out.mesh_firewall.empty()) out.mesh_sources = TRY(sources_in_force());
+  return {};
+}
+
+Status Machine::Inside::read_node_links(ActualNetworks& out) {
+  Links links = TRY(Links::open());
+  for (const Link& link : TRY(links.list())) {
+    if (link.kind != "veth") continue;
+    auto vni = vni_after(link.name, "mcloud-");
+    auto portal = vni_after(link.name, "mcloud-p");
+    if (vni.has_value()) out.networks.try_emplace(*vni);
+    if (portal.has_value()) out.portals[*portal] = portal_from_alias(link.alias);
+  }
+  return {};
 }
 
 Machine::Machine(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
@@ -154,23 +247,12 @@ std::string Machine::netns_path(const std::string& netns) const { return inside_
 Result<ActualNetworks> Machine::read() {
   ActualNetworks out;
   out.forwarding = TRY(net_sysctl("ipv4/ip_forward")) == "1";
+  auto forwarding6 = net_sysctl("ipv6/conf/all/forwarding");  // absent without IPv6
+  out.forwarding6 = forwarding6.has_value() && *forwarding6 == "1";
   out.firewall = TRY(firewall_revision());
-  for (const std::string& name : TRY(io::list_folder(inside_->folder))) {
-    std::string path = inside_->folder + "/" + name;
-    auto vni = vni_after(name, kNetworkPrefix);
-    if (!vni.has_value() && !name.starts_with(kContainerPrefix)) continue;
-    auto netns = open_netns(path);
-    if (vni.has_value()) {
-      out.networks[*vni] = netns.has_value() ? TRY(read_network(*netns)) : ActualNetwork();
-    } else {
-      (netns.has_value() ? out.netns : out.netns_leftovers).insert(name.substr(kContainerPrefix.size()));
-    }
-  }
-  Links links = TRY(Links::open());
-  for (const Link& link : TRY(links.list())) {
-    auto vni = vni_after(link.name, "mcloud-");
-    if (vni.has_value() && link.kind == "veth") out.networks.try_emplace(*vni);
-  }
+  if (!out.firewall.empty()) out.sources = TRY(sources_in_force());
+  TRY(inside_->read_spaces(out));
+  TRY(inside_->read_node_links(out));
   return out;
 }
 
@@ -194,7 +276,8 @@ Result<size_t> Machine::apply(const DesiredNetworks& desired) {
       ++done;
       continue;
     }
-    bool is_of_node = std::holds_alternative<SetNodeFirewall>(step) || std::holds_alternative<EnableForwarding>(step);
+    bool is_of_node = std::holds_alternative<SetNodeFirewall>(step) || std::holds_alternative<EnableForwarding>(step) ||
+                      std::holds_alternative<SetMeshFirewall>(step);
     if (is_of_node || vni != 0) failed.insert(vni);
     log::warning("network", "a step failed", {{"reason", status.error().message}});
     if (!first.has_value()) first = status.error();

@@ -13,7 +13,7 @@
 #include "network/machine_fixture.h"
 #include "network/netns.h"
 #include "network/nft.h"
-#include "network/spaces.h"
+
 #include "testing/simulated_random.h"
 #include "testing/temporary_folder.h"
 

@@ -118,6 +118,18 @@ Status NetlinkAttributes::each(const std::function<Status(uint16_t, std::string_
   return {};
 }
 
+void NetlinkAttributes::each(uint16_t type, const std::function<void(NetlinkAttributes)>& take) const {
+  std::string_view rest = bytes_;
+  nlattr attribute;
+  while (read_struct(rest, attribute)) {
+    if (attribute.nla_len < NLA_HDRLEN || attribute.nla_len > rest.size()) return;
+    if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
+      take(NetlinkAttributes(rest.substr(NLA_HDRLEN, attribute.nla_len - NLA_HDRLEN)));
+    }
+    rest.remove_prefix(std::min(rest.size(), padded(attribute.nla_len)));
+  }
+}
+
 bool NetlinkAttributes::has(uint16_t type) const { return find(type).data() != nullptr; }
 
 std::string NetlinkAttributes::text(uint16_t type) const {

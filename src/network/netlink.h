@@ -49,6 +49,8 @@ class NetlinkAttributes {
   std::string_view find(uint16_t type) const;
   bool has(uint16_t type) const;
   NetlinkAttributes nested(uint16_t type) const { return NetlinkAttributes(find(type)); }
+  // Every attribute of this type, its content.
+  void each(uint16_t type, const std::function<void(NetlinkAttributes)>& take) const;
   std::string text(uint16_t type) const;  // up to the first zero byte
   uint32_t u32(uint16_t type, uint32_t otherwise = 0) const;
   uint32_t u32_be(uint16_t type, uint32_t otherwise = 0) const;

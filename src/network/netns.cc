@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -42,6 +43,12 @@ Result<io::Fd> open_netns(const std::string& path) {
   if (!fd.is_open()) return errno_error(errno, "open network namespace " + path);
   if (!is_netns(fd.get())) return make_error(Code::Invalid, path + " is no network namespace");
   return fd;
+}
+
+Result<uint64_t> netns_number(const io::Fd& netns) {
+  struct stat about{};
+  if (::fstat(netns.get(), &about) != 0) return errno_error(errno, "look at a network namespace");
+  return about.st_ino;
 }
 
 Status pin_netns(const io::Fd& netns, const std::string& path) {

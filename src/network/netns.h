@@ -1,6 +1,7 @@
 // Network namespaces: make, pin to a path, enter for a moment. All act on the calling thread only.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "io/file.h"
@@ -12,6 +13,9 @@ Result<io::Fd> own_netns();
 // A new, empty one; the thread stays where it is. It lives while a descriptor, a mount or a process holds it.
 Result<io::Fd> create_netns();
 Result<io::Fd> open_netns(const std::string& path);  // NotFound, or Invalid when it is no network namespace
+
+// The kernel's number of it, unique while it lives.
+Result<uint64_t> netns_number(const io::Fd& netns);
 
 // Mounts it at `path` (made when absent), as `ip netns` does. Replaces a plain file, not a mount.
 Status pin_netns(const io::Fd& netns, const std::string& path);

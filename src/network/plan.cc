@@ -3,154 +3,56 @@
 #include <algorithm>
 
 #include "network/firewall.h"
+#include "network/mesh.h"
+#include "network/sift.h"
+#include "network/space_rules.h"
 
 namespace mcloud::network {
 namespace {
 
-constexpr uint32_t kVniMax = (1 << 24) - 1;
 constexpr int kVxlanOverhead = 50;
 constexpr int kMtuMin = 576;
-
-bool is_good_name(const std::string& name, size_t size_max, bool capitals) {
-  return !name.empty() && name.size() <= size_max && std::all_of(name.begin(), name.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (capitals && c >= 'A' && c <= 'Z');
-  });
-}
-
-// The part of the wish that can be fulfilled, and what was left out.
-struct Sifted {
-  DesiredNetworks desired;
-  std::vector<std::string> complaints;
-
-  void complain(const std::string& what) { complaints.push_back(what); }
-};
-
-std::string network_text(const Network& network) { return "network " + std::to_string(network.vni); }
-
-bool is_usable(const Range& range, Ipv4 address) {
-  return range.contains(address) && address != range.first && address != range.gateway();
-}
-
-// Addresses are unique in the network, and so are interfaces in a container's namespace.
-Network sift_members(const Network& network, std::set<std::pair<std::string, std::string>>& interfaces, Sifted& out) {
-  Network kept = network;
-  kept.members.clear();
-  kept.remotes.clear();
-  std::set<Ipv4> taken;
-  for (const Member& member : network.members) {
-    std::string text = "member " + member.address.text() + " of " + network_text(network);
-    if (!is_usable(network.range, member.address)) {
-      out.complain(text + ": not usable in " + network.range.text());
-    } else if (!is_good_name(member.netns, 64, false) || !is_good_name(member.interface, 15, false)) {
-      out.complain(text + ": \"" + member.netns + "\" or \"" + member.interface + "\" is no good name");
-    } else if (taken.contains(member.address)) {
-      out.complain(text + ": the address is taken");
-    } else if (!interfaces.emplace(member.netns, member.interface).second) {
-      out.complain(text + ": interface " + member.interface + " of " + member.netns + " is taken");
-    } else {
-      taken.insert(member.address);
-      kept.members.push_back(member);
-    }
-  }
-  for (const RemoteMember& remote : network.remotes) {
-    std::string text = "remote member " + remote.address.text() + " of " + network_text(network);
-    if (!is_usable(network.range, remote.address)) {
-      out.complain(text + ": not usable in " + network.range.text());
-    } else if (remote.node.is_none()) {
-      out.complain(text + ": its node has no address");
-    } else if (!taken.insert(remote.address).second) {
-      out.complain(text + ": the address is taken");
-    } else {
-      kept.remotes.push_back(remote);
-    }
-  }
-  std::sort(kept.members.begin(), kept.members.end());
-  std::sort(kept.remotes.begin(), kept.remotes.end());
-  return kept;
-}
-
-void sift_publications(const DesiredNetworks& desired, Sifted& out) {
-  std::set<std::pair<Publication::Protocol, uint16_t>> taken;
-  for (const Publication& publication : desired.publications) {
-    if (publication.targets.empty()) continue;
-    std::string text = "publication of port " + std::to_string(publication.port);
-    auto network = std::find_if(out.desired.networks.begin(), out.desired.networks.end(),
-                                [&](const Network& one) { return one.vni == publication.vni; });
-    Publication kept = publication;
-    std::erase_if(kept.targets, [&](const Publication::Target& target) {
-      return network == out.desired.networks.end() || target.port == 0 ||
-             std::none_of(network->members.begin(), network->members.end(),
-                          [&](const Member& member) { return member.address == target.address; });
-    });
-    if (kept.targets.size() < publication.targets.size()) out.complain(text + ": a target is no local member");
-    if (kept.targets.empty()) continue;
-    if (publication.port == 0 || !taken.emplace(publication.protocol, publication.port).second) {
-      out.complain(text + ": the port is taken");
-      continue;
-    }
-    out.desired.publications.push_back(std::move(kept));
-  }
-}
-
-// It becomes part of the rules' text.
-bool is_interface_name(const std::string& name) {
-  return name.size() <= 15 && std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                  c == '.';
-         });
-}
-
-Sifted sift(const DesiredNetworks& desired) {
-  Sifted out;
-  out.desired = desired;
-  if (!is_interface_name(desired.uplink)) {
-    out.complain("uplink \"" + desired.uplink + "\": no interface name");
-    out.desired.uplink.clear();
-  }
-  out.desired.networks.clear();
-  out.desired.publications.clear();
-  std::set<uint32_t> vnis;
-  std::set<std::pair<std::string, std::string>> interfaces;
-  for (const Network& network : desired.networks) {
-    if (network.vni == 0 || network.vni > kVniMax || !vnis.insert(network.vni).second) {
-      out.complain(network_text(network) + ": the number is taken or not within 1.." + std::to_string(kVniMax));
-    } else if (!is_good_name(network.name, 64, true) || network.range.prefix < 8 || network.range.prefix > 28) {
-      out.complain(network_text(network) + ": \"" + network.name + "\" or " + network.range.text() + " is not usable");
-    } else if (out.desired.networks.size() >= kTransitsMax) {
-      out.complain(network_text(network) + ": too many networks");
-    } else {
-      out.desired.networks.push_back(sift_members(network, interfaces, out));
-    }
-  }
-  sift_publications(desired, out);
-  return out;
-}
+constexpr int kMtuMin6 = 1280;
+constexpr uint32_t kNoTransit = UINT32_MAX;
 
 NetworkShape shape_of(const DesiredNetworks& desired, const Network& network) {
-  return {network.contract,
-          network.name,
-          network.vni,
-          network.range,
-          desired.backplane,
-          std::max(kMtuMin, desired.underlay_mtu - kVxlanOverhead),
-          0};
+  bool is_plain = network.underlay == Underlay::Plain;
+  int overhead = (is_plain ? 0 : kMeshOverhead) + (network.bridge.empty() ? kVxlanOverhead : 0);
+  NetworkShape shape;
+  shape.contract = network.contract;
+  shape.name = network.name;
+  shape.vni = network.vni;
+  shape.range = network.range;
+  shape.range6 = network.range6;
+  shape.underlay = network.underlay;
+  shape.bridge = network.bridge;
+  if (is_plain) shape.backplane = desired.backplane;
+  // Below 1280 there is no IPv6 (RFC 8200 5): the packets around are cut instead.
+  shape.mtu = std::max(network.range6.empty() ? kMtuMin : kMtuMin6, desired.underlay_mtu - overhead);
+  return shape;
 }
 
 class Planner {
  public:
   Planner(const DesiredNetworks& desired, const ActualNetworks& actual) : desired_(desired), actual_(actual) {
     choose_shapes();
+    choose_portals();
+    choose_numbers();
   }
 
   std::vector<NetworkStep> steps() {
     protect_node();
+    protect_mesh();
+    disconnect_portals();
     remove_networks();
     detach_members();
     remove_netns();
     for (const Network& network : desired_.networks) set_network(network);
     create_netns();
     attach_members();
-    if (desired_.networks.empty() && !actual_.firewall.empty()) add(RemoveNodeFirewall{});
+    set_proxied();
+    connect_portals();
+    remove_protection();
     return std::move(steps_);
   }
 
@@ -159,33 +61,101 @@ class Planner {
 
   // A network that is there as wanted keeps its transit link; new ones get the lowest free number.
   void choose_shapes() {
-    std::set<uint32_t> taken;
     for (const Network& network : desired_.networks) {
       NetworkShape shape = shape_of(desired_, network);
       auto found = actual_.networks.find(network.vni);
       if (found != actual_.networks.end() && found->second.shape.has_value()) {
         shape.transit = found->second.shape->transit;
-        if (shape == *found->second.shape && taken.insert(shape.transit).second) kept_[network.vni] = &found->second;
+        if (shape == *found->second.shape && taken_.insert(shape.transit).second) {
+          kept_[network.vni] = &found->second;
+        }
       }
       shapes_[network.vni] = shape;
     }
-    uint32_t next = 0;
-    for (auto& [vni, shape] : shapes_) {
-      if (kept_.contains(vni)) continue;
-      while (taken.contains(next)) ++next;
-      shape.transit = next;
-      taken.insert(next);
+  }
+
+  void choose_portals() {
+    for (const Network& network : desired_.networks) {
+      for (const Member& member : gateway_portals(network)) {
+        PortalShape shape{network.contract, network.vni, member.netns, member.address, shapes_[network.vni].mtu,
+                          !network.range6.empty(), 0};
+        portals_.push_back(find_portal(shape));
+      }
     }
+  }
+
+  PortalShape find_portal(PortalShape shape) {
+    for (const auto& [transit, there] : actual_.portals) {
+      shape.transit = transit;
+      bool is_there = there == shape && actual_.netns.contains(shape.netns);
+      if (is_there && taken_.insert(transit).second) {
+        connected_.insert(transit);
+        return shape;
+      }
+    }
+    shape.transit = kNoTransit;
+    return shape;
+  }
+
+  void choose_numbers() {
+    uint32_t next = 0;
+    auto take = [&] {
+      while (taken_.contains(next)) ++next;
+      taken_.insert(next);
+      return next;
+    };
+    for (auto& [vni, shape] : shapes_) {
+      if (!kept_.contains(vni)) shape.transit = take();
+    }
+    for (PortalShape& portal : portals_) {
+      if (portal.transit == kNoTransit) portal.transit = take();
+    }
+  }
+
+  bool has_networks(Underlay underlay) const {
+    return std::any_of(desired_.networks.begin(), desired_.networks.end(),
+                       [&](const Network& network) { return network.underlay == underlay; });
   }
 
   // Before anything new is reachable.
   void protect_node() {
     if (desired_.networks.empty()) return;
-    if (!actual_.forwarding) add(EnableForwarding{});
+    bool has_ipv6 = std::any_of(desired_.networks.begin(), desired_.networks.end(),
+                                [](const Network& network) { return !network.range6.empty(); });
     std::map<uint32_t, uint32_t> transits;
     for (const auto& [vni, shape] : shapes_) transits[vni] = shape.transit;
     Rules rules = node_rules(desired_, transits);
-    if (rules.revision != actual_.firewall) add(SetNodeFirewall{rules.removal + rules.text, rules.revision});
+    if (rules.revision != actual_.firewall) {
+      add(SetNodeFirewall{rules.removal + rules.text, rules.revision});
+    } else {
+      change_sources(Underlay::Plain, actual_.sources);
+    }
+    if (!actual_.forwarding) add(EnableForwarding{});
+    if (has_ipv6 && !actual_.forwarding6) add(EnableForwarding6{});
+  }
+
+  void protect_mesh() {
+    if (!actual_.has_mesh || !has_networks(Underlay::Mesh)) return;
+    Rules rules = mesh_rules(desired_);
+    if (rules.revision != actual_.mesh_firewall) {
+      add(SetMeshFirewall{rules.removal + rules.text, rules.revision});
+    } else {
+      change_sources(Underlay::Mesh, actual_.mesh_sources);
+    }
+  }
+
+  void change_sources(Underlay underlay, const std::set<VxlanSource>& there) {
+    std::set<VxlanSource> wanted = vxlan_sources(desired_, underlay);
+    ChangeSources step{underlay, {}, {}};
+    std::set_difference(there.begin(), there.end(), wanted.begin(), wanted.end(), std::back_inserter(step.removed));
+    std::set_difference(wanted.begin(), wanted.end(), there.begin(), there.end(), std::back_inserter(step.added));
+    if (!step.removed.empty() || !step.added.empty()) add(std::move(step));
+  }
+
+  void disconnect_portals() {
+    for (const auto& [transit, portal] : actual_.portals) {
+      if (!connected_.contains(transit)) add(DisconnectPortal{transit});
+    }
   }
 
   void remove_networks() {
@@ -237,7 +207,13 @@ class Planner {
     // In a fresh namespace there is nothing to remove, which spares waiting for the kernel to dispose of it.
     std::string text = (kept == kept_.end() ? "" : rules.removal) + rules.text;
     if (rules.revision != there.firewall) add(SetNetworkFirewall{network.vni, text, rules.revision});
+    bool is_lame = kept != kept_.end() && !there.has_underlay;
+    if (is_lame) add(RepairUnderlay{shapes_[network.vni]});
+    // A physical network's members are learned.
+    if (network.bridge.empty()) set_remotes(network, is_lame ? kNothing : there);
+  }
 
+  void set_remotes(const Network& network, const ActualNetwork& there) {
     std::map<Ipv4, Ipv4> remotes;
     std::set<Ipv4> peers;
     for (const RemoteMember& remote : network.remotes) {
@@ -259,9 +235,23 @@ class Planner {
     }
   }
 
+  // With their rules, before anybody is attached.
   void create_netns() {
+    std::map<std::string, SpaceRules> rules = space_rules(desired_);
     for (const std::string& netns : wanted_netns()) {
-      if (!actual_.netns.contains(netns)) add(CreateNetns{netns});
+      bool is_there = actual_.netns.contains(netns);
+      if (!is_there) add(CreateNetns{netns});
+      auto wanted = rules.find(netns);
+      auto found = actual_.netns_firewalls.find(netns);
+      bool has_rules = is_there && found != actual_.netns_firewalls.end();
+      if (wanted != rules.end()) {
+        const Rules& text = wanted->second.rules;
+        if (has_rules && found->second == text.revision) continue;
+        add(SetNetnsFirewall{netns, (is_there ? text.removal : "") + text.text, text.revision,
+                             wanted->second.forwards});
+      } else if (has_rules) {
+        add(RemoveNetnsFirewall{netns});
+      }
     }
   }
 
@@ -269,46 +259,54 @@ class Planner {
     for (const Network& network : desired_.networks) {
       for (const Member& member : network.members) {
         if (is_attached(network.vni, member)) continue;
-        add(AttachMember{network.vni, member, network.range, shapes_[network.vni].mtu});
+        add(AttachMember{network.vni, network.contract, member, network.range, network.range6,
+                         shapes_[network.vni].mtu});
       }
     }
   }
 
+  void set_proxied() {
+    for (const Network& network : desired_.networks) {
+      for (const Member& member : network.members) {
+        const Member* portal = access_portal(network);
+        std::set<Ipv4> wanted;
+        if (portal != nullptr && portal->netns == member.netns) {
+          for (const Device& device : network.access->devices) wanted.insert(device.address);
+        }
+        // With the interface go the entries.
+        auto found = actual_.proxied.find(member.netns);
+        bool has_some = found != actual_.proxied.end() && is_attached(network.vni, member);
+        std::map<Ipv4, bool> there = has_some ? found->second : std::map<Ipv4, bool>();
+        for (const auto& [device, is_whole] : there) {
+          if (!wanted.contains(device)) add(RemoveProxied{member.netns, device});
+        }
+        for (Ipv4 device : wanted) {
+          if (there.contains(device) && there.at(device)) continue;
+          add(SetProxied{member.netns, member.interface, device, address6_of(network.range6, device)});
+        }
+      }
+    }
+  }
+
+  void connect_portals() {
+    for (const PortalShape& portal : portals_) {
+      if (!connected_.contains(portal.transit)) add(ConnectPortal{portal});
+    }
+  }
+
+  void remove_protection() {
+    if (!has_networks(Underlay::Mesh) && !actual_.mesh_firewall.empty()) add(RemoveMeshFirewall{});
+    if (desired_.networks.empty() && !actual_.firewall.empty()) add(RemoveNodeFirewall{});
+  }
+
   const DesiredNetworks& desired_;
   const ActualNetworks& actual_;
+  std::set<uint32_t> taken_;                       // transit numbers
   std::map<uint32_t, NetworkShape> shapes_;        // wanted, by VNI
   std::map<uint32_t, const ActualNetwork*> kept_;  // there already with that shape
+  std::vector<PortalShape> portals_;               // wanted
+  std::set<uint32_t> connected_;                   // transit numbers of portals that are there as wanted
   std::vector<NetworkStep> steps_;
-};
-
-struct Describe {
-  static std::string network(uint32_t vni) { return "network " + std::to_string(vni); }
-  std::string operator()(const EnableForwarding&) const { return "enable IPv4 forwarding"; }
-  std::string operator()(const SetNodeFirewall&) const { return "set the node's rules"; }
-  std::string operator()(const RemoveNodeFirewall&) const { return "remove the node's rules"; }
-  std::string operator()(const CreateNetwork& step) const { return "create " + network(step.shape.vni); }
-  std::string operator()(const RemoveNetwork& step) const { return "remove " + network(step.vni); }
-  std::string operator()(const SetNetworkFirewall& step) const { return "set the rules of " + network(step.vni); }
-  std::string operator()(const SetPeer& step) const {
-    return "add node " + step.node.text() + " to " + network(step.vni);
-  }
-  std::string operator()(const RemovePeer& step) const {
-    return "remove node " + step.node.text() + " from " + network(step.vni);
-  }
-  std::string operator()(const SetRemote& step) const {
-    return "find " + step.remote.address.text() + " of " + network(step.vni) + " on node " + step.remote.node.text();
-  }
-  std::string operator()(const RemoveRemote& step) const {
-    return "forget " + step.address.text() + " of " + network(step.vni);
-  }
-  std::string operator()(const CreateNetns& step) const { return "create the namespace of " + step.netns; }
-  std::string operator()(const RemoveNetns& step) const { return "remove the namespace of " + step.netns; }
-  std::string operator()(const AttachMember& step) const {
-    return "attach " + step.member.address.text() + " (" + step.member.netns + ") to " + network(step.vni);
-  }
-  std::string operator()(const DetachMember& step) const {
-    return "detach " + step.address.text() + " from " + network(step.vni);
-  }
 };
 
 }  // namespace
@@ -320,6 +318,38 @@ std::vector<NetworkStep> plan(const DesiredNetworks& desired, const ActualNetwor
 
 std::vector<std::string> complaints(const DesiredNetworks& desired) { return sift(desired).complaints; }
 
-std::string describe(const NetworkStep& step) { return std::visit(Describe(), step); }
+std::vector<WireGuardDevice> access_devices(const DesiredNetworks& desired) {
+  std::vector<WireGuardDevice> out;
+  Sifted sifted = sift(desired);
+  for (const Network& network : sifted.desired.networks) {
+    if (!network.access.has_value()) continue;
+    WireGuardDevice& device = out.emplace_back();
+    device.name = kAccess;
+    device.netns = "mcloud-" + network.access->portal;
+    device.secret = network.access->secret;
+    device.port = network.access->port;
+    device.mtu = std::max(kMtuMin6, desired.underlay_mtu - kMeshOverhead);
+    for (const Device& person : network.access->devices) {
+      WireGuardPeer& peer = device.peers.emplace_back();
+      peer.key = person.key;
+      peer.allowed.push_back(person.address.text() + "/32");
+      if (!network.range6.empty()) peer.allowed.push_back(address6_of(network.range6, person.address) + "/128");
+      std::sort(peer.allowed.begin(), peer.allowed.end());
+    }
+  }
+  return out;
+}
+
+std::optional<Ipv4> transit_address(const ActualNetworks& actual, uint32_t vni, const std::string& portal) {
+  if (portal.empty()) {
+    auto found = actual.networks.find(vni);
+    if (found == actual.networks.end() || !found->second.shape.has_value()) return std::nullopt;
+    return transit_network_address(found->second.shape->transit);
+  }
+  for (const auto& [transit, there] : actual.portals) {
+    if (there.has_value() && there->vni == vni && there->netns == portal) return transit_network_address(transit);
+  }
+  return std::nullopt;
+}
 
 }  // namespace mcloud::network

@@ -3,13 +3,18 @@
 // How a network looks on a node. Ranges of different contracts may overlap, so each network has a
 // network namespace of its own:
 //
-//   container netns          netns mcloud-net-VNI                      the node's netns
+//   container netns          netns mcloud_net_VNI                      the node's netns
 //   eth0 10.42.0.7 ---- m0a2a0007 \                                    (uplink, backplane)
 //                                  br0 10.42.0.1   up0 198.19.x.1 ---- mcloud-VNI 198.19.x.0
 //   eth0 10.42.0.8 ---- m0a2a0008 /  |             (masquerade out,
-//                                   vx0             DNAT of publications in)
+//                                   vx0             DNAT of publications and ways in)
 //
-// vx0 is the VXLAN device; its UDP socket lives in the node's netns. Who sits where is known from the ledger,
+//   portal's netns
+//   eth0 10.42.0.9 ---- m0a2a0009 (as above)
+//   up0 198.19.y.1 -------------------------------------------------- mcloud-pN 198.19.y.0 (a gateway's portal)
+//   access (WireGuard) ---- UDP socket in the node's netns            (a people's portal)
+//
+// vx0 is the VXLAN device; its UDP socket lives where `Network.underlay` says. Who sits where is known from the ledger,
 // so nothing is learned: every MAC follows from its address (address.h) and every forwarding entry is static.
 #pragma once
 
@@ -34,7 +39,7 @@ struct Member {
                                    // [a-z0-9-]{1,64}; the same name in several networks joins them all
   std::string interface = "eth0";  // in the container; the default route goes through eth0
   Ipv4 address;
-  bool is_portal = false;  // the node's own: nothing runs in it, it forwards (docs/design/network.md 2)
+  bool is_portal = false;  // the node's own: nothing runs in it, it forwards (docs/design/network.md 2); in no other network
   auto operator<=>(const Member&) const = default;
 };
 
@@ -52,11 +57,12 @@ enum class Underlay {
   Dedicated,  // a WireGuard device in the network's own namespace, UDP 4789
 };
 
-// A connection that may be opened, of a network that is `restricted`.
+// A connection that may be opened, of a network that is `restricted`. Publications and ways without a portal need no
+// rule: they lead in by themselves. A way through a portal needs one at the target, from the portal's address.
 struct AllowRule {
   std::vector<Ipv4> from, to;  // members, local or not, and devices
   std::string protocol;        // "tcp", "udp", "" = all of IP
-  uint16_t port_first = 0, port_last = 0;
+  uint16_t port_first = 0, port_last = 0;  // 0 and 0 = all
   auto operator<=>(const AllowRule&) const = default;
 };
 
@@ -66,7 +72,9 @@ struct Way {
   uint16_t port = 0;
   Ipv4 address;
   uint16_t target_port = 0;
-  std::string portal;  // netns of a member that is a portal; "" = the network's own transit, `address` is local
+  // Netns of a member that is a portal; "" = the network's own transit: then `address` is local and `port` none that is
+  // published from this network.
+  std::string portal;
   auto operator<=>(const Way&) const = default;
 };
 
@@ -120,6 +128,7 @@ struct DesiredNetworks {
   std::string uplink;            // interface where publications appear and containers leave; "" = none
   int underlay_mtu = 1500;       // of the way between nodes; containers get 50 less
   std::vector<Range> forbidden;  // what containers must not reach through the uplink (backplane, ledger)
+  std::vector<std::string> forbidden6;  // the same, "2001:db8::/32"; ULA and link-local ranges always are
   std::vector<Network> networks;
   std::vector<Publication> publications;
 };
@@ -132,10 +141,32 @@ struct NetworkShape {
   std::string name;
   uint32_t vni = 0;
   Range range;
-  Ipv4 backplane;
+  std::string range6;
+  Underlay underlay = Underlay::Plain;
+  std::string bridge;
+  Ipv4 backplane;        // of Plain
   int mtu = 0;           // of the containers
   uint32_t transit = 0;  // number of its /31 in 198.19.0.0/16, lowest free one of this node
   auto operator<=>(const NetworkShape&) const = default;
+};
+
+// The transit link of a portal that gateways use. It has a number of the same row as networks'.
+struct PortalShape {
+  ContractId contract;
+  uint32_t vni = 0;
+  std::string netns;
+  Ipv4 member;
+  int mtu = 0;
+  bool has_ipv6 = false;
+  uint32_t transit = 0;
+  auto operator<=>(const PortalShape&) const = default;
+};
+
+// Who may send VXLAN packets of a network.
+struct VxlanSource {
+  Ipv4 node;
+  uint32_t vni = 0;
+  auto operator<=>(const VxlanSource&) const = default;
 };
 
 struct ActualNetwork {
@@ -145,28 +176,55 @@ struct ActualNetwork {
   std::set<Ipv4> leftovers;           // addresses of half attached ones
   std::map<Ipv4, Ipv4> remotes;       // address -> node
   std::set<Ipv4> peers;               // nodes that broadcasts go to
+  bool has_underlay = false;          // vx0 is there and its socket where it should be
 };
 
 struct ActualNetworks {
   bool forwarding = false;                     // the node forwards IPv4
+  bool forwarding6 = false;
   std::string firewall;                        // revision of the node's rules, "" = none
+  std::set<VxlanSource> sources;               // in the node's rules
+  bool has_mesh = false;                       // its namespace is there
+  std::string mesh_firewall;                   // as `firewall`, in the namespace of the mesh
+  std::set<VxlanSource> mesh_sources;
   std::map<uint32_t, ActualNetwork> networks;  // by VNI
-  std::set<std::string> netns;                 // of containers; complete ones
+  std::map<uint32_t, std::optional<PortalShape>> portals;  // by transit number; nullopt: half made
+  std::set<std::string> netns;                 // of containers and portals; complete ones
   std::set<std::string> netns_leftovers;       // half made ones
+  std::map<std::string, std::string> netns_firewalls;      // revision of the rules in them, where there are some
+  // Devices that a portal answers for, by its netns; false: half made.
+  std::map<std::string, std::map<Ipv4, bool>> proxied;
 };
+
+// Where ways lead in on the node: the network's own transit address, or that of its portal. Nullopt: not there (yet).
+std::optional<Ipv4> transit_address(const ActualNetworks& actual, uint32_t vni, const std::string& portal = "");
 
 // ---- steps ---------------------------------------------------------------------------------------
 
 struct EnableForwarding {};
+struct EnableForwarding6 {};
 struct SetNodeFirewall {
   std::string rules, revision;
 };
 struct RemoveNodeFirewall {};
+struct SetMeshFirewall {
+  std::string rules, revision;
+};
+struct RemoveMeshFirewall {};
+// In the node's rules (Plain) or the mesh's.
+struct ChangeSources {
+  Underlay underlay = Underlay::Plain;
+  std::vector<VxlanSource> removed, added;
+};
 struct CreateNetwork {
   NetworkShape shape;
 };
 struct RemoveNetwork {
   uint32_t vni = 0;
+};
+// Makes vx0 again; no member notices.
+struct RepairUnderlay {
+  NetworkShape shape;
 };
 struct SetNetworkFirewall {
   uint32_t vni = 0;
@@ -194,29 +252,61 @@ struct CreateNetns {
 struct RemoveNetns {
   std::string netns;
 };
+struct SetNetnsFirewall {
+  std::string netns;
+  std::string rules, revision;
+  bool forwards = false;  // a portal
+};
+struct RemoveNetnsFirewall {
+  std::string netns;
+};
 struct AttachMember {
   uint32_t vni = 0;
+  ContractId contract;
   Member member;
   Range range;
+  std::string range6;
   int mtu = 0;
 };
 struct DetachMember {
   uint32_t vni = 0;
   Ipv4 address;
 };
+struct ConnectPortal {
+  PortalShape shape;
+};
+struct DisconnectPortal {
+  uint32_t transit = 0;
+};
+// A portal answers for a device: ARP and neighbour discovery.
+struct SetProxied {
+  std::string netns, interface;
+  Ipv4 device;
+  std::string device6;
+};
+struct RemoveProxied {
+  std::string netns;
+  Ipv4 device;
+};
 
-using NetworkStep = std::variant<EnableForwarding, SetNodeFirewall, RemoveNodeFirewall, CreateNetwork, RemoveNetwork,
+using NetworkStep = std::variant<EnableForwarding, EnableForwarding6, SetNodeFirewall, RemoveNodeFirewall, SetMeshFirewall,
+                                 RemoveMeshFirewall, ChangeSources, CreateNetwork, RemoveNetwork, RepairUnderlay,
                                  SetNetworkFirewall, SetPeer, RemovePeer, SetRemote, RemoveRemote, CreateNetns,
-                                 RemoveNetns, AttachMember, DetachMember>;
+                                 RemoveNetns, SetNetnsFirewall, RemoveNetnsFirewall, AttachMember, DetachMember,
+                                 ConnectPortal, DisconnectPortal, SetProxied, RemoveProxied>;
 
 // In the order in which they are to be done. Each is idempotent; after a crash between any two (or inside
 // one) reading and planning again leads to the same end. No steps: all is as wanted. An empty `desired`
-// removes everything of ours but IPv4 forwarding. Entries that contradict each other or themselves (a member
+// removes everything of ours but forwarding. Entries that contradict each other or themselves (a member
 // outside its range, two owners of one VNI or port) are left out, first one wins: see complaints().
 std::vector<NetworkStep> plan(const DesiredNetworks& desired, const ActualNetworks& actual);
 
 // What plan() leaves out and why; empty for what the ledger grants.
 std::vector<std::string> complaints(const DesiredNetworks& desired);
+
+// The WireGuard devices of access portals, for WireGuard::apply() after this: the device stands in the portal's namespace
+// (in netns_folder: "mcloud-" + Access.portal), its peers are the devices of people.
+std::vector<WireGuardDevice> access_devices(const DesiredNetworks& desired);
 
 // "attach 10.42.0.7 to network 1001": for logs.
 std::string describe(const NetworkStep& step);

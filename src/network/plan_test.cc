@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "network/firewall.h"
+#include "network/test_plan_model.h"
 #include "testing/simulated_random.h"
 
 using namespace mcloud;
@@ -12,70 +13,29 @@ namespace {
 
 Ipv4 address(const char* text) { return Ipv4::parse(text).value(); }
 
-// The machine as the planner believes it to be. Refuses what a real one would refuse.
-struct Model {
-  ActualNetworks actual;
+PlanModel make_model() {
+  return {[](bool is_so, const char* what) { CHECK_MESSAGE(is_so, what); }, {}};
+}
 
-  void operator()(const EnableForwarding&) { actual.forwarding = true; }
-  void operator()(const SetNodeFirewall& step) { actual.firewall = step.revision; }
-  void operator()(const RemoveNodeFirewall&) { actual.firewall.clear(); }
-  void operator()(const CreateNetwork& step) {
-    for (const auto& [vni, other] : actual.networks) {
-      if (vni != step.shape.vni && other.shape.has_value()) CHECK_NE(other.shape->transit, step.shape.transit);
+// Rules, ways and an access point, at random.
+void add_openings(Network& network, Random& random) {
+  for (const Member& member : network.members) {
+    if (random.below(2) == 0) {
+      network.allow.push_back({{member.address}, {network.members[0].address}, "tcp", 80, 80});
     }
-    actual.networks[step.shape.vni] = {};
-    actual.networks[step.shape.vni].shape = step.shape;
-  }
-  void operator()(const RemoveNetwork& step) { actual.networks.erase(step.vni); }
-  void operator()(const SetNetworkFirewall& step) { actual.networks.at(step.vni).firewall = step.revision; }
-  void operator()(const SetPeer& step) { actual.networks.at(step.vni).peers.insert(step.node); }
-  void operator()(const RemovePeer& step) { actual.networks.at(step.vni).peers.erase(step.node); }
-  void operator()(const SetRemote& step) {
-    actual.networks.at(step.vni).remotes[step.remote.address] = step.remote.node;
-  }
-  void operator()(const RemoveRemote& step) { actual.networks.at(step.vni).remotes.erase(step.address); }
-  void operator()(const CreateNetns& step) {
-    CHECK_FALSE(actual.netns.contains(step.netns));
-    actual.netns.insert(step.netns);
-    actual.netns_leftovers.erase(step.netns);
-  }
-  // With a namespace go the ends of its members' links.
-  void operator()(const RemoveNetns& step) {
-    actual.netns.erase(step.netns);
-    actual.netns_leftovers.erase(step.netns);
-    for (auto& [vni, network] : actual.networks) {
-      std::erase_if(network.members, [&](const Member& member) { return member.netns == step.netns; });
+    uint16_t port = static_cast<uint16_t>(random.below(3));
+    if (member.is_portal && random.below(2) == 0) {
+      network.ways.push_back({"tcp", port, network.members[0].address, 80, member.netns});
+    }
+    if (member.is_portal && random.below(2) == 0) {
+      WireGuardKey secret, key;
+      secret.bytes[0] = 1;
+      key.bytes[0] = static_cast<uint8_t>(2 + random.below(3));
+      Ipv4 device{network.range.first.value + 100 + static_cast<uint32_t>(random.below(3))};
+      network.access = Access{member.netns, static_cast<uint16_t>(51000 + network.vni), secret, {{key, device}}};
     }
   }
-  void operator()(const AttachMember& step) {
-    ActualNetwork& network = actual.networks.at(step.vni);
-    CHECK_FALSE(actual.firewall.empty());
-    CHECK_FALSE(network.firewall.empty());
-    CHECK(actual.netns.contains(step.member.netns));
-    network.leftovers.erase(step.member.address);
-    network.members.insert(step.member);
-  }
-  void operator()(const DetachMember& step) {
-    ActualNetwork& network = actual.networks.at(step.vni);
-    network.leftovers.erase(step.address);
-    std::erase_if(network.members, [&](const Member& member) { return member.address == step.address; });
-  }
-
-  void run(const NetworkStep& step) { std::visit(*this, step); }
-
-  // A step that was cut short leaves a trace that is not what was wanted.
-  void run_half(const NetworkStep& step) {
-    if (const auto* attach = std::get_if<AttachMember>(&step)) {
-      actual.networks.at(attach->vni).leftovers.insert(attach->member.address);
-    } else if (const auto* create = std::get_if<CreateNetwork>(&step)) {
-      actual.networks[create->shape.vni] = {};
-    } else if (const auto* remove = std::get_if<RemoveNetwork>(&step)) {
-      actual.networks[remove->vni] = {};
-    } else if (const auto* netns = std::get_if<CreateNetns>(&step)) {
-      actual.netns_leftovers.insert(netns->netns);
-    }
-  }
-};
+}
 
 DesiredNetworks random_desired(Random& random) {
   DesiredNetworks desired;
@@ -85,14 +45,21 @@ DesiredNetworks random_desired(Random& random) {
   desired.forbidden = {Range::parse("10.251.0.0/16").value()};
   for (uint32_t vni = 1; vni <= 4; ++vni) {
     if (random.below(3) == 0) continue;
-    Network network{
-        .name = random.below(6) == 0 ? "other" : "default", .vni = vni, .range = Range::parse("10.42.0.0/16").value()};
+    Network network;
+    network.name = random.below(6) == 0 ? "other" : "default";
+    network.vni = vni;
+    network.range = Range::parse("10.42.0.0/16").value();
+    network.range6 = random.below(4) == 0 ? "" : ula_range("chain", vni);
+    network.underlay = static_cast<Underlay>(random.below(3));
+    network.restricted = random.below(2) == 0;
     for (uint32_t i = 2; i < 7; ++i) {
       Ipv4 own{network.range.first.value + i};
       std::string netns =
           random.below(4) == 0 ? "shared-" + std::to_string(i) : "c" + std::to_string(vni) + "-" + std::to_string(i);
       uint64_t place = random.below(3);
-      if (place == 0) network.members.push_back({netns, "eth" + std::to_string(vni), own});
+      bool is_portal = random.below(4) == 0;
+      if (is_portal) netns = "portal-" + std::to_string(vni) + "-" + std::to_string(i);
+      if (place == 0) network.members.push_back({netns, "eth" + std::to_string(vni), own, is_portal});
       if (place == 1)
         network.remotes.push_back({own, Ipv4{address("10.251.0.2").value + static_cast<uint32_t>(random.below(3))}});
     }
@@ -101,6 +68,7 @@ DesiredNetworks random_desired(Random& random) {
                                       .vni = vni,
                                       .targets = {{network.members[0].address, 80}}});
     }
+    add_openings(network, random);
     desired.networks.push_back(network);
   }
   return desired;
@@ -112,9 +80,11 @@ TEST_CASE("from any state, with steps cut short anywhere, planning again ends wi
   for (uint64_t seed = 0; seed < 500; ++seed) {
     CAPTURE(seed);
     testing::SimulatedRandom random(seed);
-    Model model;
+    PlanModel model = make_model();
     for (int round = 0; round < 6; ++round) {
       DesiredNetworks desired = round == 5 ? DesiredNetworks() : random_desired(random);
+      model.actual.has_mesh = random.below(4) != 0;
+      if (!model.actual.has_mesh) model(RemoveMeshFirewall{});
       for (int crashes = 0; crashes < 3; ++crashes) {
         auto steps = plan(desired, model.actual);
         if (steps.empty()) break;
@@ -130,6 +100,10 @@ TEST_CASE("from any state, with steps cut short anywhere, planning again ends wi
     CHECK(model.actual.networks.empty());
     CHECK(model.actual.netns.empty());
     CHECK(model.actual.firewall.empty());
+    CHECK(model.actual.mesh_firewall.empty());
+    CHECK(model.actual.portals.empty());
+    CHECK(model.actual.netns_firewalls.empty());
+    CHECK(model.actual.proxied.empty());
   }
 }
 
@@ -142,7 +116,7 @@ TEST_CASE("a network that stays keeps its members and its transit link while oth
   db.vni = 8;
   db.members = {{"db-0", "eth0", address("10.42.0.2")}};
   DesiredNetworks both{.backplane = address("10.251.0.1"), .uplink = "uplink", .networks = {db, web}};
-  Model model;
+  PlanModel model = make_model();
   for (const NetworkStep& step : plan(both, model.actual)) model.run(step);
   uint32_t transit = model.actual.networks.at(8).shape->transit;
   DesiredNetworks one = both;
@@ -171,7 +145,7 @@ TEST_CASE("what contradicts itself is left out and named") {
                           {.port = 80, .vni = 7, .targets = {{address("10.42.0.2"), 81}}},
                           {.port = 81, .vni = 7, .targets = {{address("10.42.0.99"), 81}}}};
   CHECK_EQ(complaints(desired).size(), 9);
-  Model model;
+  PlanModel model = make_model();
   for (const NetworkStep& step : plan(desired, model.actual)) model.run(step);
   CHECK_EQ(model.actual.networks.at(7).members.size(), 1);
   CHECK(node_rules(desired, {}).text.find("publications") != std::string::npos);

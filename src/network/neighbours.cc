@@ -1,0 +1,230 @@
+// Addresses, routes and neighbours of links: links.h.
+#include <arpa/inet.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "network/links.h"
+
+namespace mcloud::network {
+namespace {
+
+constexpr uint16_t kAck = NLM_F_ACK;
+constexpr uint16_t kReplace = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+constexpr uint16_t kAppend = NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND;
+constexpr uint32_t kLastResort = 4'000'000'000;  // metric
+
+std::string mac_text(std::string_view bytes) {
+  std::string out;
+  for (char byte : bytes) {
+    if (!out.empty()) out += ':';
+    out += to_hex(std::string_view(&byte, 1));
+  }
+  return out;
+}
+
+NetlinkMessage neighbour_message(uint16_t type, uint16_t flags, const ForwardingEntry& entry) {
+  NetlinkMessage message(type, flags);
+  ndmsg neighbour{};
+  neighbour.ndm_family = AF_BRIDGE;
+  neighbour.ndm_ifindex = entry.link;
+  neighbour.ndm_flags = entry.is_bridge ? NTF_MASTER : NTF_SELF;
+  // A permanent entry of a bridge would mean the bridge itself: static is NOARP there.
+  neighbour.ndm_state = entry.is_bridge ? NUD_NOARP : NUD_NOARP | NUD_PERMANENT;
+  message.append(neighbour);
+  message.put(NDA_LLADDR, mac_bytes(entry.mac));
+  if (!entry.node.is_none()) message.put_u32_be(NDA_DST, entry.node.value);
+  return message;
+}
+
+rtmsg route_of(unsigned char family, unsigned char type, int prefix) {
+  rtmsg route{};
+  route.rtm_family = family;
+  route.rtm_dst_len = static_cast<unsigned char>(prefix);
+  route.rtm_table = RT_TABLE_MAIN;
+  route.rtm_protocol = RTPROT_STATIC;
+  route.rtm_scope = RT_SCOPE_UNIVERSE;
+  route.rtm_type = type;
+  return route;
+}
+
+std::string text_of(const ForwardingEntry& entry) {
+  return entry.mac + (entry.node.is_none() ? "" : " behind " + entry.node.text());
+}
+
+std::string bytes_of(const Ipv6& address) {
+  return {reinterpret_cast<const char*>(address.bytes.data()), address.bytes.size()};
+}
+
+NetlinkMessage proxy_message(uint16_t type, int link, unsigned char family, const std::string& address) {
+  NetlinkMessage message(type, type == RTM_NEWNEIGH ? kReplace : kAck);
+  ndmsg neighbour{};
+  neighbour.ndm_family = family;
+  neighbour.ndm_ifindex = link;
+  neighbour.ndm_flags = NTF_PROXY;
+  neighbour.ndm_state = NUD_PERMANENT;
+  message.append(neighbour);
+  message.put(NDA_DST, address);
+  return message;
+}
+
+NetlinkMessage address_message(uint16_t type, uint16_t flags, int link, const Range& address) {
+  NetlinkMessage message(type, flags);
+  ifaddrmsg info{};
+  info.ifa_family = AF_INET;
+  info.ifa_prefixlen = static_cast<unsigned char>(address.prefix);
+  info.ifa_index = static_cast<unsigned>(link);
+  message.append(info);
+  message.put_u32_be(IFA_LOCAL, address.first.value);
+  message.put_u32_be(IFA_ADDRESS, address.first.value);
+  return message;
+}
+
+std::string bytes_of(Ipv4 address) {
+  Bytes bytes;
+  append_u32_be(bytes, address.value);
+  return bytes;
+}
+
+}  // namespace
+
+std::string mac_bytes(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i + 1 < text.size(); i += 3) {
+    auto byte = from_hex(std::string_view(text).substr(i, 2));
+    if (byte.has_value()) out += byte.value();
+  }
+  return out;
+}
+
+Status Links::add_address(int link, Ipv4 address, int prefix) {
+  return change(address_message(RTM_NEWADDR, kReplace, link, {address, prefix}), "add address " + address.text());
+}
+
+Status Links::remove_address(int link, Ipv4 address, int prefix) {
+  auto removed = socket_.request(address_message(RTM_DELADDR, kAck, link, {address, prefix}));
+  bool is_gone = removed.has_value() || removed.error().message.find(std::strerror(EADDRNOTAVAIL)) != std::string::npos;
+  return is_gone ? Status() : removed.error().with_context("remove address " + address.text());
+}
+
+Status Links::add_default_route(Ipv4 gateway) {
+  NetlinkMessage message(RTM_NEWROUTE, kReplace);
+  message.append(route_of(AF_INET, RTN_UNICAST, 0));
+  message.put_u32_be(RTA_GATEWAY, gateway.value);
+  return change(std::move(message), "route by default through " + gateway.text());
+}
+
+Status Links::add_unreachable(const Range& range) {
+  NetlinkMessage message(RTM_NEWROUTE, kReplace);
+  message.append(route_of(AF_INET, RTN_UNREACHABLE, range.prefix));
+  message.put_u32_be(RTA_DST, range.first.value);
+  message.put_u32(RTA_PRIORITY, kLastResort);
+  return change(std::move(message), "make " + range.text() + " unreachable");
+}
+
+Status Links::add_forwarding(const ForwardingEntry& entry) {
+  uint16_t flags = entry.mac == kEveryMac ? kAppend : kReplace;
+  auto added = socket_.request(neighbour_message(RTM_NEWNEIGH, flags, entry));
+  if (!added.has_value() && added.error().code != Code::AlreadyExists) {
+    return added.error().with_context("add forwarding for " + text_of(entry));
+  }
+  return {};
+}
+
+Status Links::remove_forwarding(const ForwardingEntry& entry) {
+  auto removed = socket_.request(neighbour_message(RTM_DELNEIGH, kAck, entry));
+  if (!removed.has_value() && removed.error().code != Code::NotFound) {
+    return removed.error().with_context("remove forwarding for " + text_of(entry));
+  }
+  return {};
+}
+
+Result<std::vector<ForwardingEntry>> Links::forwarding(int link) {
+  NetlinkMessage message(RTM_GETNEIGH, NLM_F_DUMP);
+  ndmsg all{};
+  all.ndm_family = AF_BRIDGE;
+  message.append(all);
+  std::vector<ForwardingEntry> entries;
+  for (const NetlinkReply& reply : TRY(socket_.ask(std::move(message)))) {
+    const auto* neighbour = reply.fixed<ndmsg>();
+    if (reply.type != RTM_NEWNEIGH || neighbour == nullptr || neighbour->ndm_ifindex != link) continue;
+    NetlinkAttributes attributes = reply.attributes<ndmsg>();
+    ForwardingEntry entry;
+    entry.link = link;
+    entry.mac = mac_text(attributes.find(NDA_LLADDR));
+    entry.node.value = attributes.u32_be(NDA_DST);
+    entry.is_bridge = attributes.has(NDA_MASTER);
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+Status Links::add_address6(int link, const Ipv6& address, int prefix) {
+  NetlinkMessage message(RTM_NEWADDR, kReplace);
+  ifaddrmsg info{};
+  info.ifa_family = AF_INET6;
+  info.ifa_prefixlen = static_cast<unsigned char>(prefix);
+  info.ifa_flags = IFA_F_NODAD;
+  info.ifa_index = static_cast<unsigned>(link);
+  message.append(info);
+  message.put(IFA_LOCAL, bytes_of(address));
+  return change(std::move(message), "add address " + address.text());
+}
+
+Status Links::add_default_route6(const Ipv6& gateway) {
+  NetlinkMessage message(RTM_NEWROUTE, kReplace);
+  message.append(route_of(AF_INET6, RTN_UNICAST, 0));
+  message.put(RTA_GATEWAY, bytes_of(gateway));
+  return change(std::move(message), "route by default through " + gateway.text());
+}
+
+Status Links::add_proxy(int link, Ipv4 address) {
+  return change(proxy_message(RTM_NEWNEIGH, link, AF_INET, bytes_of(address)), "answer for " + address.text());
+}
+
+Status Links::add_proxy6(int link, const Ipv6& address) {
+  return change(proxy_message(RTM_NEWNEIGH, link, AF_INET6, bytes_of(address)), "answer for " + address.text());
+}
+
+Status Links::remove_proxy(const Proxy& proxy) {
+  bool is_ipv6 = proxy.address.is_none();
+  auto removed = socket_.request(proxy_message(RTM_DELNEIGH, proxy.link, is_ipv6 ? AF_INET6 : AF_INET,
+                                               is_ipv6 ? bytes_of(proxy.address6) : bytes_of(proxy.address)));
+  if (!removed.has_value() && removed.error().code != Code::NotFound) {
+    return removed.error().with_context("no longer answer for " +
+                                        (is_ipv6 ? proxy.address6.text() : proxy.address.text()));
+  }
+  return {};
+}
+
+Result<std::vector<Proxy>> Links::proxies() {
+  std::vector<Proxy> out;
+  constexpr unsigned char kFamilies[] = {AF_INET, AF_INET6};
+  for (unsigned char family : kFamilies) {
+    NetlinkMessage message(RTM_GETNEIGH, NLM_F_DUMP);
+    ndmsg all{};
+    all.ndm_family = family;
+    all.ndm_flags = NTF_PROXY;
+    message.append(all);
+    for (const NetlinkReply& reply : TRY(socket_.ask(std::move(message)))) {
+      const auto* neighbour = reply.fixed<ndmsg>();
+      if (reply.type != RTM_NEWNEIGH || neighbour == nullptr || (neighbour->ndm_flags & NTF_PROXY) == 0) continue;
+      std::string_view address = reply.attributes<ndmsg>().find(NDA_DST);
+      Proxy proxy{neighbour->ndm_ifindex, {}, {}};
+      if (family == AF_INET6 && address.size() == 16) {
+        std::copy(address.begin(), address.end(), proxy.address6.bytes.begin());
+      } else {
+        proxy.address.value = reply.attributes<ndmsg>().u32_be(NDA_DST);
+      }
+      out.push_back(proxy);
+    }
+  }
+  return out;
+}
+
+}  // namespace mcloud::network

@@ -1,0 +1,287 @@
+#include "network/sift.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "network/firewall.h"
+
+namespace mcloud::network {
+namespace {
+
+constexpr uint32_t kVniMax = (1 << 24) - 1;
+
+bool is_good_name(const std::string& name, size_t size_max, bool capitals) {
+  return !name.empty() && name.size() <= size_max && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (capitals && c >= 'A' && c <= 'Z');
+  });
+}
+
+// It becomes part of the rules' text.
+bool is_interface_name(const std::string& name) {
+  return name.size() <= 15 && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                  c == '.';
+         });
+}
+
+bool is_usable(const Range& range, Ipv4 address) {
+  return range.contains(address) && address != range.first && address != range.gateway();
+}
+
+std::string network_text(const Network& network) { return "network " + std::to_string(network.vni); }
+
+// What is taken by networks that came before.
+struct Taken {
+  std::set<uint32_t> vnis;
+  std::set<std::pair<std::string, std::string>> interfaces;  // of namespaces
+  std::set<std::string> containers, portals;                 // namespaces
+  std::set<std::string> bridges;
+  std::set<uint16_t> access_ports;
+};
+
+class Sieve {
+ public:
+  explicit Sieve(const DesiredNetworks& desired) : wish_(desired) { out_.desired = desired; }
+
+  Sifted run() {
+    sift_node();
+    out_.desired.networks.clear();
+    out_.desired.publications.clear();
+    for (const Network& network : wish_.networks) {
+      if (is_network_good(network)) out_.desired.networks.push_back(sift_network(network));
+    }
+    sift_publications();
+    for (Network& network : out_.desired.networks) sift_ways(network);
+    return std::move(out_);
+  }
+
+ private:
+  void sift_node() {
+    if (!is_interface_name(wish_.uplink)) {
+      out_.complain("uplink \"" + wish_.uplink + "\": no interface name");
+      out_.desired.uplink.clear();
+    }
+    std::erase_if(out_.desired.forbidden6, [&](const std::string& text) {
+      size_t slash = text.find('/');
+      bool is_good = Ipv6::parse(text.substr(0, slash)).has_value() &&
+                     (slash == std::string::npos || is_prefix(text.substr(slash + 1)));
+      if (!is_good) out_.complain("forbidden range \"" + text + "\": no IPv6 range");
+      return !is_good;
+    });
+  }
+
+  static bool is_prefix(const std::string& text) {
+    bool is_number = !text.empty() && text.size() <= 3 &&
+                     std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return is_number && std::stoi(text) <= 128;
+  }
+
+  bool is_network_good(const Network& network) {
+    std::string text = network_text(network);
+    if (network.vni == 0 || network.vni > kVniMax || !taken_.vnis.insert(network.vni).second) {
+      out_.complain(text + ": the number is taken or not within 1.." + std::to_string(kVniMax));
+    } else if (!is_good_name(network.name, 64, true) || network.range.prefix < 8 || network.range.prefix > 28) {
+      out_.complain(text + ": \"" + network.name + "\" or " + network.range.text() + " is not usable");
+    } else if (transits_ + transits_of(network) > kTransitsMax) {
+      out_.complain(text + ": too many networks");
+    } else if (!is_bridge_good(network)) {
+      out_.complain(text + ": \"" + network.bridge + "\" is no interface for it alone, or the network is encrypted");
+    } else {
+      transits_ += transits_of(network);
+      return true;
+    }
+    return false;
+  }
+
+  static size_t transits_of(const Network& network) {
+    return 1 + static_cast<size_t>(std::count_if(network.members.begin(), network.members.end(),
+                                                 [](const Member& member) { return member.is_portal; }));
+  }
+
+  bool is_bridge_good(const Network& network) {
+    if (network.bridge.empty()) return true;
+    return network.underlay == Underlay::Plain && is_interface_name(network.bridge) &&
+           network.bridge != wish_.uplink && taken_.bridges.insert(network.bridge).second;
+  }
+
+  Network sift_network(const Network& network) {
+    Network kept = network;
+    auto range6 = Range6::parse(network.range6);
+    if (!network.range6.empty() && !range6.has_value()) {
+      out_.complain(network_text(network) + ": \"" + network.range6 + "\" is no IPv6 range");
+    }
+    kept.range6 = range6.has_value() ? range6->text() : "";
+    addresses_.clear();
+    sift_members(network, kept);
+    sift_remotes(network, kept);
+    sift_access(kept);
+    for (size_t i = 0; i < kept.allow.size(); ++i) sift_rule(kept, i);
+    return kept;
+  }
+
+  // A portal's namespace is in one network only; interfaces are unique in a namespace.
+  bool take_namespace(const Member& member) {
+    bool is_free = member.is_portal ? !taken_.containers.contains(member.netns) && !taken_.portals.contains(member.netns)
+                                    : !taken_.portals.contains(member.netns);
+    if (!is_free || !taken_.interfaces.emplace(member.netns, member.interface).second) return false;
+    (member.is_portal ? taken_.portals : taken_.containers).insert(member.netns);
+    return true;
+  }
+
+  // Addresses are unique in the network.
+  void sift_members(const Network& network, Network& kept) {
+    kept.members.clear();
+    for (const Member& member : network.members) {
+      std::string text = "member " + member.address.text() + " of " + network_text(network);
+      if (!is_usable(network.range, member.address)) {
+        out_.complain(text + ": not usable in " + network.range.text());
+      } else if (!is_good_name(member.netns, 64, false) || !is_good_name(member.interface, 15, false)) {
+        out_.complain(text + ": \"" + member.netns + "\" or \"" + member.interface + "\" is no good name");
+      } else if (addresses_.contains(member.address)) {
+        out_.complain(text + ": the address is taken");
+      } else if (!take_namespace(member)) {
+        out_.complain(text + ": interface " + member.interface + " of " + member.netns + " is taken");
+      } else {
+        addresses_.insert(member.address);
+        kept.members.push_back(member);
+      }
+    }
+    std::sort(kept.members.begin(), kept.members.end());
+  }
+
+  void sift_remotes(const Network& network, Network& kept) {
+    kept.remotes.clear();
+    for (const RemoteMember& remote : network.remotes) {
+      std::string text = "remote member " + remote.address.text() + " of " + network_text(network);
+      if (!is_usable(network.range, remote.address)) {
+        out_.complain(text + ": not usable in " + network.range.text());
+      } else if (remote.node.is_none()) {
+        out_.complain(text + ": its node has no address");
+      } else if (!addresses_.insert(remote.address).second) {
+        out_.complain(text + ": the address is taken");
+      } else {
+        kept.remotes.push_back(remote);
+      }
+    }
+    std::sort(kept.remotes.begin(), kept.remotes.end());
+  }
+
+  void sift_access(Network& kept) {
+    if (!kept.access.has_value()) return;
+    std::string text = "access to " + network_text(kept);
+    if (access_portal(kept) == nullptr || kept.access->secret == WireGuardKey() || kept.access->port == 0) {
+      out_.complain(text + ": no portal here, no key or no port");
+      kept.access.reset();
+    } else if (!taken_.access_ports.insert(kept.access->port).second) {
+      out_.complain(text + ": port " + std::to_string(kept.access->port) + " is taken");
+      kept.access.reset();
+    } else {
+      std::set<WireGuardKey> keys;
+      std::erase_if(kept.access->devices, [&](const Device& device) {
+        bool is_good = is_usable(kept.range, device.address) && !addresses_.contains(device.address) &&
+                       device.key != WireGuardKey() && keys.insert(device.key).second;
+        if (is_good) addresses_.insert(device.address);
+        if (!is_good) out_.complain("device " + device.address.text() + " of " + network_text(kept) + ": key or address is taken or not usable");
+        return !is_good;
+      });
+      std::sort(kept.access->devices.begin(), kept.access->devices.end());
+    }
+  }
+
+  // Its place stays, so that "allow 3" is the third of the contract.
+  void sift_rule(Network& kept, size_t index) {
+    AllowRule& rule = kept.allow[index];
+    bool has_ports = rule.port_first != 0 || rule.port_last != 0;
+    bool is_good = (rule.protocol == "tcp" || rule.protocol == "udp" || (rule.protocol.empty() && !has_ports)) &&
+                   rule.port_first <= rule.port_last && (!has_ports || rule.port_first != 0);
+    if (!is_good) {
+      out_.complain("rule " + std::to_string(index + 1) + " of " + network_text(kept) + ": protocol or ports");
+      rule.from.clear();
+    }
+    for (std::vector<Ipv4>* side : {&rule.from, &rule.to}) {
+      std::erase_if(*side, [&](Ipv4 address) { return !is_usable(kept.range, address); });
+      std::sort(side->begin(), side->end());
+      side->erase(std::unique(side->begin(), side->end()), side->end());
+    }
+  }
+
+  void sift_publications() {
+    std::set<std::pair<Publication::Protocol, uint16_t>> taken;
+    for (const Publication& publication : wish_.publications) {
+      if (publication.targets.empty()) continue;
+      std::string text = "publication of port " + std::to_string(publication.port);
+      auto network = std::find_if(out_.desired.networks.begin(), out_.desired.networks.end(),
+                                  [&](const Network& one) { return one.vni == publication.vni; });
+      Publication kept = publication;
+      std::erase_if(kept.targets, [&](const Publication::Target& target) {
+        return network == out_.desired.networks.end() || target.port == 0 || !is_member(*network, target.address);
+      });
+      if (kept.targets.size() < publication.targets.size()) out_.complain(text + ": a target is no local member");
+      if (kept.targets.empty()) continue;
+      if (publication.port == 0 || !taken.emplace(publication.protocol, publication.port).second) {
+        out_.complain(text + ": the port is taken");
+        continue;
+      }
+      std::string protocol = publication.protocol == Publication::Protocol::Tcp ? "tcp" : "udp";
+      published_.emplace(publication.vni, protocol, publication.port);
+      out_.desired.publications.push_back(std::move(kept));
+    }
+  }
+
+  static bool is_member(const Network& network, Ipv4 address) {
+    return std::any_of(network.members.begin(), network.members.end(),
+                       [&](const Member& member) { return member.address == address; });
+  }
+
+  void sift_ways(Network& kept) {
+    std::vector<Member> portals = gateway_portals(kept);
+    std::set<std::tuple<std::string, std::string, uint16_t>> taken;
+    std::erase_if(kept.ways, [&](const Way& way) {
+      std::string text = "way " + way.protocol + " " + std::to_string(way.port) + " of " + network_text(kept);
+      bool leads = way.portal.empty() ? is_member(kept, way.address) : is_usable(kept.range, way.address);
+      bool has_portal = way.portal.empty() || std::any_of(portals.begin(), portals.end(), [&](const Member& portal) {
+                          return portal.netns == way.portal;
+                        });
+      bool is_whole = (way.protocol == "tcp" || way.protocol == "udp") && way.port != 0 && way.target_port != 0;
+      if (!leads || !has_portal || !is_whole) {
+        out_.complain(text + ": it leads nowhere, or there is no such portal");
+        return true;
+      }
+      bool is_free = taken.emplace(way.portal, way.protocol, way.port).second &&
+                     (!way.portal.empty() || !published_.contains({kept.vni, way.protocol, way.port}));
+      if (!is_free) out_.complain(text + ": the port is taken");
+      return !is_free;
+    });
+    std::sort(kept.ways.begin(), kept.ways.end());
+  }
+
+  const DesiredNetworks& wish_;
+  Sifted out_;
+  Taken taken_;
+  size_t transits_ = 0;
+  std::set<Ipv4> addresses_;  // of the network in hand
+  std::set<std::tuple<uint32_t, std::string, uint16_t>> published_;
+};
+
+}  // namespace
+
+Sifted sift(const DesiredNetworks& desired) { return Sieve(desired).run(); }
+
+const Member* access_portal(const Network& network) {
+  if (!network.access.has_value()) return nullptr;
+  for (const Member& member : network.members) {
+    if (member.is_portal && member.netns == network.access->portal) return &member;
+  }
+  return nullptr;
+}
+
+std::vector<Member> gateway_portals(const Network& network) {
+  std::vector<Member> out;
+  const Member* access = access_portal(network);
+  for (const Member& member : network.members) {
+    if (member.is_portal && (access == nullptr || member.netns != access->netns)) out.push_back(member);
+  }
+  return out;
+}
+
+}  // namespace mcloud::network

@@ -1,0 +1,207 @@
+#include "network/space_rules.h"
+
+#include <algorithm>
+
+#include "network/rules_text.h"
+#include "network/sift.h"
+
+namespace mcloud::network {
+namespace {
+
+bool holds(const std::vector<Ipv4>& addresses, Ipv4 address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+std::string ports_text(const std::string& protocol, uint16_t first, uint16_t last) {
+  if (protocol.empty()) return "";
+  if (first == 0) return " meta l4proto " + protocol;
+  std::string ports = first == last ? std::to_string(first) : std::to_string(first) + "-" + std::to_string(last);
+  return " " + protocol + " dport " + ports;
+}
+
+std::string allow_text(size_t index) { return " counter accept comment \"allow " + std::to_string(index + 1) + "\"\n"; }
+
+// A rule as one end sees it: `condition` names the interface, `side` the other end's addresses.
+std::string one_end(const Network& network, size_t index, const std::string& condition, const char* side,
+                    const std::vector<Ipv4>& others) {
+  const AllowRule& rule = network.allow[index];
+  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last) + allow_text(index);
+  std::string out = "    " + condition + " ip " + side + " " + addresses_text(others) + rest;
+  if (network.range6.empty()) return out;
+  return out + "    " + condition + " ip6 " + side + " " + addresses6_text(others, network.range6) + rest;
+}
+
+// ---- containers --------------------------------------------------------------------------------
+
+// Ports where the world comes in: publications and ways that lead to this member. The world is not of the range.
+std::string entrances_of(const Network& network, const Member& member, const std::vector<Publication>& publications) {
+  std::map<std::string, std::set<uint16_t>> ports;
+  for (const Publication& publication : publications) {
+    if (publication.vni != network.vni) continue;
+    for (const Publication::Target& target : publication.targets) {
+      bool is_tcp = publication.protocol == Publication::Protocol::Tcp;
+      if (target.address == member.address) ports[is_tcp ? "tcp" : "udp"].insert(target.port);
+    }
+  }
+  for (const Way& way : network.ways) {
+    if (way.portal.empty() && way.address == member.address) ports[way.protocol].insert(way.target_port);
+  }
+  std::string out;
+  for (const auto& [protocol, numbers] : ports) {
+    std::string rest = protocol + " dport { " + join(numbers, [](uint16_t port) { return std::to_string(port); }) +
+                       " } counter accept comment \"published\"\n";
+    std::string from = "    iifname \"" + member.interface + "\" ";
+    out += from + "ip saddr != " + network.range.text() + " " + rest;
+    if (!network.range6.empty()) out += from + "ip6 saddr != { " + network.range6 + ", fe80::/10 } " + rest;
+  }
+  return out;
+}
+
+std::string member_input(const Network& network, const Member& member, const std::vector<Publication>& publications) {
+  std::string in = "iifname \"" + member.interface + "\"";
+  std::string out;
+  for (size_t i = 0; i < network.allow.size(); ++i) {
+    const AllowRule& rule = network.allow[i];
+    if (!rule.from.empty() && holds(rule.to, member.address)) out += one_end(network, i, in, "saddr", rule.from);
+  }
+  out += entrances_of(network, member, publications);
+  return out + "    " + in + " counter drop comment \"not allowed in\"\n";
+}
+
+std::string member_output(const Network& network, const Member& member) {
+  std::string to = "oifname \"" + member.interface + "\"";
+  std::string gateway = network.range.gateway().text();
+  std::string gateway6 = address6_of(network.range6, network.range.gateway());
+  std::string out;
+  for (const char* protocol : {"udp", "tcp"}) {
+    out += "    " + to + " ip daddr " + gateway + " " + protocol + " dport 53 accept\n";
+    if (!gateway6.empty()) out += "    " + to + " ip6 daddr " + gateway6 + " " + protocol + " dport 53 accept\n";
+  }
+  for (size_t i = 0; i < network.allow.size(); ++i) {
+    const AllowRule& rule = network.allow[i];
+    if (!rule.to.empty() && holds(rule.from, member.address)) out += one_end(network, i, to, "daddr", rule.to);
+  }
+  return out + "    " + to + " counter drop comment \"not allowed out\"\n";
+}
+
+struct Chains {
+  std::string owner, input, output;
+};
+
+constexpr const char* kAlways = R"(    ct state established,related accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report, nd-router-solicit } drop
+)";
+
+Rules container_rules(const Chains& chains) {
+  std::string out = "  chain input {\n    type filter hook input priority filter; policy accept;\n    iifname \"lo\" accept\n" +
+                    std::string(kAlways) + chains.input + "  }\n";
+  out += "  chain output {\n    type filter hook output priority filter; policy accept;\n    oifname \"lo\" accept\n" +
+         std::string(kAlways) + chains.output + "  }\n";
+  return finish_rules(chains.owner, out, "");
+}
+
+// ---- portals -----------------------------------------------------------------------------------
+
+constexpr const char* kPortalInput = R"(  chain input {
+    type filter hook input priority filter; policy drop;
+    iifname "lo" accept
+    ct state established,related accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    icmp type echo-request accept
+    icmpv6 type echo-request accept
+    icmpv6 type { mld-listener-query, mld2-listener-report } drop
+    counter drop comment "to the portal"
+  }
+)";
+
+std::string owner_of(const Network& network) { return network.contract.hex() + " " + network.name; }
+
+Rules gateway_portal_rules(const Network& network, const Member& portal) {
+  std::string out = "  chain publish {\n    type nat hook prerouting priority dstnat; policy accept;\n";
+  for (const Way& way : network.ways) {
+    if (way.portal != portal.netns) continue;
+    std::vector<Publication::Target> target = {{way.address, way.target_port}};
+    std::string from = std::string("    iifname \"") + kTransit + "\" " + way.protocol + " dport " + std::to_string(way.port) +
+                       " dnat ";
+    out += from + "ip to " + destination(target) + "\n";
+    if (!network.range6.empty()) out += from + "ip6 to " + destination6(target, network.range6) + "\n";
+  }
+  std::string eth = "\"" + portal.interface + "\"";
+  out += "  }\n  chain leave {\n    type nat hook postrouting priority srcnat; policy accept;\n    oifname " + eth +
+         " ct status dnat masquerade\n  }\n" + std::string(kPortalInput) + clamp_chain("");
+  out += "  chain forward {\n    type filter hook forward priority filter; policy drop;\n"
+         "    ct state established,related accept\n    iifname \"" + std::string(kTransit) + "\" oifname " + eth +
+         " ct status dnat counter accept comment \"ways\"\n    counter drop comment \"no way\"\n  }\n";
+  return finish_rules(owner_of(network), out, "");
+}
+
+// A rule as it is seen on the way.
+std::string both_ends(const Network& network, size_t index) {
+  const AllowRule& rule = network.allow[index];
+  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last) + allow_text(index);
+  std::string out = "    ip saddr " + addresses_text(rule.from) + " ip daddr " + addresses_text(rule.to) + rest;
+  if (network.range6.empty()) return out;
+  return out + "    ip6 saddr " + addresses6_text(rule.from, network.range6) + " ip6 daddr " +
+         addresses6_text(rule.to, network.range6) + rest;
+}
+
+// What devices may open, and what may be opened to them. WireGuard and the bridge have looked at the source.
+std::string access_forward(const Network& network) {
+  std::string out;
+  if (!network.restricted) {
+    out += "    ip saddr " + network.range.text() + " ip daddr " + network.range.text() + " counter accept comment \"device\"\n";
+    if (network.range6.empty()) return out;
+    return out + "    ip6 saddr " + network.range6 + " ip6 daddr " + network.range6 + " counter accept comment \"device\"\n";
+  }
+  std::string gateway = network.range.gateway().text();
+  std::string gateway6 = address6_of(network.range6, network.range.gateway());
+  for (const char* protocol : {"udp", "tcp"}) {
+    std::string from = std::string("    iifname \"") + kAccess + "\" ";
+    out += from + "ip daddr " + gateway + " " + protocol + " dport 53 accept\n";
+    if (!gateway6.empty()) out += from + "ip6 daddr " + gateway6 + " " + protocol + " dport 53 accept\n";
+  }
+  auto is_device = [&](Ipv4 address) {
+    return std::any_of(network.access->devices.begin(), network.access->devices.end(),
+                       [&](const Device& device) { return device.address == address; });
+  };
+  for (size_t i = 0; i < network.allow.size(); ++i) {
+    const AllowRule& rule = network.allow[i];
+    bool is_here = std::any_of(rule.from.begin(), rule.from.end(), is_device) ||
+                   std::any_of(rule.to.begin(), rule.to.end(), is_device);
+    if (is_here && !rule.from.empty() && !rule.to.empty()) out += both_ends(network, i);
+  }
+  return out;
+}
+
+Rules access_portal_rules(const Network& network) {
+  std::string out = std::string(kPortalInput) + clamp_chain("");
+  out += "  chain forward {\n    type filter hook forward priority filter; policy drop;\n"
+         "    ct state established,related accept\n" +
+         access_forward(network) + "    counter drop comment \"not allowed\"\n  }\n";
+  return finish_rules(owner_of(network), out, "");
+}
+
+}  // namespace
+
+std::map<std::string, SpaceRules> space_rules(const DesiredNetworks& desired) {
+  std::map<std::string, SpaceRules> out;
+  std::map<std::string, Chains> containers;
+  for (const Network& network : desired.networks) {
+    for (const Member& portal : gateway_portals(network)) {
+      out[portal.netns] = {gateway_portal_rules(network, portal), true};
+    }
+    if (const Member* portal = access_portal(network)) out[portal->netns] = {access_portal_rules(network), true};
+    for (const Member& member : network.members) {
+      if (member.is_portal || !network.restricted) continue;
+      Chains& chains = containers[member.netns];
+      if (chains.owner.empty()) chains.owner = network.contract.hex();
+      chains.input += member_input(network, member, desired.publications);
+      chains.output += member_output(network, member);
+    }
+  }
+  for (const auto& [netns, chains] : containers) out[netns] = {container_rules(chains), false};
+  return out;
+}
+
+}  // namespace mcloud::network
