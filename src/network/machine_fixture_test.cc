@@ -20,12 +20,43 @@ namespace {
 
 constexpr int kPatienceMs = 300;
 
-sockaddr_in socket_address(const std::string& address, uint16_t port) {
-  sockaddr_in out{};
-  out.sin_family = AF_INET;
-  out.sin_port = htons(port);
-  REQUIRE_EQ(::inet_pton(AF_INET, address.c_str(), &out.sin_addr), 1);
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+int domain_of(const std::string& address) { return address.find(':') == std::string::npos ? AF_INET : AF_INET6; }
+
+SocketAddress socket_address(const std::string& address, uint16_t port) {
+  SocketAddress out;
+  if (domain_of(address) == AF_INET) {
+    auto* ipv4 = reinterpret_cast<sockaddr_in*>(&out.storage);
+    ipv4->sin_family = AF_INET;
+    ipv4->sin_port = htons(port);
+    out.size = sizeof *ipv4;
+    REQUIRE_EQ(::inet_pton(AF_INET, address.c_str(), &ipv4->sin_addr), 1);
+  } else {
+    // "fe80::1%2": of the second link.
+    auto* ipv6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
+    size_t zone = address.find('%');
+    ipv6->sin6_family = AF_INET6;
+    ipv6->sin6_port = htons(port);
+    if (zone != std::string::npos) ipv6->sin6_scope_id = static_cast<uint32_t>(std::stoul(address.substr(zone + 1)));
+    out.size = sizeof *ipv6;
+    REQUIRE_EQ(::inet_pton(AF_INET6, address.substr(0, zone).c_str(), &ipv6->sin6_addr), 1);
+  }
   return out;
+}
+
+std::string address_text(const SocketAddress& address) {
+  char text[INET6_ADDRSTRLEN] = {};
+  const auto* ipv4 = reinterpret_cast<const sockaddr_in*>(&address.storage);
+  const auto* ipv6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
+  bool is_ipv4 = address.storage.ss_family == AF_INET;
+  const void* bytes = is_ipv4 ? static_cast<const void*>(&ipv4->sin_addr) : static_cast<const void*>(&ipv6->sin6_addr);
+  ::inet_ntop(address.storage.ss_family, bytes, text, sizeof text);
+  return text;
 }
 
 bool is_ready(const io::Fd& fd, short events, int patience_ms = kPatienceMs) {
@@ -35,23 +66,16 @@ bool is_ready(const io::Fd& fd, short events, int patience_ms = kPatienceMs) {
 
 NetnsScope enter(const Place& place) { return NetnsScope::enter(place.netns).value(); }
 
-void give_address(const Place& place, const std::string& link_name, const std::string& address, int prefix) {
-  NetnsScope scope = enter(place);
-  Links links = Links::open().value();
-  Link link = links.get(link_name).value();
-  REQUIRE(links.add_address(link.index, ip(address), prefix).has_value());
-  REQUIRE(links.set_up(link.index).has_value());
-}
-
 // A place that is one bridge, with an address.
 Place make_switch(const std::string& address) {
-  Place place{create_netns().value()};
+  Place place = make_place();
   {
     NetnsScope scope = enter(place);
     REQUIRE(Links::open().value().add_bridge("switch", "", 1500).has_value());
+    REQUIRE(set_net_sysctl("ipv6/conf/all/accept_dad", "0").has_value());
+    REQUIRE(set_net_sysctl("ipv6/conf/switch/accept_dad", "0").has_value());
   }
   give_address(place, "switch", address, 24);
-  give_address(place, "lo", "127.0.0.1", 8);
   return place;
 }
 
@@ -76,36 +100,78 @@ bool can_make_networks() {
   return can;
 }
 
-io::Fd Place::socket(int type, int protocol) const {
+io::Fd Place::socket(int domain, int type, int protocol) const {
   NetnsScope scope = enter(*this);
-  io::Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  io::Fd fd(::socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
   REQUIRE(fd.is_open());
   return fd;
 }
 
-Nodes::Nodes(size_t count)
+Place make_place() {
+  Place place{create_netns().value()};
+  give_address(place, "lo", "127.0.0.1", 8);
+  NetnsScope scope = enter(place);
+  REQUIRE(set_net_sysctl("ipv6/conf/default/accept_dad", "0").has_value());
+  REQUIRE(set_net_sysctl("ipv4/ping_group_range", "0 2147483647").has_value());
+  return place;
+}
+
+void give_address(const Place& place, const std::string& link_name, const std::string& address, int prefix) {
+  NetnsScope scope = enter(place);
+  Links links = Links::open().value();
+  Link link = links.get(link_name).value();
+  if (domain_of(address) == AF_INET) {
+    REQUIRE(links.add_address(link.index, ip(address), prefix).has_value());
+  } else {
+    REQUIRE(links.add_address6(link.index, Ipv6::parse(address).value(), prefix).has_value());
+  }
+  REQUIRE(links.set_up(link.index).has_value());
+}
+
+void join(const Place& one, const std::string& a, const Place& two, const std::string& b, int mtu) {
+  NetnsScope scope = enter(one);
+  Links links = Links::open().value();
+  REQUIRE(links.add_veth({.name = a, .mtu = mtu}, {.name = b, .mtu = mtu, .netns = two.netns.get()}).has_value());
+}
+
+void route_by_default(const Place& place, const std::string& gateway) {
+  NetnsScope scope = enter(place);
+  Links links = Links::open().value();
+  Status routed = domain_of(gateway) == AF_INET ? links.add_default_route(ip(gateway))
+                                                : links.add_default_route6(Ipv6::parse(gateway).value());
+  REQUIRE_MESSAGE(routed.has_value(), routed.error().message);
+}
+
+Nodes::Nodes(size_t count, bool has_mesh)
     : folder(std::make_unique<testing::TemporaryFolder>()),
       backplane(make_switch("172.16.0.254")),
-      outside(make_switch("10.250.0.1")) {
+      outside(make_switch("10.250.0.1")),
+      mesh(make_switch("198.18.0.254")) {
+  give_address(outside, "switch", "2001:db8::1", 64);
   for (size_t i = 1; i <= count; ++i) {
-    places.push_back({create_netns().value()});
+    places.push_back(make_place());
     plug(backplane, places.back(), "bp", i);
     plug(outside, places.back(), "uplink", i);
-    give_address(places.back(), "lo", "127.0.0.1", 8);
     give_address(places.back(), "bp", "172.16.0." + std::to_string(i), 24);
     give_address(places.back(), "uplink", "10.250.0." + std::to_string(10 + i), 24);
-    {
-      NetnsScope scope = enter(places.back());
-      REQUIRE(set_net_sysctl("ipv4/ping_group_range", "0 2147483647").has_value());
-    }
+    give_address(places.back(), "uplink", "2001:db8::" + std::to_string(10 + i), 64);
     machines.push_back(Machine::open({*folder / ("netns" + std::to_string(i))}).value());
+    if (has_mesh) add_mesh(i - 1);
   }
+}
+
+void Nodes::add_mesh(size_t node) {
+  Place place = make_place();
+  plug(mesh, place, "mwg0", node + 1);
+  give_address(place, "mwg0", "198.18.0." + std::to_string(4 * (node + 1)), 24);
+  REQUIRE(pin_netns(place.netns, path(node, "mcloud_mesh")).has_value());
 }
 
 Nodes::~Nodes() {
   for (size_t i = 0; i < places.size(); ++i) {
     NetnsScope scope = enter(places[i]);
     static_cast<void>(machines[i]->apply({}));
+    static_cast<void>(unpin_netns(path(i, "mcloud_mesh")));
   }
 }
 
@@ -124,29 +190,33 @@ size_t Nodes::apply(size_t node, const DesiredNetworks& desired) {
   return *done;
 }
 
-Place Nodes::container(size_t node, const std::string& netns) const {
-  return {open_netns(machines[node]->netns_path(netns)).value()};
+std::string Nodes::path(size_t node, const std::string& name) const {
+  return *folder / ("netns" + std::to_string(node + 1)) + "/" + name;
 }
 
+Place Nodes::space(size_t node, const std::string& name) const { return {open_netns(path(node, name)).value()}; }
+Place Nodes::container(size_t node, const std::string& netns) const { return space(node, "mcloud-" + netns); }
+
 bool ping(const Place& from, const std::string& to, size_t size) {
-  io::Fd fd = from.socket(SOCK_DGRAM, IPPROTO_ICMP);
-  sockaddr_in address = socket_address(to, 0);
+  bool is_ipv4 = domain_of(to) == AF_INET;
+  io::Fd fd = from.socket(domain_of(to), SOCK_DGRAM, is_ipv4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
+  SocketAddress address = socket_address(to, 0);
   std::string packet(sizeof(icmphdr) + size, 'x');
-  icmphdr header{};
-  header.type = ICMP_ECHO;
+  icmphdr header{};  // an ICMPv6 echo has the same shape
+  header.type = is_ipv4 ? ICMP_ECHO : 128;
   packet.replace(0, sizeof header, reinterpret_cast<char*>(&header), sizeof header);
-  if (::sendto(fd.get(), packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
-    return false;
-  }
+  if (::sendto(fd.get(), packet.data(), packet.size(), 0, address.get(), address.size) < 0) return false;
   return is_ready(fd, POLLIN) &&
          ::recv(fd.get(), packet.data(), packet.size(), 0) == static_cast<ssize_t>(packet.size());
 }
 
-TcpServer::TcpServer(const Place& place, const std::string& address, uint16_t port) : fd_(place.socket(SOCK_STREAM)) {
+TcpServer::TcpServer(const Place& place, const std::string& address, uint16_t port)
+    : fd_(place.socket(domain_of(address), SOCK_STREAM)) {
   int on = 1;
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in own = socket_address(address, port);
-  REQUIRE_EQ(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
+  if (domain_of(address) == AF_INET6) ::setsockopt(fd_.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  SocketAddress own = socket_address(address, port);
+  REQUIRE_EQ(::bind(fd_.get(), own.get(), own.size), 0);
   REQUIRE_EQ(::listen(fd_.get(), 16), 0);
 }
 
@@ -154,22 +224,53 @@ bool TcpServer::is_waiting() const { return is_ready(fd_, POLLIN, 0); }
 
 std::string TcpServer::serve(const std::string& answer) {
   if (!is_ready(fd_, POLLIN)) return "";
-  sockaddr_in peer{};
-  socklen_t size = sizeof peer;
-  io::Fd client(::accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC));
+  SocketAddress peer;
+  peer.size = sizeof peer.storage;
+  io::Fd client(::accept4(fd_.get(), peer.get(), &peer.size, SOCK_CLOEXEC));
   CHECK_EQ(::send(client.get(), answer.data(), answer.size(), MSG_NOSIGNAL), static_cast<ssize_t>(answer.size()));
-  return Ipv4{ntohl(peer.sin_addr.s_addr)}.text();
+  return address_text(peer);
+}
+
+UdpServer::UdpServer(const Place& place, const std::string& address, uint16_t port)
+    : fd_(place.socket(domain_of(address), SOCK_DGRAM)) {
+  SocketAddress own = socket_address(address, port);
+  REQUIRE_EQ(::bind(fd_.get(), own.get(), own.size), 0);
+}
+
+std::string UdpServer::answer_one(const std::string& answer) {
+  if (!is_ready(fd_, POLLIN)) return "";
+  SocketAddress peer;
+  peer.size = sizeof peer.storage;
+  char buffer[2048];
+  REQUIRE_GE(::recvfrom(fd_.get(), buffer, sizeof buffer, 0, peer.get(), &peer.size), 0);
+  CHECK_EQ(::sendto(fd_.get(), answer.data(), answer.size(), 0, peer.get(), peer.size), static_cast<ssize_t>(answer.size()));
+  return address_text(peer);
+}
+
+io::Fd send_udp(const Place& from, const std::string& to, uint16_t port, const std::string& text,
+                const std::string& source) {
+  io::Fd fd = from.socket(domain_of(to), SOCK_DGRAM);
+  SocketAddress own = socket_address(source.empty() ? "0.0.0.0" : source, 0);
+  if (!source.empty()) REQUIRE_EQ(::bind(fd.get(), own.get(), own.size), 0);
+  SocketAddress address = socket_address(to, port);
+  static_cast<void>(::sendto(fd.get(), text.data(), text.size(), 0, address.get(), address.size));
+  return fd;
+}
+
+std::string receive_udp(const io::Fd& fd) {
+  char buffer[2048];
+  ssize_t got = is_ready(fd, POLLIN) ? ::recv(fd.get(), buffer, sizeof buffer, 0) : -1;
+  return got < 0 ? std::string() : std::string(buffer, static_cast<size_t>(got));
 }
 
 io::Fd connect_tcp(const Place& from, const std::string& to, uint16_t port, const std::string& source) {
-  io::Fd fd = from.socket(SOCK_STREAM);
+  io::Fd fd = from.socket(domain_of(to), SOCK_STREAM);
   if (!source.empty()) {
-    sockaddr_in own = socket_address(source, 0);
-    REQUIRE_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
+    SocketAddress own = socket_address(source, 0);
+    REQUIRE_EQ(::bind(fd.get(), own.get(), own.size), 0);
   }
-  sockaddr_in address = socket_address(to, port);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS)
-    return {};
+  SocketAddress address = socket_address(to, port);
+  if (::connect(fd.get(), address.get(), address.size) != 0 && errno != EINPROGRESS) return {};
   int error = 0;
   socklen_t size = sizeof error;
   bool answered = is_ready(fd, POLLOUT) && ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0;

@@ -1,0 +1,111 @@
+#include <doctest/doctest.h>
+
+#include "network/firewall.h"
+#include "network/links.h"
+#include "network/machine_fixture.h"
+#include "network/netns.h"
+#include "network/plan.h"
+
+using namespace mcloud;
+using namespace mcloud::network;
+
+namespace {
+
+const std::string kUla = "fd12:3456:789a::/64";
+
+Member portal(const std::string& netns, const std::string& address) { return {netns, "eth0", ip(address), true}; }
+Member member(const std::string& netns, const std::string& address) { return {netns, "eth0", ip(address)}; }
+
+// Network 7 in the mesh: a gateway's portal (10.42.0.9) on the first node, web-0 (10.42.0.2) on the second.
+struct GatewayAndWeb : Nodes {
+  GatewayAndWeb() : Nodes(2, true) {
+    one = base(0);
+    two = base(1);
+    Network network;
+    network.name = "default";
+    network.vni = 7;
+    network.range = Range::parse("10.42.0.0/16").value();
+    network.range6 = kUla;
+    network.underlay = Underlay::Mesh;
+    one.networks = {network};
+    one.networks[0].members = {portal("gate-0", "10.42.0.9")};
+    one.networks[0].remotes = {{ip("10.42.0.2"), ip("198.18.0.8")}};
+    one.networks[0].ways = {{"tcp", 4001, ip("10.42.0.2"), 80, "gate-0"}};
+    two.networks = {network};
+    two.networks[0].members = {member("web-0", "10.42.0.2")};
+    two.networks[0].remotes = {{ip("10.42.0.9"), ip("198.18.0.4")}};
+  }
+  std::string transit(size_t node, const std::string& portal_netns) {
+    NetnsScope scope = NetnsScope::enter(places[node].netns).value();
+    return transit_address(machines[node]->read().value(), 7, portal_netns).value().text();
+  }
+  DesiredNetworks one, two;
+};
+
+}  // namespace
+
+TEST_CASE("a way leads from the node through the portal to a member on another node, which sees the portal") {
+  if (!can_make_networks()) return;
+  GatewayAndWeb nodes;
+  nodes.apply(0, nodes.one);
+  nodes.apply(1, nodes.two);
+  CHECK_EQ(nodes.apply(0, nodes.one), 0);
+  std::string transit = nodes.transit(0, "gate-0");
+  TcpServer server(nodes.container(1, "web-0"), "0.0.0.0", 80);
+  TcpServer server6(nodes.container(1, "web-0"), "::", 80);
+  io::Fd client = connect_tcp(nodes.places[0], transit, 4001);
+  CHECK(client.is_open());
+  CHECK_EQ(server.serve("hello"), "10.42.0.9");
+  CHECK_EQ(read_all(client), "hello");
+  uint32_t number = (ip(transit).value - ip("198.19.0.0").value) / 2;
+  io::Fd client6 = connect_tcp(nodes.places[0], transit_network_address6(number).text(), 4001);
+  CHECK(client6.is_open());
+  CHECK_EQ(server6.serve("hello"), "fd12:3456:789a::a2a:9");
+  CHECK_EQ(read_all(client6), "hello");
+  CHECK_FALSE(connect_tcp(nodes.places[0], transit, 4002).is_open());
+  CHECK_FALSE(connect_tcp(nodes.places[0], transit, 80).is_open());
+}
+
+TEST_CASE("a way of the network's own transit leads to a local member") {
+  if (!can_make_networks()) return;
+  GatewayAndWeb nodes;
+  nodes.two.networks[0].ways = {{"tcp", 4001, ip("10.42.0.2"), 80, ""}};
+  nodes.apply(1, nodes.two);
+  TcpServer server(nodes.container(1, "web-0"), "0.0.0.0", 80);
+  io::Fd client = connect_tcp(nodes.places[1], nodes.transit(1, ""), 4001);
+  CHECK(client.is_open());
+  CHECK_NE(server.serve("hello"), "");
+  CHECK_EQ(read_all(client), "hello");
+}
+
+TEST_CASE("the world does not get to a portal's ways, nor a portal into the node") {
+  if (!can_make_networks()) return;
+  GatewayAndWeb nodes;
+  nodes.apply(0, nodes.one);
+  nodes.apply(1, nodes.two);
+  std::string transit = nodes.transit(0, "gate-0");
+  route_by_default(nodes.outside, "10.250.0.11");
+  TcpServer web(nodes.container(1, "web-0"), "0.0.0.0", 80);
+  TcpServer node(nodes.places[0], "0.0.0.0", 7000);
+  REQUIRE(connect_tcp(nodes.places[0], transit, 4001).is_open());
+  CHECK_FALSE(connect_tcp(nodes.outside, transit, 4001).is_open());
+  CHECK_FALSE(connect_tcp(nodes.container(1, "web-0"), "10.42.0.9", 4001).is_open());
+  Ipv4 end{ip(transit).value - 1};
+  CHECK_FALSE(connect_tcp(nodes.container(0, "gate-0"), end.text(), 7000).is_open());
+}
+
+TEST_CASE("ways come and go while the portal's link stays, and nothing is left in the end") {
+  if (!can_make_networks()) return;
+  GatewayAndWeb nodes;
+  nodes.apply(0, nodes.one);
+  std::string transit = nodes.transit(0, "gate-0");
+  nodes.one.networks[0].ways.push_back({"tcp", 4002, ip("10.42.0.2"), 81, "gate-0"});
+  CHECK_EQ(nodes.apply(0, nodes.one), 1);
+  CHECK_EQ(nodes.transit(0, "gate-0"), transit);
+  nodes.one.networks[0].members.clear();
+  nodes.one.networks[0].ways.clear();
+  nodes.apply(0, nodes.one);
+  CHECK_EQ(nodes.apply(0, nodes.one), 0);
+  NetnsScope scope = NetnsScope::enter(nodes.places[0].netns).value();
+  for (const Link& link : Links::open().value().list().value()) CHECK_FALSE(link.name.starts_with("mcloud-p"));
+}
