@@ -83,9 +83,9 @@ class Load:
 class Cluster:
     """A local cluster owned by this process: it dies with it."""
 
-    def __init__(self, mcloud, folder, nodes=5, quiet=True):
+    def __init__(self, mcloud, folder, nodes=5, quiet=True, options=()):
         self.mcloud, self.folder, self.nodes = str(mcloud), pathlib.Path(folder), nodes
-        self.quiet = quiet
+        self.quiet, self.options = quiet, options
         self.process = None
 
     def __enter__(self):
@@ -96,7 +96,8 @@ class Cluster:
         self.down()
 
     def up(self, seconds=60):
-        command = [self.mcloud, "cluster", "up", "--dir", str(self.folder), "--nodes", str(self.nodes)]
+        command = [self.mcloud, "cluster", "up", "--dir", str(self.folder), "--nodes", str(self.nodes),
+                   *map(str, self.options)]
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "up.log"
         with open(log, "wb") as out:

@@ -31,6 +31,7 @@ constexpr uint16_t kSinkPort = 7200;
 constexpr const char* kOperator = "operator";
 constexpr const char* kPeople[] = {"ida", "lena", "bob"};
 constexpr size_t kNodesFirst = 5;
+constexpr size_t kGatewaysFirst = 2;  // cost nothing until somebody publishes a name
 constexpr uint64_t kTokenLifeMs = 24ull * 3'600'000;
 
 std::string hub_endpoint(uint16_t port) {
@@ -121,6 +122,8 @@ struct NodePlan {
   std::string name;
   std::string farm;
   size_t nodes = 1;
+  bool is_hidden = false;
+  bool is_gateway = false;
 };
 
 Result<lab::NodeSpec> node_spec(const Places& places, const ledger::Trust& trust, const crypto::SigningKey& owner,
@@ -133,7 +136,8 @@ Result<lab::NodeSpec> node_spec(const Places& places, const ledger::Trust& trust
   config["sink"] = hub_endpoint(kSinkPort);
   config["token"] = wallet::token_text(token, wallet::mesh_secret(owner, plan.farm));
   config["capacity"] = capacity_of(places.folder, plan.nodes);
-  return lab::NodeSpec{plan.name, config.dump()};
+  config["labels"] = {{"node", plan.name}};  // so that a contract may name one
+  return lab::NodeSpec{plan.name, config.dump(), plan.is_hidden, plan.is_gateway};
 }
 
 std::string context_json(const Places& places, const ledger::Trust& trust) {
@@ -176,20 +180,60 @@ Result<std::string> first_farm(const Places& places) {
 }
 
 // The nodes the cluster had, in the order of their ring, so that each keeps its addresses.
-std::vector<std::string> node_names(const Places& places, uint64_t wanted) {
-  std::vector<std::string> names;
-  if (Result<std::string> text = io::read_file(lab::Folders{places.folder}.plan())) {
-    if (Result<lab::Options> before = lab::options_from_json(*text)) {
-      for (const lab::NodeSpec& node : before->nodes) names.push_back(node.name);
+std::vector<NodePlan> nodes_before(const Places& places) {
+  std::vector<NodePlan> plans;
+  Result<std::string> text = io::read_file(lab::Folders{places.folder}.plan());
+  if (!text) return plans;
+  Result<lab::Options> before = lab::options_from_json(*text);
+  if (!before) return plans;
+  for (const lab::NodeSpec& node : before->nodes) {
+    plans.push_back({.name = node.name, .farm = {}, .is_hidden = node.is_hidden, .is_gateway = node.is_gateway});
+  }
+  return plans;
+}
+
+// Which nodes there are and what each is to the others: gateways are the first ones, hidden are the last ones.
+Result<std::vector<NodePlan>> cast_nodes(const Places& places, const cli::ClusterSpec& spec) {
+  std::vector<NodePlan> plans = nodes_before(places);
+  bool is_new = plans.empty();
+  size_t count = spec.nodes != 0 ? spec.nodes : is_new ? kNodesFirst : plans.size();
+  for (size_t number = 1; plans.size() < count; number++) {
+    std::string name = "n" + std::to_string(number);
+    if (std::ranges::find(plans, name, &NodePlan::name) == plans.end()) plans.push_back({.name = name, .farm = {}});
+  }
+  plans.resize(count);
+  uint64_t hidden = spec.hidden, gateways = spec.gateways;
+  if (is_new && hidden == cli::ClusterSpec::kAsBefore) hidden = 0;
+  if (is_new && gateways == cli::ClusterSpec::kAsBefore) {
+    gateways = std::min<uint64_t>(kGatewaysFirst, count - std::min<uint64_t>(hidden, count));
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (hidden != cli::ClusterSpec::kAsBefore) plans[i].is_hidden = i + hidden >= count;
+    if (gateways != cli::ClusterSpec::kAsBefore) plans[i].is_gateway = i < gateways;
+    plans[i].farm = spec.farms[i % spec.farms.size()].name;
+    plans[i].nodes = count;
+    if (plans[i].is_hidden && plans[i].is_gateway) {
+      return make_error(Code::Invalid, "--gateways and --hidden together are more than the " + std::to_string(count) +
+                                           " nodes; a hidden node cannot be a gateway");
     }
   }
-  size_t count = wanted != 0 ? wanted : names.empty() ? kNodesFirst : names.size();
-  for (size_t number = 1; names.size() < count; number++) {
-    std::string name = "n" + std::to_string(number);
-    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  return plans;
+}
+
+std::vector<lab::ForwardSpec> forwards(const std::vector<NodePlan>& plans) {
+  auto hub = [](uint16_t port) { return std::string(lab::kHubAddress) + ":" + std::to_string(port); };
+  std::vector<lab::ForwardSpec> out = {{"ledger", 0, {hub(kLedgerPort)}, 0}, {"sink", 0, {hub(kSinkPort)}, 0}};
+  lab::ForwardSpec http{"gateway-http", 0, {}, 0}, https{"gateway-https", 0, {}, 0};
+  for (size_t i = 0; i < plans.size(); i++) {
+    if (!plans[i].is_gateway) continue;
+    std::string address = lab::uplink_address(i + 1) + ":";
+    http.targets.push_back(address + std::to_string(lab::kGatewayHttpPort));
+    https.targets.push_back(address + std::to_string(lab::kGatewayHttpsPort));
   }
-  names.resize(count);
-  return names;
+  if (http.targets.empty()) return out;
+  out.push_back(std::move(http));
+  out.push_back(std::move(https));
+  return out;
 }
 
 Result<lab::Options> prepare(const std::string& program, const cli::ClusterSpec& spec, const Progress& progress) {
@@ -212,13 +256,9 @@ Result<lab::Options> prepare(const std::string& program, const cli::ClusterSpec&
   options.self = {program, "lab"};
   options.node_command = {program, "node", "init"};
   options.services = services(program, places);
-  std::vector<std::string> names = node_names(places, spec.nodes);
-  for (size_t i = 0; i < names.size(); i++) {
-    NodePlan plan{names[i], spec.farms[i % spec.farms.size()].name, names.size()};
-    options.nodes.push_back(TRY(node_spec(places, trust, owner, plan)));
-  }
-  options.forwards = {{"ledger", 0, {std::string(lab::kHubAddress) + ":" + std::to_string(kLedgerPort)}, 0},
-                      {"sink", 0, {std::string(lab::kHubAddress) + ":" + std::to_string(kSinkPort)}, 0}};
+  std::vector<NodePlan> plans = TRY(cast_nodes(places, spec));
+  for (const NodePlan& plan : plans) options.nodes.push_back(TRY(node_spec(places, trust, owner, plan)));
+  options.forwards = forwards(plans);
   options.context_json = context_json(places, trust);
   return options;
 }
@@ -228,7 +268,7 @@ Result<lab::NodeSpec> make_node(const std::string& folder, const std::string& na
   ledger::LedgerFolder loaded = TRY(ledger::load_ledger_folder(places.ledger()));
   crypto::SigningKey owner = TRY(operator_key(places));
   lab::ClusterStatus status = TRY(lab::Cluster(folder).status());
-  NodePlan plan{name, farm, status.nodes.size() + 1};
+  NodePlan plan{.name = name, .farm = farm, .nodes = status.nodes.size() + 1};
   if (plan.farm.empty()) plan.farm = TRY(first_farm(places));
   return node_spec(places, loaded.trust, owner, plan);
 }

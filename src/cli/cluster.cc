@@ -29,6 +29,8 @@ constexpr uint64_t kFenceAfterMinMs = 500, kFenceAfterMaxMs = 600'000;  // what 
 struct UpOptions {
   std::string dir;
   uint64_t nodes = 0;
+  uint64_t gateways = ClusterSpec::kAsBefore;
+  uint64_t hidden = ClusterSpec::kAsBefore;
   std::string farms = "home:CH";
   std::string fence_after;
   bool detach = false;
@@ -122,6 +124,8 @@ Status up(Desk& desk, const UpOptions& options, const ClusterMaker& maker) {
   ClusterSpec spec;
   spec.folder = folder_of(desk, options.dir);
   spec.nodes = options.nodes;
+  spec.gateways = options.gateways;
+  spec.hidden = options.hidden;
   spec.farms = TRY(FarmSpec::parse_list(options.farms).with_context("--farms"));
   spec.fence_after_ms = TRY(parse_fence_after(options.fence_after));
   if (!options.fence_after.empty() && io::exists(spec.folder + "/ledger/genesis.json")) {
@@ -167,6 +171,11 @@ Command cluster_up(const ClusterMaker& maker) {
           "the\n"
           "foreground and Ctrl-C ends it.")
       .option("--nodes", "N", "how many nodes, 1 to 100 (as before; the first time 5)", options->nodes)
+      .option("--gateways", "N", "how many of the first nodes lead strangers in (as before; the first time 2)",
+              options->gateways)
+      .option("--hidden", "N",
+              "how many of the last nodes are behind NAT and off the ring (as before; the first time 0)",
+              options->hidden)
       .option(
           "--farms", "LIST",
           "farms and their countries, like barn:CH,shed:BE, or just how many (home:CH); nodes are dealt out in turn",
@@ -209,17 +218,23 @@ Status check_farm(Desk& desk, const std::string& name) {
                                       std::string(kOperator));
 }
 
-Status add_node(Desk& desk, const std::string& folder, const std::string& wanted, const std::string& farm,
-                const ClusterMaker& maker) {
+struct AddOptions {
+  std::string dir, name, farm;
+  bool hidden = false;
+};
+
+Status add_node(Desk& desk, const AddOptions& options, const ClusterMaker& maker) {
   Timed say(desk);
+  std::string folder = folder_of(desk, options.dir);
   lab::ClusterStatus status = TRY(running(folder, {}));
-  std::string name = TRY(free_name(status, wanted));
+  std::string name = TRY(free_name(status, options.name));
   Globals here = desk.globals();
   here.cluster = folder;
   here.ledger.clear();
   Desk inside(here, desk.out());
-  if (!farm.empty()) TRY(check_farm(inside, farm));
-  lab::NodeSpec node = TRY(maker.make_node(folder, name, farm));
+  if (!options.farm.empty()) TRY(check_farm(inside, options.farm));
+  lab::NodeSpec node = TRY(maker.make_node(folder, name, options.farm));
+  node.is_hidden = options.hidden;
   TRY(lab::Cluster(folder).add_node(node));
   say("node " + name + " is starting");
   TRY(wait_until_online(inside, folder, {name}, say));
@@ -228,18 +243,14 @@ Status add_node(Desk& desk, const std::string& folder, const std::string& wanted
 }
 
 Command cluster_add_node(const ClusterMaker& maker) {
-  struct Options {
-    std::string dir, name, farm;
-  };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<AddOptions>();
   Command command("cluster add-node", "one more node for a local cluster");
   command.example("mcloud cluster add-node n6")
       .optional_argument("NAME", "its name; none: the next nN", options->name)
       .option("--farm", "NAME", "the farm it joins (the first)", options->farm)
+      .flag("--hidden", "behind NAT and off the ring", options->hidden)
       .option("--dir", "DIR", "the cluster's folder; the same as --cluster", options->dir)
-      .run([options, &maker](Desk& desk) -> Status {
-        return add_node(desk, folder_of(desk, options->dir), options->name, options->farm, maker);
-      });
+      .run([options, &maker](Desk& desk) { return add_node(desk, *options, maker); });
   return command;
 }
 

@@ -2,6 +2,7 @@
 // it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -19,8 +20,11 @@ struct FarmSpec {
 };
 
 struct ClusterSpec {
-  std::string folder;  // absolute
-  uint64_t nodes = 0;  // 0 = as many as it had before, or 5
+  static constexpr uint64_t kAsBefore = UINT64_MAX;
+  std::string folder;             // absolute
+  uint64_t nodes = 0;             // 0 = as many as it had before, or 5
+  uint64_t gateways = kAsBefore;  // the first nodes; a new cluster has 2
+  uint64_t hidden = kAsBefore;    // the last nodes; a new cluster has none
   std::vector<FarmSpec> farms;
   uint64_t fence_after_ms = 5'000;
 };

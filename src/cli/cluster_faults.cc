@@ -1,4 +1,4 @@
-// mcloud cluster kill | cut | restore
+// mcloud cluster kill | cut | mend | restore
 #include <algorithm>
 
 #include "cli/cluster_talk.h"
@@ -54,8 +54,10 @@ Status cut(Desk& desk, const FaultOptions& options) {
   return {};
 }
 
-// Whatever is wrong with these nodes: down, uplink cut, a link between two of them cut.
-Status restore(Desk& desk, const FaultOptions& options) {
+enum class Undo { Cuts, All };
+
+// Whatever is wrong with these nodes: uplink cut, a link between two of them cut; with All also down.
+Status undo(Desk& desk, const FaultOptions& options, Undo extent) {
   std::string folder = folder_of(desk, options.dir);
   lab::ClusterStatus status = TRY(running(folder, options.nodes));
   lab::Cluster cluster(folder);
@@ -74,7 +76,7 @@ Status restore(Desk& desk, const FaultOptions& options) {
       TRY(cluster.mend_uplink(node.name));
       mended.push_back("the uplink of " + node.name + " works again");
     }
-    if (node.state == "up") continue;
+    if (node.state == "up" || extent == Undo::Cuts) continue;
     TRY(cluster.restore(node.name));
     mended.push_back(node.name + " is back");
   }
@@ -82,6 +84,9 @@ Status restore(Desk& desk, const FaultOptions& options) {
   done(desk, mended.empty() ? nothing : joined(mended, "; "), options.nodes);
   return {};
 }
+
+Status mend(Desk& desk, const FaultOptions& options) { return undo(desk, options, Undo::Cuts); }
+Status restore(Desk& desk, const FaultOptions& options) { return undo(desk, options, Undo::All); }
 
 Command fault(const char* path, const char* summary, const char* example, const char* help,
               Status (*run)(Desk&, const FaultOptions&)) {
@@ -101,6 +106,8 @@ Commands cluster_fault_commands() {
                 kill_nodes),
           fault("cluster cut", "let a link or an uplink carry nothing", "mcloud cluster cut n1 n2",
                 "two neighbours: their link; one node: its uplink", cut),
+          fault("cluster mend", "undo cut", "mcloud cluster mend n1 n2",
+                "nodes whose uplink is cut; two neighbours: also the link between them", mend),
           fault("cluster restore", "undo kill and cut", "mcloud cluster restore n2",
                 "nodes that are down or cut off; two neighbours: also the link between them", restore)};
 }

@@ -1,9 +1,11 @@
 // mcloud cluster down | status
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/cluster_talk.h"
 #include "cli/commands.h"
 #include "cli/show.h"
+#include "lab/layout.h"
 
 namespace mcloud::cli {
 namespace {
@@ -58,6 +60,8 @@ Json json_of(const lab::ClusterStatus& status, std::map<std::string, NodeFacts>&
                              {"uplink", node.uplink},
                              {"state", node.state},
                              {"uplink_state", node.uplink_state},
+                             {"hidden", node.is_hidden},
+                             {"gateway", node.is_gateway},
                              {"ledger_state", facts[node.name].ledger_state},
                              {"pid1", node.pid1},
                              {"exit_code", node.exit_code}});
@@ -80,12 +84,13 @@ void print_cluster(Output& out, const lab::ClusterStatus& status, std::map<std::
   Table nodes{{"NODE", "MACHINE", "LEDGER SAYS", "UPLINK", "BACKPLANE", "PID 1", "ID"}, {}};
   for (const lab::NodeStatus& node : status.nodes) {
     const NodeFacts& fact = facts[node.name];
-    std::string uplink = node.uplink + (node.uplink_state == "cut" ? " (cut)" : "");
+    std::string uplink =
+        node.uplink + (node.is_hidden ? " (behind NAT)" : "") + (node.uplink_state == "cut" ? " (cut)" : "");
     nodes.rows.push_back({{node.name, Tone::Strong},
                           {node.state, tone_of(node.state)},
                           {fact.ledger_state.empty() ? "-" : fact.ledger_state, tone_of(fact.ledger_state)},
                           uplink,
-                          node.address,
+                          node.is_hidden ? "-" : node.address,
                           node.pid1 == 0 ? "-" : std::to_string(node.pid1),
                           fact.id.substr(0, 8)});
   }
@@ -99,6 +104,17 @@ void print_cluster(Output& out, const lab::ClusterStatus& status, std::map<std::
     std::string restarts = service.restarts == 0 ? "" : ", " + std::to_string(service.restarts) + " restarts";
     out.line(service.name + ": " + paint(service.state, tone_of(service.state), out.colour()) + restarts);
   }
+}
+
+// Where names of contracts are found by a browser on this machine.
+void print_gateways(Output& out, const lab::ClusterStatus& status) {
+  auto url = [&](const char* forward, const std::string& scheme) {
+    auto found = std::ranges::find(status.forwards, forward, &lab::ForwardStatus::name);
+    if (found == status.forwards.end() || found->targets.empty()) return std::string();
+    return scheme + "://NAME." + lab::kGatewayDomain + ":" + std::to_string(found->port);
+  };
+  std::string http = url("gateway-http", "http"), https = url("gateway-https", "https");
+  if (!http.empty()) out.line("gateways: " + http + (https.empty() ? "" : ", " + https));
 }
 
 Command cluster_status() {
@@ -117,6 +133,7 @@ Command cluster_status() {
         json["ledger_error"] = answered ? "" : answered.error().message;
         desk.out().document(json);
         print_cluster(desk.out(), *status, facts);
+        print_gateways(desk.out(), *status);
         if (!answered)
           desk.out().line(paint("the ledger does not answer: ", Tone::Bad, desk.out().colour()) +
                           printable(answered.error().message));

@@ -1,7 +1,5 @@
 #include "lab/bird.h"
 
-#include "lab/layout.h"
-
 namespace mcloud::lab {
 namespace {
 
@@ -48,15 +46,15 @@ std::string neighbour(const char* interface, const std::string& own, const std::
 
 }  // namespace
 
-std::string bird_config(size_t index, size_t nodes) {
+std::string bird_config(size_t index, const std::vector<RingLink>& ring) {
   std::string own = backplane_address(index);
   std::string out = "router id " + own + ";\ndefine OWN = " + own +
                     ";\ndefine OWN_AS = " + std::to_string(as_number(index)) + ";\n" + kCommon;
-  if (nodes < 2) return out;
-  size_t next = successor_of(index, nodes);
-  size_t previous = predecessor_of(index, nodes);
-  out += neighbour(kRingNext, ring_address(index, false), ring_address(index, true), next);
-  out += neighbour(kRingPrevious, ring_address(previous, true), ring_address(previous, false), previous);
+  for (const RingLink& link : ring) {
+    std::string first = ring_address(link.from, false), second = ring_address(link.from, true);
+    if (link.from == index) out += neighbour(kRingNext, first, second, link.to);
+    if (link.to == index) out += neighbour(kRingPrevious, second, first, link.from);
+  }
   return out;
 }
 

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "lab/layout.h"
+
 namespace mcloud::lab {
 
-std::string bird_config(size_t index, size_t nodes);
+std::string bird_config(size_t index, const std::vector<RingLink>& ring);
 // Runs in the foreground; the node's pid 1 restarts it.
 std::vector<std::string> bird_command(const std::string& config_file);
 

@@ -32,8 +32,8 @@ ClusterStatus status_from_json(const std::string& text) {
   const json none = json::array();
   for (const json& node : value->value("nodes", none)) {
     out.nodes.push_back({text_of(node, "name"), text_of(node, "address"), text_of(node, "uplink"),
-                         text_of(node, "state"), text_of(node, "uplink_state"), node.value("pid1", 0),
-                         node.value("exit", 0)});
+                         text_of(node, "state"), text_of(node, "uplink_state"), node.value("hidden", false),
+                         node.value("gateway", false), node.value("pid1", 0), node.value("exit", 0)});
   }
   for (const json& link : value->value("links", none)) {
     out.links.push_back({text_of(link, "a"), text_of(link, "b"), text_of(link, "state")});
@@ -86,7 +86,11 @@ Status Cluster::mend_uplink(const std::string& node) const {
   return tell(wire::json_text({{"command", "mend-uplink"}, {"node", node}}));
 }
 Status Cluster::add_node(const NodeSpec& node) const {
-  return tell(wire::json_text({{"command", "add-node"}, {"name", node.name}, {"config", node.config_json}}));
+  return tell(wire::json_text({{"command", "add-node"},
+                               {"name", node.name},
+                               {"config", node.config_json},
+                               {"hidden", node.is_hidden},
+                               {"gateway", node.is_gateway}}));
 }
 Status Cluster::remove_forward(const std::string& name) const {
   return tell(wire::json_text({{"command", "remove-forward"}, {"name", name}}));

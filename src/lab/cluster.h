@@ -22,8 +22,10 @@ struct NodeStatus {
   std::string uplink;        // where publications appear; inside the cluster only
   std::string state;         // "up", "down"
   std::string uplink_state;  // "up", "cut"
-  int pid1 = 0;              // number of its pid 1 in our pid namespace; 0 when down
-  int exit_code = 0;         // of the last pid 1
+  bool is_hidden = false;    // then it has no address on the backplane
+  bool is_gateway = false;
+  int pid1 = 0;       // number of its pid 1 in our pid namespace; 0 when down
+  int exit_code = 0;  // of the last pid 1
 };
 struct LinkStatus {
   std::string a, b;

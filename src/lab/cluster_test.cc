@@ -242,6 +242,44 @@ TEST_CASE("a cut uplink carries nothing, and carries again when mended") {
   CHECK(within_ms(5'000, can_reach_hub));
 }
 
+TEST_CASE("a hidden node is behind a router that lets its connections out and nobody's in") {
+  if (!can_run_clusters()) return;
+  testing::TemporaryFolder folder;
+  Options options = test_options(folder.path(), 3);
+  options.nodes[1].is_hidden = true;
+  options.nodes[2].is_gateway = true;
+  auto owner = bring_up(options);
+  Cluster cluster = owner->cluster();
+  ClusterStatus status = cluster.status().value();
+  CHECK_EQ(status.nodes[1].address, "");
+  CHECK_EQ(status.nodes[1].uplink, "192.168.2.2");
+  REQUIRE_EQ(status.links.size(), 2);
+  for (const LinkStatus& link : status.links) CHECK(link.a + link.b != "n2");
+  std::string config = io::read_file(folder / "nodes/n2/node.json").value();
+  CHECK(config.find("\"hidden\": true") != std::string::npos);
+  CHECK(config.find("backplane") == std::string::npos);
+  CHECK(io::read_file(folder / "nodes/n3/node.json").value().find("gw.localhost") != std::string::npos);
+
+  auto in_node = [&](size_t node, const std::string& script) {
+    std::string pid = std::to_string(cluster.status()->nodes[node].pid1);
+    io::Command command;
+    command.arguments = {"nsenter", "-t", pid, "-n", "timeout", "0.5", "bash", "-c", script};
+    return io::run(command).value();
+  };
+  auto reaches = [&](size_t node, const std::string& address) {
+    return in_node(node, "exec 3<>/dev/tcp/" + address + "/9").errors.find("refused") != std::string::npos;
+  };
+  CHECK(within_ms(5'000, [&] { return reaches(1, "10.250.0.13"); }));
+  CHECK_FALSE(reaches(0, "192.168.2.2"));
+  CHECK(reaches(0, "10.250.0.12"));  // the router itself, which has nothing to offer
+  CHECK_EQ(in_node(1, "ping -c 1 -W 1 10.251.0.1").exit_code != 0, true);
+  good(cluster.kill("n2"));
+  good(cluster.restore("n2"));
+  CHECK(within_ms(5'000, [&] { return reaches(1, "10.250.0.13"); }));
+  good(cluster.add_node({"n4", "{}"}));
+  REQUIRE_EQ(cluster.status()->links.size(), 3);
+}
+
 TEST_CASE("clusters run side by side and know nothing of each other") {
   if (!can_run_clusters()) return;
   testing::TemporaryFolder one_folder, two_folder;

@@ -210,7 +210,7 @@ Status Keeper::set_forward(const ForwardSpec& spec) {
   std::vector<Target> targets;
   for (const std::string& text : spec.targets) targets.push_back(TRY(Target::parse(text)));
   for (size_t i = 1; spec.node_port != 0 && i <= options_.nodes.size(); ++i) {
-    targets.push_back({uplink_address(i), spec.node_port});
+    if (!options_.nodes[i - 1].is_hidden) targets.push_back({uplink_address(i), spec.node_port});
   }
   TRY(forwarder_->set(spec.name, spec.port, std::move(targets)));
   return {};
@@ -258,7 +258,8 @@ void Keeper::obey(const std::string& line, ControlServer::Answer answer) {
   std::function<json(json)> complete = [](json result) { return result; };
   if (*command == "add-node") {
     complete = [this, added = *request](json result) {
-      options_.nodes.push_back({added.value("name", ""), added.value("config", "{}")});
+      options_.nodes.push_back({added.value("name", ""), added.value("config", "{}"), added.value("hidden", false),
+                                added.value("gateway", false)});
       for (const ForwardSpec& forward : options_.forwards) {
         if (forward.node_port != 0) static_cast<void>(set_forward(forward));
       }

@@ -54,21 +54,32 @@ Result<io::Fd> NodeHost::netns() const {
   return network::open_netns("/proc/" + std::to_string(child_->pid()) + "/ns/net");
 }
 
-Status NodeHost::write_configs(size_t nodes) const {
+Status NodeHost::write_configs(const std::vector<RingLink>& ring) const {
   const Folders& folders = surroundings_.folders;
   TRY(io::make_folders(folders.node(name()), 0700));
-  TRY(io::write_file(folders.bird_config(name()), bird_config(index_, nodes), io::Durability::None));
+  TRY(io::write_file(folders.bird_config(name()), bird_config(index_, ring), io::Durability::None));
   nlohmann::json config = TRY(wire::parse_json(spec_.config_json));
   config.update({
       {"name", name()},
       {"data", folders.node(name())},
       {"runtime", "/run/mcloud"},
       {"cgroup", group()},
-      {"uplink", {{"interface", kUplinkInterface}, {"address", uplink_address(index_)}}},
-      {"backplane", {{"address", backplane_address(index_)}, {"range", kBackplaneRange}, {"mtu", kRingMtu}}},
+      {"uplink", {{"interface", kUplinkInterface}, {"address", uplink()}}},
       {"forbidden", {kBackplaneRange, std::string(kHubAddress) + "/32"}},
-      {"services", {{{"name", "bird"}, {"command", bird_command(folders.bird_config(name()))}}}},
   });
+  if (is_hidden()) {
+    config["hidden"] = true;
+  } else {
+    config["backplane"] = {{"address", backplane_address(index_)}, {"range", kBackplaneRange}, {"mtu", kRingMtu}};
+    config["services"] = {{{"name", "bird"}, {"command", bird_command(folders.bird_config(name()))}}};
+  }
+  if (is_gateway()) {
+    config["relay"] = true;
+    config["gateway"] = {{"domain", kGatewayDomain},
+                         {"http_port", kGatewayHttpPort},
+                         {"https_port", kGatewayHttpsPort},
+                         {"tunnel_port", kGatewayTunnelPort}};
+  }
   return io::write_file(folders.node_config(name()), wire::json_text(config, 2) + "\n", io::Durability::None, 0600);
 }
 

@@ -25,14 +25,17 @@ class NodeHost {
 
   const std::string& name() const { return spec_.name; }
   size_t index() const { return index_; }
+  bool is_hidden() const { return spec_.is_hidden; }
+  bool is_gateway() const { return spec_.is_gateway; }
+  std::string uplink() const { return is_hidden() ? hidden_address(index_) : uplink_address(index_); }
   bool is_up() const { return child_ != nullptr; }
   int exit_code() const { return exit_code_; }  // of the last pid 1
   const io::Child* child() const { return child_.get(); }
   // NotFound while it is down. Not kept longer than needed: a dead node's addresses must not answer.
   Result<io::Fd> netns() const;
 
-  // bird.conf and node.json, for a ring of `nodes`.
-  Status write_configs(size_t nodes) const;
+  // bird.conf and node.json.
+  Status write_configs(const std::vector<RingLink>& ring) const;
   // Makes bird read its configuration again.
   Status reload_routing() const;
   // pid 1 in a network namespace that is wired already. Conflict when it is up.

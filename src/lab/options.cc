@@ -63,6 +63,9 @@ Status check(const Options& options) {
     TRY(check_name(node.name, "node"));
     TRY(check_object(node.config_json, "node " + node.name));
     if (!names.insert(node.name).second) return make_error(Code::Invalid, "the name " + node.name + " is taken");
+    if (node.is_hidden && node.is_gateway) {
+      return make_error(Code::Invalid, "node " + node.name + ": a hidden node cannot be a gateway");
+    }
   }
   for (const ServiceSpec& service : options.services) {
     TRY(check_name(service.name, "service"));
@@ -77,7 +80,8 @@ std::string to_json(const Options& options) {
               {"context", options.context_json}, {"nodes", json::array()}, {"services", json::array()},
               {"forwards", json::array()}};
   for (const NodeSpec& node : options.nodes) {
-    out["nodes"].push_back({{"name", node.name}, {"config", node.config_json}});
+    out["nodes"].push_back(
+        {{"name", node.name}, {"config", node.config_json}, {"hidden", node.is_hidden}, {"gateway", node.is_gateway}});
   }
   for (const ServiceSpec& service : options.services) {
     out["services"].push_back(
@@ -100,7 +104,8 @@ Result<Options> options_from_json(const std::string& text) {
   out.node_command = TRY(strings(value, "node_command"));
   out.context_json = TRY(wire::json_string(value, "context"));
   for (const json& node : *TRY(wire::json_array(value, "nodes"))) {
-    out.nodes.push_back({TRY(wire::json_string(node, "name")), TRY(wire::json_string(node, "config"))});
+    out.nodes.push_back({TRY(wire::json_string(node, "name")), TRY(wire::json_string(node, "config")),
+                         node.value("hidden", false), node.value("gateway", false)});
   }
   for (const json& service : *TRY(wire::json_array(value, "services"))) {
     out.services.push_back({TRY(wire::json_string(service, "name")), TRY(strings(service, "command")),

@@ -12,6 +12,8 @@ namespace mcloud::lab {
 struct NodeSpec {
   std::string name;                // [a-z][a-z0-9-]{0,14}, unique; also the host name inside
   std::string config_json = "{}";  // members for its node.json beside the lab's own, which win
+  bool is_hidden = false;          // behind a router that masquerades (NAT) and lets nobody in; not on the ring
+  bool is_gateway = false;         // offers to be a gateway, and a relay of hidden nodes
 };
 
 // A process in the cluster's root (ledger, sink); restarted when it ends. Reaches and is reached on 10.250.0.1.

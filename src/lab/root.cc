@@ -58,6 +58,7 @@ class Root {
   void node_ended(NodeHost& node);
   Result<NodeHost*> node_of(const json& request, std::string_view key);
   Result<RingLink> link_of(const json& request);
+  std::vector<RingLink> ring() const;
   Status apply_cut(const RingLink& link);
   Status apply_uplink_cut(NodeHost& node);
   Status set_link(const json& request, Traffic traffic);
@@ -190,23 +191,31 @@ Result<json> Root::obey(const json& request) {
 
 Status Root::start_node(NodeHost& node) {
   if (node.is_up()) return make_error(Code::Conflict, "node " + node.name() + " is up already");
-  TRY(node.write_configs(nodes_.size()));
+  TRY(node.write_configs(ring()));
   io::Fd netns = TRY(network::create_netns());
-  TRY(wire_node(netns, node.index()));
-  TRY(connect_uplink(netns, node.index()));
+  TRY(wire_node(netns, node.is_hidden() ? "" : backplane_address(node.index())));
+  TRY(node.is_hidden() ? connect_hidden_uplink(netns, node.index()) : connect_uplink(netns, node.index()));
   TRY(connect(node, netns));
   TRY(node.start(netns));
   TRY(poller_->add(node.child()->pidfd(), EPOLLIN, [this, &node](uint32_t) { node_ended(node); }));
   tell({{"event", "process"}, {"name", node.name()}}, node.child()->pidfd());
-  for (const RingLink& link : ring_of(nodes_.size())) {
+  for (const RingLink& link : ring()) {
     if (link.from == node.index() || link.to == node.index()) TRY(apply_cut(link));
   }
   return apply_uplink_cut(node);
 }
 
+std::vector<RingLink> Root::ring() const {
+  std::vector<size_t> members;
+  for (const auto& node : nodes_) {
+    if (!node->is_hidden()) members.push_back(node->index());
+  }
+  return ring_of(members);
+}
+
 // Cables to the neighbours that are up; the others bring their own when they start.
 Status Root::connect(NodeHost& node, const io::Fd& netns) {
-  for (const RingLink& link : ring_of(nodes_.size())) {
+  for (const RingLink& link : ring()) {
     bool forward = link.from == node.index();
     if (!forward && link.to != node.index()) continue;
     const NodeHost& other = *nodes_[(forward ? link.to : link.from) - 1];
@@ -238,7 +247,7 @@ Result<NodeHost*> Root::node_of(const json& request, std::string_view key) {
 Result<RingLink> Root::link_of(const json& request) {
   NodeHost* a = TRY(node_of(request, "a"));
   NodeHost* b = TRY(node_of(request, "b"));
-  auto links = ring_of(nodes_.size());
+  auto links = ring();
   for (const RingLink& link : links) {
     if (link.from == a->index() && link.to == b->index()) return link;
   }
@@ -290,14 +299,15 @@ Status Root::set_uplink(const json& request, Traffic traffic) {
 // The new node comes between the last and the first one.
 Status Root::add_node(const json& request) {
   Options changed = options_;
-  changed.nodes.push_back({TRY(wire::json_string(request, "name")), TRY(wire::json_string(request, "config"))});
+  changed.nodes.push_back({TRY(wire::json_string(request, "name")), TRY(wire::json_string(request, "config")),
+                           request.value("hidden", false), request.value("gateway", false)});
   TRY(check(changed));
   TRY(io::write_file(surroundings_.folders.plan(), to_json(changed), io::Durability::None, 0600));
   options_ = std::move(changed);
-  TRY(make_room());
+  if (!options_.nodes.back().is_hidden) TRY(make_room());
   NodeHost& added =
       *nodes_.emplace_back(std::make_unique<NodeHost>(surroundings_, options_.nodes.back(), nodes_.size() + 1));
-  for (auto& node : nodes_) TRY(node->write_configs(nodes_.size()));
+  for (auto& node : nodes_) TRY(node->write_configs(ring()));
   for (auto& node : nodes_) {
     Status reloaded = node->reload_routing();
     if (!reloaded.has_value())
@@ -307,7 +317,9 @@ Status Root::add_node(const json& request) {
 }
 
 Status Root::make_room() {
-  NodeHost& last = *nodes_.back();
+  auto links = ring();
+  if (links.empty()) return {};
+  NodeHost& last = *nodes_[links.back().from - 1];
   cut_links_.erase(last.index());
   if (!last.is_up()) return {};
   io::Fd netns = TRY(last.netns());
@@ -318,13 +330,15 @@ json Root::status() const {
   json out = {{"nodes", json::array()}, {"links", json::array()}, {"services", json::array()}};
   for (const auto& node : nodes_) {
     out["nodes"].push_back({{"name", node->name()},
-                            {"address", backplane_address(node->index())},
-                            {"uplink", uplink_address(node->index())},
+                            {"address", node->is_hidden() ? "" : backplane_address(node->index())},
+                            {"uplink", node->uplink()},
+                            {"hidden", node->is_hidden()},
+                            {"gateway", node->is_gateway()},
                             {"uplink_state", cut_uplinks_.contains(node->index()) ? "cut" : "up"},
                             {"state", node->is_up() ? "up" : "down"},
                             {"exit", node->exit_code()}});
   }
-  for (const RingLink& link : ring_of(nodes_.size())) {
+  for (const RingLink& link : ring()) {
     out["links"].push_back({{"a", nodes_[link.from - 1]->name()},
                             {"b", nodes_[link.to - 1]->name()},
                             {"state", cut_links_.contains(link.from) ? "cut" : "up"}});

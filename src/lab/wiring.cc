@@ -61,6 +61,43 @@ table inet mcloud_lab {
 }
 )";
 
+// What a router at home does: leads out under its own address, takes in what answers that.
+constexpr const char* kOutside = "outside";
+constexpr const char* kInside = "inside";
+constexpr const char* kRouterRules = R"(
+table inet mcloud_lab {
+  chain forward {
+    type filter hook forward priority filter; policy drop;
+    ct state established,related accept
+    iifname "inside" accept
+  }
+  chain leave {
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "outside" masquerade
+  }
+}
+)";
+
+// A cable from the root's bridge to `end`.
+Status plug_in(const VethEnd& end, size_t index) {
+  Links links = TRY(Links::open());
+  TRY(links.add_veth({.name = root_end(index)}, end));
+  network::Link port = TRY(links.get(root_end(index)));
+  network::Link bridge = TRY(links.get(kBridge));
+  TRY(links.set_master(port.index, bridge.index));
+  return links.set_up(port.index);
+}
+
+Status finish_uplink(const io::Fd& place, const std::string& interface, const std::string& gateway) {
+  NetnsScope scope = TRY(NetnsScope::enter(place));
+  Links inside = TRY(Links::open());
+  // While the ring converges, backplane packets must not try their luck on the uplink.
+  network::Range backplane = TRY(network::Range::parse(kBackplaneRange));
+  TRY(inside.add_unreachable(backplane));
+  TRY(inside.wait_operational(interface));
+  return inside.add_default_route(TRY(Ipv4::parse(gateway)));
+}
+
 Status drop_arrivals(const std::string& interface, Traffic traffic) {
   std::string name = "mcloud_cut_" + interface;
   for (char& c : name) c = c == '-' ? '_' : c;
@@ -82,38 +119,52 @@ Status wire_root() {
   return add_address_to(links, kBridge, kHubAddress, 24);
 }
 
-Status wire_node(const io::Fd& node, size_t index) {
+Status wire_node(const io::Fd& node, const std::string& backplane) {
   NetnsScope scope = TRY(NetnsScope::enter(node));
   TRY(set_defaults());
   TRY(network::set_net_sysctl("ipv4/ip_forward", "1"));
   TRY(network::set_net_sysctl("ipv4/fib_multipath_hash_policy", "1"));
   Links links = TRY(Links::open());
   TRY(add_address_to(links, "lo", "127.0.0.1", 8));
-  TRY(add_address_to(links, "lo", backplane_address(index), 32));
+  if (!backplane.empty()) TRY(add_address_to(links, "lo", backplane, 32));
   return network::run_nft(kNodeRules);
 }
 
 Status connect_uplink(const io::Fd& node, size_t index) {
   TRY(disconnect_uplink(index));
-  Links links = TRY(Links::open());
-  TRY(links.add_veth({.name = root_end(index)}, {.name = kUplinkInterface, .netns = node.get()}));
-  network::Link port = TRY(links.get(root_end(index)));
-  network::Link bridge = TRY(links.get(kBridge));
-  TRY(links.set_master(port.index, bridge.index));
-  TRY(links.set_up(port.index));
+  TRY(plug_in({.name = kUplinkInterface, .netns = node.get()}, index));
   TRY(address_in(node, kUplinkInterface, uplink_address(index), 24));
-  NetnsScope scope = TRY(NetnsScope::enter(node));
-  Links inside = TRY(Links::open());
-  // While the ring converges, backplane packets must not try their luck on the uplink.
-  network::Range backplane = TRY(network::Range::parse(kBackplaneRange));
-  TRY(inside.add_unreachable(backplane));
-  TRY(inside.wait_operational(kUplinkInterface));
-  return inside.add_default_route(TRY(Ipv4::parse(kHubAddress)));
+  return finish_uplink(node, kUplinkInterface, kHubAddress);
+}
+
+std::string router_netns(size_t index) { return "/run/netns/router-" + std::to_string(index); }
+
+Status connect_hidden_uplink(const io::Fd& node, size_t index) {
+  TRY(disconnect_uplink(index));
+  io::Fd router = TRY(network::create_netns());
+  TRY(plug_in({.name = kOutside, .netns = router.get()}, index));
+  {
+    NetnsScope scope = TRY(NetnsScope::enter(router));
+    TRY(set_defaults());
+    TRY(network::set_net_sysctl("ipv4/ip_forward", "1"));
+    Links links = TRY(Links::open());
+    TRY(add_address_to(links, "lo", "127.0.0.1", 8));
+    TRY(links.add_veth({.name = kInside}, {.name = kUplinkInterface, .netns = node.get()}));
+    TRY(add_address_to(links, kInside, router_address(index), 24));
+    TRY(network::run_nft(kRouterRules));
+  }
+  TRY(address_in(router, kOutside, uplink_address(index), 24));
+  TRY(address_in(node, kUplinkInterface, hidden_address(index), 24));
+  TRY(finish_uplink(router, kOutside, kHubAddress));
+  TRY(finish_uplink(node, kUplinkInterface, router_address(index)));
+  TRY(io::make_folders("/run/netns"));
+  return network::pin_netns(router, router_netns(index));
 }
 
 Status disconnect_uplink(size_t index) {
   Links links = TRY(Links::open());
-  return links.remove(root_end(index));
+  TRY(links.remove(root_end(index)));
+  return network::unpin_netns(router_netns(index));
 }
 
 Status connect_ring(const RingLink& link, const io::Fd& from, const io::Fd& to) {
