@@ -1,9 +1,11 @@
 #include "network/resolver_server.h"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +25,15 @@ using namespace mcloud;
 using namespace mcloud::network;
 
 namespace {
+
+// SIGKILL takes a moment.
+void kill_and_wait(int pid) {
+  io::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  REQUIRE(process.is_open());
+  REQUIRE_EQ(::kill(pid, SIGKILL), 0);
+  pollfd ended{process.get(), POLLIN, 0};
+  REQUIRE_EQ(::poll(&ended, 1, 5'000), 1);
+}
 
 bool can_resolve() {
   if (!can_make_networks()) return false;
@@ -206,7 +217,7 @@ TEST_CASE("unbound outlives who drives it, is found again, and comes back with a
   CHECK_EQ(bench.pid(), pid);
   CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7 | 10.42.0.8");
 
-  REQUIRE_EQ(::kill(pid, SIGKILL), 0);
+  kill_and_wait(pid);
   bench.apply({two});
   CHECK(bench.pid() != pid);
   CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7 | 10.42.0.8");
