@@ -5,8 +5,9 @@
 //   node 1  node 2  node 3  NAT 4       uplink 10.250.0.(10+i)/24, on lo the backplane address 10.251.0.i/32
 //     \___/   \___/           \
 //                            node 4     hidden: uplink 192.168.4.2/24 behind a router that masquerades; not on the ring
-//   link i leads from node i ("ring-next", 10.251.(100+i).0/31) to its successor ("ring-prev", .1); the last
-//   one closes the ring. Two nodes have two links, a single one has none.
+//   On the uplink IPv6 as well: fd00:250::1/64, node i fd00:250::(10+i, in decimal digits); a hidden one
+//   fd00:192:i::2/64. The backplane has IPv4 only. link i leads from node i ("ring-next", 10.251.(100+i).0/31) to its
+//   successor ("ring-prev", .1); the last one closes the ring. Two nodes have two links, a single one has none.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@ inline constexpr const char* kUplinkInterface = "uplink";
 inline constexpr const char* kRingNext = "ring-next";
 inline constexpr const char* kRingPrevious = "ring-prev";
 inline constexpr const char* kHubAddress = "10.250.0.1";  // of the cluster's root on the uplink
+inline constexpr const char* kHubAddress6 = "fd00:250::1";
 inline constexpr const char* kUplinkRange = "10.250.0.0/24";
 inline constexpr const char* kBackplaneRange = "10.251.0.0/16";
 inline constexpr const char* kGatewayDomain = "gw.localhost";  // browsers take names below it for this machine
@@ -32,6 +34,9 @@ inline constexpr uint16_t kGatewayTunnelPort = 7443;
 std::string uplink_address(size_t index);  // of a hidden node: its router's
 std::string hidden_address(size_t index);  // of a hidden node, behind its router
 std::string router_address(size_t index);  // the router's other end
+std::string uplink_address6(size_t index);
+std::string hidden_address6(size_t index);
+std::string router_address6(size_t index);
 std::string backplane_address(size_t index);
 std::string ring_address(size_t link, bool successor);
 uint32_t as_number(size_t index);

@@ -65,11 +65,13 @@ Status NodeHost::write_configs(const std::vector<RingLink>& ring) const {
       {"runtime", "/run/mcloud"},
       {"cgroup", group()},
       {"uplink", {{"interface", kUplinkInterface}, {"address", uplink()}}},
+      {"resolver", {kHubAddress}},  // nobody, unless a test puts a name server there
       {"forbidden", {kBackplaneRange, std::string(kHubAddress) + "/32"}},
   });
   if (is_hidden()) {
     config["hidden"] = true;
   } else {
+    config["uplink"]["endpoints"] = {uplink_address(index_), uplink_address6(index_)};
     config["backplane"] = {{"address", backplane_address(index_)}, {"range", kBackplaneRange}, {"mtu", kRingMtu}};
     config["services"] = {{{"name", "bird"}, {"command", bird_command(folders.bird_config(name()))}}};
   }

@@ -16,9 +16,15 @@ constexpr const char* kBridge = "uplink";
 
 std::string root_end(size_t index) { return "up-" + std::to_string(index); }
 
-// Set before links exist: new ones inherit. No IPv6 in the lab; both ways of the ring may carry one flow's replies.
+// Set before links exist: new ones inherit. Both ways of the ring may carry one flow's replies. Addresses are the lab's
+// own: nobody announces prefixes, and none is looked for on two machines before it is used.
 Status set_defaults() {
-  TRY(network::set_net_sysctl("ipv6/conf/default/disable_ipv6", "1"));
+  for (const char* scope : {"all", "default"}) {
+    std::string conf = std::string("ipv6/conf/") + scope;
+    TRY(network::set_net_sysctl(conf + "/disable_ipv6", "0"));
+    TRY(network::set_net_sysctl(conf + "/accept_ra", "0"));
+    TRY(network::set_net_sysctl(conf + "/accept_dad", "0"));
+  }
   for (const char* scope : {"all", "default"}) {
     std::string conf = std::string("ipv4/conf/") + scope;
     TRY(network::set_net_sysctl(conf + "/rp_filter", "0"));
@@ -35,10 +41,29 @@ Status add_address_to(Links& links, const std::string& name, const std::string& 
   return links.set_up(link.index);
 }
 
+Status add_address6_to(Links& links, const std::string& name, const std::string& address) {
+  network::Link link = TRY(links.get(name));
+  network::Ipv6 parsed = TRY(network::Ipv6::parse(address));
+  return links.add_address6(link.index, parsed, 64);
+}
+
+Status forward_all() {
+  TRY(network::set_net_sysctl("ipv4/ip_forward", "1"));
+  return network::set_net_sysctl("ipv6/conf/all/forwarding", "1");
+}
+
 Status address_in(const io::Fd& node, const std::string& name, const std::string& address, int prefix) {
   NetnsScope scope = TRY(NetnsScope::enter(node));
   Links links = TRY(Links::open());
   return add_address_to(links, name, address, prefix);
+}
+
+// The backplane speaks IPv4 only: nothing else shall be heard on it.
+Status ring_end(const io::Fd& node, const std::string& name, const std::string& address) {
+  NetnsScope scope = TRY(NetnsScope::enter(node));
+  TRY(network::set_net_sysctl("ipv6/conf/" + name + "/disable_ipv6", "1"));
+  Links links = TRY(Links::open());
+  return add_address_to(links, name, address, 31);
 }
 
 constexpr const char* kNodeRules = R"(
@@ -88,14 +113,22 @@ Status plug_in(const VethEnd& end, size_t index) {
   return links.set_up(port.index);
 }
 
-Status finish_uplink(const io::Fd& place, const std::string& interface, const std::string& gateway) {
+struct Uplink {
+  std::string interface, address, address6, gateway, gateway6;
+};
+
+Status finish_uplink(const io::Fd& place, const Uplink& uplink) {
+  TRY(address_in(place, uplink.interface, uplink.address, 24));
   NetnsScope scope = TRY(NetnsScope::enter(place));
   Links inside = TRY(Links::open());
+  TRY(add_address6_to(inside, uplink.interface, uplink.address6));
   // While the ring converges, backplane packets must not try their luck on the uplink.
   network::Range backplane = TRY(network::Range::parse(kBackplaneRange));
   TRY(inside.add_unreachable(backplane));
-  TRY(inside.wait_operational(interface));
-  return inside.add_default_route(TRY(Ipv4::parse(gateway)));
+  TRY(inside.wait_operational(uplink.interface));
+  Ipv4 gateway = TRY(Ipv4::parse(uplink.gateway));
+  TRY(inside.add_default_route(gateway));
+  return inside.add_default_route6(TRY(network::Ipv6::parse(uplink.gateway6)));
 }
 
 Status drop_arrivals(const std::string& interface, Traffic traffic) {
@@ -116,13 +149,14 @@ Status wire_root() {
   Links links = TRY(Links::open());
   TRY(add_address_to(links, "lo", "127.0.0.1", 8));
   TRY(links.add_bridge(kBridge, "", 1500));
-  return add_address_to(links, kBridge, kHubAddress, 24);
+  TRY(add_address_to(links, kBridge, kHubAddress, 24));
+  return add_address6_to(links, kBridge, kHubAddress6);
 }
 
 Status wire_node(const io::Fd& node, const std::string& backplane) {
   NetnsScope scope = TRY(NetnsScope::enter(node));
   TRY(set_defaults());
-  TRY(network::set_net_sysctl("ipv4/ip_forward", "1"));
+  TRY(forward_all());
   TRY(network::set_net_sysctl("ipv4/fib_multipath_hash_policy", "1"));
   Links links = TRY(Links::open());
   TRY(add_address_to(links, "lo", "127.0.0.1", 8));
@@ -133,8 +167,8 @@ Status wire_node(const io::Fd& node, const std::string& backplane) {
 Status connect_uplink(const io::Fd& node, size_t index) {
   TRY(disconnect_uplink(index));
   TRY(plug_in({.name = kUplinkInterface, .netns = node.get()}, index));
-  TRY(address_in(node, kUplinkInterface, uplink_address(index), 24));
-  return finish_uplink(node, kUplinkInterface, kHubAddress);
+  return finish_uplink(node,
+                       {kUplinkInterface, uplink_address(index), uplink_address6(index), kHubAddress, kHubAddress6});
 }
 
 std::string router_netns(size_t index) { return "/run/netns/router-" + std::to_string(index); }
@@ -146,17 +180,17 @@ Status connect_hidden_uplink(const io::Fd& node, size_t index) {
   {
     NetnsScope scope = TRY(NetnsScope::enter(router));
     TRY(set_defaults());
-    TRY(network::set_net_sysctl("ipv4/ip_forward", "1"));
+    TRY(forward_all());
     Links links = TRY(Links::open());
     TRY(add_address_to(links, "lo", "127.0.0.1", 8));
     TRY(links.add_veth({.name = kInside}, {.name = kUplinkInterface, .netns = node.get()}));
     TRY(add_address_to(links, kInside, router_address(index), 24));
+    TRY(add_address6_to(links, kInside, router_address6(index)));
     TRY(network::run_nft(kRouterRules));
   }
-  TRY(address_in(router, kOutside, uplink_address(index), 24));
-  TRY(address_in(node, kUplinkInterface, hidden_address(index), 24));
-  TRY(finish_uplink(router, kOutside, kHubAddress));
-  TRY(finish_uplink(node, kUplinkInterface, router_address(index)));
+  TRY(finish_uplink(router, {kOutside, uplink_address(index), uplink_address6(index), kHubAddress, kHubAddress6}));
+  TRY(finish_uplink(node, {kUplinkInterface, hidden_address(index), hidden_address6(index), router_address(index),
+                           router_address6(index)}));
   TRY(io::make_folders("/run/netns"));
   return network::pin_netns(router, router_netns(index));
 }
@@ -178,8 +212,8 @@ Status connect_ring(const RingLink& link, const io::Fd& from, const io::Fd& to) 
   Links links = TRY(Links::open());
   TRY(links.add_veth({.name = kRingNext, .mtu = kRingMtu, .netns = from.get()},
                      {.name = kRingPrevious, .mtu = kRingMtu, .netns = to.get()}));
-  TRY(address_in(from, kRingNext, ring_address(link.from, false), 31));
-  return address_in(to, kRingPrevious, ring_address(link.from, true), 31);
+  TRY(ring_end(from, kRingNext, ring_address(link.from, false)));
+  return ring_end(to, kRingPrevious, ring_address(link.from, true));
 }
 
 Status disconnect_ring(const io::Fd& from) {

@@ -21,7 +21,7 @@ CACHE = TREE / "build/guest"
 
 PROGRAMS = ["/usr/bin/crun", "/usr/bin/conmon", "/usr/sbin/nft", "/bin/ip", "/usr/sbin/bird", "/usr/sbin/bridge",
             "/usr/bin/kmod", "/usr/bin/unshare", "/usr/bin/nsenter", "/bin/mount", "/bin/umount", "/usr/sbin/birdc",
-            "/usr/bin/curl", "/usr/bin/nice"]
+            "/usr/bin/curl", "/usr/bin/nice", "/usr/bin/wg", "/usr/sbin/unbound"]
 FILES = ["/usr/share/containers/seccomp.json", "/etc/protocols", "/etc/services", "/etc/nsswitch.conf"]
 FIRST_MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk"]
 KERNEL_PARTS = ["kernel/net", "kernel/fs/overlayfs", "kernel/fs/fuse", "kernel/drivers/net", "kernel/drivers/virtio",
@@ -99,6 +99,19 @@ workloads:
   site: {kind: publish, port: 8081, to: "web:http"}
 """
 
+# Two containers on two nodes; this guest has no wireguard-go, its kernel must do.
+MESH_CONTRACT = """name: mesh
+workloads:
+  net: {kind: network, range: 10.77.0.0/24}
+""" + "".join(f"""  {name}:
+    kind: container
+    image: oci:/smoke/image
+    resources: {{cpu: 100m, memory: 32MiB, disk: 16MiB, pids: 16}}
+    ports: {{http: 80}}
+    placement: {{labels: {{node: {node}}}}}
+    health: {{http: {{port: http, path: /}}, interval: 2s, timeout: 2s, retries: 10, start_period: 60s}}
+""" for name, node in (("left", "n1"), ("right", "n2")))
+
 # Runs as the guest's init. Every wait is bounded by the host's time-out around QEMU.
 INIT = """#!/bin/busybox sh
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin HOME=/root NO_COLOR=1 MCLOUD_CLUSTER=/smoke/cluster
@@ -126,7 +139,23 @@ grep -q 'cgroup v2' /tmp/page; served=$?; check "the service answers from outsid
   bird --version; lsmod | head -n 40; dmesg | tail -n 15; tail -n 20 /smoke/cluster/logs/* /smoke/cluster/nodes/*/*.log 2>/dev/null; }
 limits=$(find /sys/fs/cgroup -path '*mcloud*' -name memory.max -exec cat {} + 2>/dev/null); echo "$limits" | grep -q 33554432
 check "the memory limit of 32 MiB stands in the container's cgroup" $?
-modprobe fuse
+pid_of() { mcloud cluster status --json | tr -d ' \\n' | grep -o '"name":"'$1'"[^}]*"pid1":[0-9]*' | grep -o '[0-9]*$'; }
+at() { node=$(pid_of $1); netns=$2; shift 2; nsenter -t $node -m nsenter --net=/run/netns/$netns "$@"; }
+netns_of() { nsenter -t $(pid_of $1) -m ls /run/netns 2>/dev/null | grep -e "-$2-0\$"; }
+modprobe wireguard
+mcloud apply /smoke/mesh.yaml --no-wait; check "a contract with an encrypted network is signed and admitted" $?
+i=0; while [ $i -lt 120 ] && { [ -z "$(netns_of n1 left)" ] || [ -z "$(netns_of n2 right)" ]; }; do sleep 1; i=$((i+1)); done
+left=$(netns_of n1 left); right=$(netns_of n2 right)
+there=$(at n2 "$right" ip -4 addr show eth0 | grep -o 'inet [0-9.]*' | cut -d ' ' -f 2)
+i=0; while [ $i -lt 60 ]; do at n1 "$left" busybox ping -c 1 -W 2 "$there" >/dev/null && break; sleep 1; i=$((i+1)); done
+[ $i -lt 60 ]; meshed=$?; check "containers on two nodes reach each other through the encrypted network" $meshed
+at n1 mcloud_mesh ip -d link show type wireguard | grep -q mwg; check "its device is the kernel's" $?
+[ -n "$(at n1 mcloud_mesh wg show all latest-handshakes | grep -v '[[:space:]]0$')" ]; check "it has shaken hands" $?
+i=0; while [ $i -lt 30 ]; do at n1 "$left" busybox nslookup right.mesh.internal 10.77.0.1 2>/dev/null | grep -q "$there" && break; sleep 1; i=$((i+1)); done
+[ $i -lt 30 ]; check "a name leads to the other node" $?
+[ $meshed = 0 ] || { mcloud status mesh; for n in n1 n2; do nsenter -t $(pid_of $n) -m -n sh -c 'ip -br addr; ls /run/netns; nft list tables'; at $n mcloud_mesh wg; done
+  lsmod | grep -i wireguard; tail -n 8 /smoke/cluster/nodes/*/*.log 2>/dev/null; }
+mcloud cancel mesh; modprobe fuse
 mcloud apply /smoke/lazy.yaml --no-wait; check "a contract with a lazy image is signed and admitted" $?
 lazy=; rm -f /tmp/page; i=0; while [ $i -lt 60 ]; do
   lazy=$(mcloud status lazy --json 2>/dev/null | grep -o 'http://127.0.0.1:[0-9]*' | head -n 1)
@@ -165,8 +194,9 @@ def disk(mcloud, modules, work):
         else:
             (stage / "bin" / applet).symlink_to("/bin/busybox")
     (stage / "sbin/modprobe").symlink_to("/usr/bin/kmod")
-    (stage / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nbird:x:101:101::/:/bin/false\n")
-    (stage / "etc/group").write_text("root:x:0:\ntty:x:5:\nbird:x:101:\n")
+    (stage / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nbird:x:101:101::/:/bin/false\n"
+                                      "unbound:x:107:111::/:/bin/false\n")
+    (stage / "etc/group").write_text("root:x:0:\ntty:x:5:\nbird:x:101:\nunbound:x:111:\n")
     target = stage / "lib/modules" / modules.name
     for part in KERNEL_PARTS:
         if (modules / part).exists():
@@ -176,6 +206,7 @@ def disk(mcloud, modules, work):
     busybox_image(stage / "smoke/image")
     (stage / "smoke/contract.yaml").write_text(CONTRACT)
     (stage / "smoke/lazy.yaml").write_text(LAZY_CONTRACT)
+    (stage / "smoke/mesh.yaml").write_text(MESH_CONTRACT)
     flist, blocks = stage / "smoke/web.fl", f"dir://{stage.resolve()}/smoke/blocks"
     sh(mcloud, "image", "convert", f"oci:{stage}/smoke/image", flist, "--store", blocks)
     sh(mcloud, "image", "stores", flist, "--add", "dir:///smoke/blocks", "--remove", blocks)

@@ -39,10 +39,14 @@ def main():
             with Cluster(options.mcloud, pathlib.Path(folder) / "shared") as cluster:
                 for module in wanted:
                     add(run_tests(module.__name__, tests_of(module), cluster, only=options.only))
-        kv = importlib.import_module("test_kv")
-        if not options.only or any(options.only in t.__name__ for t in tests_of(kv)):
-            with Cluster(options.mcloud, pathlib.Path(folder) / "kv", nodes=4) as cluster:
-                add(run_tests(kv.__name__, tests_of(kv), cluster, only=options.only))
+        # Modules with a cluster of their own kind. Of the networks' six nodes two are gateways and two are behind NAT.
+        own = {"kv": {"nodes": 4}, "network": {"nodes": 6, "options": ["--hidden", 2]},
+               "gateway": {"nodes": 6, "options": ["--hidden", 2]}}
+        for name, size in own.items():
+            module = importlib.import_module(f"test_{name}")
+            if not options.only or any(options.only in t.__name__ for t in tests_of(module)):
+                with Cluster(options.mcloud, pathlib.Path(folder) / name, **size) as cluster:
+                    add(run_tests(module.__name__, tests_of(module), cluster, only=options.only))
         for name in ["lifecycle", "tour"]:
             module = importlib.import_module(f"test_{name}")
             add(run_tests(module.__name__, tests_of(module), options.mcloud, pathlib.Path(folder) / name, only=options.only))

@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+"""Private networks and gateways of a local cluster against what somebody would set up by hand, in the same run.
+
+    bench/network/run.py --mcloud BINARY [--rounds 5] [--seconds 3] [--only METRIC...] [--gate BINARY] [--tunnel BINARY]
+`ninja -C build/release mcloud network_tunnel network_gate image_relay` builds them. Needs root and the peers: apt-get install
+wireguard-go wireguard-tools iperf3 iputils-ping. What is compared takes turns, round after round; figures are medians.
+"""
+import argparse
+import contextlib
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+TREE = HERE.parent.parent
+sys.path[:0] = [str(TREE / "tests/e2e"), str(HERE)]
+
+import places  # noqa: E402
+from harness import Cluster, wait_for  # noqa: E402
+from places import address, container, contract, node, web  # noqa: E402
+
+PEER_PORT = 51999
+RING_MTU = 9000
+
+
+def row(metric, ours, peer, peer_name, unit, bar=None, more_is_better=True):
+    ratio = ours / peer if peer else None
+    measured = ratio if peer else ours
+    met = bar is None or (measured >= bar if more_is_better else measured <= bar)
+    fits = "" if bar is None else f" bar={bar} {'met' if met else 'MISSED'}"
+    shown = "none" if peer is None else f"{peer:.3f}"
+    print(f"metric={metric} ours={ours:.3f} peer={shown} peer_name={peer_name} ratio={'none' if ratio is None else f'{ratio:.3f}'} "
+          f"unit={unit}{fits}", flush=True)
+
+
+def version(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    return (done.stdout + done.stderr).strip().splitlines()[0]
+
+
+# ---- measuring
+
+def tcp_mbit(client, where, seconds):
+    done = client.out("iperf3", "-J", "-c", where, "-t", seconds, "-O", "1", seconds=seconds + 15)
+    return json.loads(done)["end"]["sum_received"]["bits_per_second"] / 1e6
+
+
+def rtt_us(client, where, count=400):
+    """Median of small pings, one after the other."""
+    text = client.out("ping", "-n", "-i", "0.002", "-c", count, where, seconds=30)
+    return statistics.median(float(found) for found in re.findall(r"time=([\d.]+) ms", text)) * 1000
+
+
+def in_turn(rounds, measures):
+    """[[ours, theirs], ...] -> medians; who is first changes from round to round."""
+    seen = [[] for _ in measures]
+    for i in range(rounds):
+        for j in (range(len(measures)) if i % 2 == 0 else reversed(range(len(measures)))):
+            seen[j].append(measures[j]())
+    for j, values in enumerate(seen):
+        print(f"  {'ours' if j == 0 else 'peer'}: " + " ".join(f"{value:.0f}" for value in values))
+    return [statistics.median(values) for values in seen]
+
+
+# ---- peers
+
+class HandMade:
+    """WireGuard between the same two namespaces, over the same link: its device in the container, its socket in the node."""
+
+    def __init__(self, cluster, ends):
+        self.stack = contextlib.ExitStack()
+        keys = [subprocess.run(["wg", "genkey"], capture_output=True, text=True, check=True).stdout.strip() for _ in ends]
+        public = [subprocess.run(["wg", "pubkey"], input=key, capture_output=True, text=True, check=True).stdout.strip() for key in keys]
+        backplane = [cluster.cluster_nodes()[name]["address"] for name, _ in ends]
+        self.kind = "kernel"
+        for i, (name, place) in enumerate(ends):
+            home = node(cluster, name)
+            device = f"hand{i}"
+            if home.run("ip", "link", "add", device, "type", "wireguard").returncode != 0:
+                self.kind = "wireguard-go"
+                self.stack.enter_context(home.running("wireguard-go", "-f", device))
+                wait_for("wireguard-go", 5, lambda: home.run("wg", "show", device).returncode == 0, 0.05)
+            config = (f"[Interface]\nPrivateKey = {keys[i]}\nListenPort = {PEER_PORT}\n[Peer]\nPublicKey = {public[1 - i]}\n"
+                      f"AllowedIPs = 10.99.0.{2 - i}/32\nEndpoint = {backplane[1 - i]}:{PEER_PORT}\n")
+            home.run("wg", "setconf", device, "/dev/stdin", stdin=config, check=True)
+            home.out("ip", "link", "set", device, "netns", place.enter[-1].removeprefix("--net="))
+            place.out("ip", "addr", "add", f"10.99.0.{i + 1}/24", "dev", device)
+            place.out("ip", "link", "set", device, "mtu", RING_MTU - 80, "up")
+            self.stack.callback(place.run, "ip", "link", "del", device)
+        self.address = "10.99.0.2"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+
+class VethAndBridge:
+    """Two namespaces on one bridge, in the cluster's root."""
+
+    def __init__(self, cluster):
+        self.home = places.root(cluster)
+        self.ends = []
+        self.home.out("ip", "link", "add", "hand-br", "mtu", RING_MTU, "type", "bridge")
+        self.home.out("ip", "link", "set", "hand-br", "up")
+        for i in (1, 2):
+            name = f"hand{i}"
+            self.home.out("ip", "netns", "add", name)
+            end = places.Place(name, [*self.home.enter, "nsenter", f"--net=/run/netns/{name}"])
+            self.home.out("ip", "link", "add", f"hand-{i}", "mtu", RING_MTU, "type", "veth", "peer", "name", "eth0", "mtu", RING_MTU, "netns", name)
+            self.home.out("ip", "link", "set", f"hand-{i}", "master", "hand-br", "up")
+            end.out("ip", "link", "set", "eth0", "up")
+            end.out("ip", "addr", "add", f"10.98.0.{i}/24", "dev", "eth0")
+            self.ends.append(end)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for i in (1, 2):
+            self.home.run("ip", "netns", "del", f"hand{i}")
+        self.home.run("ip", "link", "del", "hand-br")
+
+
+# ---- metrics
+
+def pair(cluster, encryption):
+    return {"net": ["kind: network", "range: 10.97.0.0/24", f"encryption: {encryption}"],
+            "left": web(cluster, on="n1"), "right": web(cluster, on="n2")}
+
+
+def encrypted(cluster, options):
+    """net_tcp, net_rtt"""
+    with contract(cluster, "bench", pair(cluster, "wireguard")):
+        left, right = container(cluster, "bench", "left"), container(cluster, "bench", "right")
+        where = address(right)
+        wait_for("the network", 30, lambda: left.ping(where) == 1, 0.1)
+        with HandMade(cluster, [("n1", left), ("n2", right)]) as peer, right.running("iperf3", "-s"):
+            wait_for("the peer's network", 20, lambda: left.ping(peer.address) == 1, 0.1)
+            print(f"peer: WireGuard by hand ({peer.kind}; {version('wg', '--version')}), mtu {RING_MTU - 80}; {version('iperf3', '--version')}, "
+                  f"iperf3 -c ADDRESS -t {options.seconds} -O 1")
+            ours, theirs = in_turn(options.rounds, [lambda: tcp_mbit(left, where, options.seconds),
+                                                    lambda: tcp_mbit(left, peer.address, options.seconds)])
+            row("net_tcp", ours, theirs, f"{peer.kind}_by_hand", "Mbit/s", 0.95)
+            print("peer: the same; ping -i 0.002 -c 400, medians")
+            ours, theirs = in_turn(2 * options.rounds, [lambda: rtt_us(left, where), lambda: rtt_us(left, peer.address)])
+            row("net_rtt", ours, theirs, f"{peer.kind}_by_hand", "us", 1.10, more_is_better=False)
+
+
+def plain(cluster, options):
+    """net_plain"""
+    with contract(cluster, "bench", pair(cluster, "none")), VethAndBridge(cluster) as peer:
+        left, right = container(cluster, "bench", "left"), container(cluster, "bench", "right")
+        where = address(right)
+        wait_for("the network", 30, lambda: left.ping(where) == 1, 0.1)
+        print(f"peer: two namespaces, veth and one bridge, mtu {RING_MTU}; {version('iperf3', '--version')}, iperf3 -c ADDRESS -t {options.seconds} -O 1")
+        with right.running("iperf3", "-s"), peer.ends[1].running("iperf3", "-s"):
+            wait_for("iperf3", 5, lambda: left.connects(where, 5201) == "yes" and peer.ends[0].connects("10.98.0.2", 5201) == "yes", 0.1)
+            ours, theirs = in_turn(options.rounds, [lambda: tcp_mbit(left, where, options.seconds),
+                                                    lambda: tcp_mbit(peer.ends[0], "10.98.0.2", options.seconds)])
+        row("net_plain", ours, theirs, "veth_and_bridge", "Mbit/s", 0.85)
+
+
+def failover(cluster, options):
+    """gw_failover_ms"""
+    import test_gateway as gateways
+    gateways.own(cluster, "bench")
+    took = []
+    with contract(cluster, "bench", {"web": web(cluster, on="n3"), "site": gateways.site("bench")}):
+        for i in range(options.rounds):
+            gateway = list(gateways.GATEWAYS)[i % 2]
+            ms, failed, sent = gateways.failover_ms(cluster, "bench", gateway)
+            print(f"  {gateway} killed: {ms:.0f} ms, {failed} of {sent} requests failed at both")
+            took.append(ms)
+            cluster.restore_node(gateway)
+    row("gw_failover_ms", statistics.median(took), None, "none", "ms", 2000, more_is_better=False)
+
+
+METRICS = {"net_tcp": encrypted, "net_rtt": encrypted, "net_plain": plain, "gw_failover_ms": failover}
+OTHERS = {"gate": ["gw_http_rps", "gw_https_rps"], "tunnel": ["gw_tunnel_rps", "gw_tunnel_mb"]}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mcloud", required=True, type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--gate", type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--tunnel", type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--only", nargs="*")
+    options = parser.parse_args()
+    wanted = [measure for name, measure in METRICS.items() if not options.only or name in options.only]
+    if wanted:
+        with tempfile.TemporaryDirectory(prefix="mcloud-bench-") as folder, Cluster(options.mcloud, pathlib.Path(folder) / "c", nodes=4) as cluster:
+            for measure in dict.fromkeys(wanted):
+                measure(cluster, options)
+    for name, metrics in OTHERS.items():
+        program, runner = getattr(options, name), HERE / f"{name}.py"
+        if program and runner.exists() and (not options.only or set(options.only) & set(metrics)):
+            subprocess.run([sys.executable, runner, f"--{name}", program, "--rounds", str(options.rounds)], check=True)
+
+
+if __name__ == "__main__":
+    main()
