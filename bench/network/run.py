@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Private networks and gateways of a local cluster against what somebody would set up by hand, in the same run.
 
-    bench/network/run.py --mcloud BINARY [--rounds 5] [--seconds 3] [--only METRIC...] [--gate BINARY] [--tunnel BINARY]
-`ninja -C build/release mcloud network_tunnel network_gate image_relay` builds them. Needs root and the peers: apt-get install
+    bench/network/run.py --mcloud BINARY [--rounds 5] [--seconds 3] [--only METRIC...] [--agents BINARY]
+        [--gate BINARY] [--tunnel BINARY]
+`ninja -C build/release mcloud network_agents network_tunnel image_relay` builds them. Needs root and the peers: apt-get install
 wireguard-go wireguard-tools iperf3 iputils-ping. What is compared takes turns, round after round; figures are medians.
 """
 import argparse
@@ -10,10 +11,13 @@ import contextlib
 import json
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parent.parent
@@ -181,13 +185,89 @@ def failover(cluster, options):
     row("gw_failover_ms", statistics.median(took), None, "none", "ms", 2000, more_is_better=False)
 
 
-METRICS = {"net_tcp": encrypted, "net_rtt": encrypted, "net_plain": plain, "gw_failover_ms": failover}
+REAL, SIMULATED = 8, 42
+
+
+def wide(cluster, extra=None):
+    """One network of 50 nodes; `extra` = a node that gets one more member."""
+    work = {"net": ["kind: network", "range: 10.96.0.0/24"]}
+    work |= {f"r{i}": web(cluster, on=f"n{i}") for i in range(1, REAL + 1)}
+    sim = [line for line in web(cluster, on="sim", replicas=SIMULATED) if not line.startswith(("placement:", "replicas:"))]
+    work["sim"] = [*sim, f"replicas: {SIMULATED}", "placement: {labels: {node: sim}, spread: require}"]
+    if extra:
+        work["plus"] = web(cluster, on=extra)
+    return work
+
+
+def first_answers(members, where, act):
+    """Seconds from the call of act() to each member's first answer from `where`, and act()'s own."""
+    pings = [place.start("ping", "-n", "-D", "-i", "0.02", "-W", "1", where, stdout=subprocess.PIPE, text=True) for place in members]
+    begun = time.time()
+    act()
+    acted = time.time() - begun
+    took = []
+    for ping in pings:
+        watchdog = threading.Timer(20, ping.kill)
+        watchdog.start()
+        line = next((line for line in ping.stdout if "bytes from" in line), None)
+        watchdog.cancel()
+        ping.kill()
+        ping.wait()
+        ping.stdout.close()
+        if line is None:
+            raise places.Failure(f"no answer from {where} in 20 s")
+        took.append(float(line[1:line.index("]")]) - begun)
+    return took, acted
+
+
+def converge(_, options):
+    """net_converge_ms: 50 nodes, 8 of them real; one member added"""
+    with tempfile.TemporaryDirectory(prefix="mcloud-bench-") as folder, Cluster(options.mcloud, pathlib.Path(folder) / "c", nodes=REAL) as cluster:
+        port = next(f["port"] for f in cluster.json("cluster", "status")["forwards"] if f["name"] == "ledger")
+        agents = subprocess.Popen([options.agents, cluster.folder, f"http://127.0.0.1:{port}", str(SIMULATED)], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True, preexec_fn=places.die_with_parent)
+        try:
+            next(line for line in agents.stdout if line == "ready\n")
+            with contract(cluster, "wide", wide(cluster), seconds=120):
+                members = [container(cluster, "wide", f"r{i}") for i in range(1, REAL + 1)]
+                wait_for("the network", 60, lambda: all(members[0].ping(address(m)) == 1 for m in members[1:]), 0.5)
+                totals, applies, lost = [], [], 0
+                for i in range(options.rounds):
+                    steady = members[0].start("ping", "-n", "-q", "-i", "0.01", address(members[4]), stdout=subprocess.PIPE, text=True)
+                    at = f"n{2 + i % 7}"
+                    where = next_address(cluster, "wide")
+                    others = [m for n, m in enumerate(members, 1) if f"n{n}" != at]
+                    took, acted = first_answers(others, where, lambda: places.apply(cluster, "wide", wide(cluster, at), wait=False))
+                    steady.send_signal(signal.SIGINT)
+                    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", steady.communicate()[0]).groups())
+                    lost += max(0, sent - received - 1)  # the last may be on its way
+                    totals.append((max(took) - acted) * 1000)
+                    applies.append(acted * 1000)
+                    places.apply(cluster, "wide", wide(cluster), wait=False)
+                    wait_for("the member gone", 30, lambda: others[0].ping(where) == 0, 0.3)
+                print(f"  after `mcloud apply` came back: {' '.join(f'{t:.0f}' for t in totals)} ms (it took {statistics.median(applies):.0f} ms); "
+                      f"{lost} pings of others lost")
+                row("net_converge_ms", statistics.median(totals), None, "none", "ms", 1000, more_is_better=False)
+                row("net_converge_lost", lost, None, "none", "packets", 0, more_is_better=False)
+        finally:
+            agents.stdin.close()
+            agents.wait(10)
+
+
+def next_address(cluster, name):
+    """What the ledger leases next: the lowest free address."""
+    seen = {int(found) for found in re.findall(r"10\.96\.0\.(\d+)", cluster.run("network", "show", name, "--json").stdout)}
+    return f"10.96.0.{next(n for n in range(2, 255) if n not in seen)}"
+
+
+METRICS = {"net_converge_ms": converge, "net_tcp": encrypted, "net_rtt": encrypted, "net_plain": plain, "gw_failover_ms": failover}
 OTHERS = {"gate": ["gw_http_rps", "gw_https_rps"], "tunnel": ["gw_tunnel_rps", "gw_tunnel_mb"]}
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mcloud", required=True, type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--agents", type=lambda p: pathlib.Path(p).resolve())
     parser.add_argument("--gate", type=lambda p: pathlib.Path(p).resolve())
     parser.add_argument("--tunnel", type=lambda p: pathlib.Path(p).resolve())
     parser.add_argument("--rounds", type=int, default=5)
@@ -195,6 +275,10 @@ def main():
     parser.add_argument("--only", nargs="*")
     options = parser.parse_args()
     wanted = [measure for name, measure in METRICS.items() if not options.only or name in options.only]
+    if converge in wanted:
+        wanted.remove(converge)
+        if options.agents:
+            converge(None, options)
     if wanted:
         with tempfile.TemporaryDirectory(prefix="mcloud-bench-") as folder, Cluster(options.mcloud, pathlib.Path(folder) / "c", nodes=4) as cluster:
             for measure in dict.fromkeys(wanted):
