@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -222,8 +223,8 @@ def apply(cluster, name, workloads, wait=True, seconds=60):
 @contextlib.contextmanager
 def contract(cluster, name, workloads, **options):
     """A contract for the length of a test."""
-    apply(cluster, name, workloads, **options)
     try:
+        apply(cluster, name, workloads, **options)
         yield
     finally:
         cluster.run("cancel", name, check=False)
@@ -268,9 +269,9 @@ while True:
 class Stream:
     """One TCP connection of small questions and answers; worst() is its longest wait (ms) since the last call."""
 
-    def __init__(self, client, server, port=7777):
+    def __init__(self, client, server, where=None, port=7777):
         self.server = server.start("python3", "-c", ECHO, port)
-        where = address(server)
+        where = where or address(server)
         wait_for("the echo server", 5, lambda: client.connects(where, port) == "yes", 0.05)
         self.client = client.start("python3", "-u", "-c", STREAM, where, port, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         os.set_blocking(self.client.stdout.fileno(), False)
@@ -303,6 +304,36 @@ class Stream:
 
     def __exit__(self, *_):
         self.close()
+
+
+def ring_links(cluster):
+    return [(link["a"], link["b"]) for link in cluster.json("cluster", "status")["links"]]
+
+
+def ring_is_whole(cluster):
+    """Does every node of the ring know a way to every other one, by both of its links?"""
+    ring = {name for link in ring_links(cluster) for name in link}
+    ways = {name: node(cluster, name).out("ip", "route", "show", "proto", "bird") for name in ring}
+    return all(len(re.findall(r"^10\.251\.0\.\d+ ", text, re.M)) == len(ring) - 1 and "dev ring-next" in text and "dev ring-prev" in text
+               for text in ways.values())
+
+
+def ride_out_cuts(cluster, stream, spared):
+    """Cuts in silence each link, then each node that forwards but those `spared`: the stream waits at most 1 s and never breaks."""
+    links = ring_links(cluster)
+    ring = sorted({name for link in links for name in link})
+    faults = [[link] for link in links] + [[link for link in links if name in link] for name in ring if name not in spared]
+    for fault in faults:
+        wait_for("the ring", 15, lambda: ring_is_whole(cluster), 0.1)
+        stream.worst()
+        cuts = [subprocess.Popen([cluster.mcloud, "cluster", "cut", *link], env=cluster.environment(), stdout=subprocess.DEVNULL) for link in fault]
+        expect([cut.wait(10) for cut in cuts] == [0] * len(cuts), "cut failed")
+        wait_ms(2000)
+        worst = stream.worst()
+        print(f"        cut {' and '.join('-'.join(link) for link in fault)}: longest wait {worst:.0f} ms")
+        for link in fault:
+            cluster.run("cluster", "mend", *link)
+        expect(worst <= 1000, f"stalled for {worst:.0f} ms")
 
 
 def wait_ms(milliseconds):

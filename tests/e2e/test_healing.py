@@ -3,6 +3,7 @@ import os
 import signal
 import time
 
+import places
 from harness import TREE, Load, expect, fetch, now_ms, wait_for
 from test_agent import deploy, nginx_masters
 
@@ -69,3 +70,10 @@ def test_a_cut_ring_link_is_routed_around(cluster):
     sent, failed = load.end()
     expect(failed == 0, f"{failed} of {sent} failed: {load.failures[:3]}")
     expect(placements(cluster) == before, "something moved")
+
+
+def test_every_link_and_switch_of_the_ring_may_be_cut(cluster):
+    """a connection between nodes survives the silent cut of each link, and of each node that forwards: at most 1 s, no reset"""
+    ends = {name: places.node(cluster, name) for name in ("n1", "n3")}
+    with places.Stream(ends["n1"], ends["n3"], cluster.cluster_nodes()["n3"]["address"]) as stream:
+        places.ride_out_cuts(cluster, stream, spared=ends)
