@@ -92,6 +92,19 @@ Result<std::vector<LedgerView::SpentToken>> LedgerView::spent_tokens() {
   return tokens;
 }
 
+Result<pb::Relays> LedgerView::relays() {
+  auto found = TRY(find_record<pb::Relays>(client_, keys::relays()));
+  return found ? *std::move(found) : pb::Relays();
+}
+
+Result<std::vector<pb::NamedRecord>> LedgerView::names() {
+  return list_records<pb::NamedRecord>(client_, keys::name(""));
+}
+
+Result<std::optional<pb::NamedRecord>> LedgerView::find_name(std::string_view name) {
+  return find_record<pb::NamedRecord>(client_, keys::name(name));
+}
+
 Result<std::optional<pb::Contract>> LedgerView::find_contract(const ContractId& id) {
   return find_record<pb::Contract>(client_, keys::contract(id));
 }

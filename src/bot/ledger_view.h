@@ -32,6 +32,10 @@ class LedgerView {
   };
   Result<std::vector<SpentToken>> spent_tokens();
 
+  Result<pb::Relays> relays();
+  Result<std::vector<pb::NamedRecord>> names();                      // public ones; sorted
+  Result<std::optional<pb::NamedRecord>> find_name(std::string_view name);
+
   Result<std::optional<pb::Contract>> find_contract(const ContractId& id);
   Result<std::optional<pb::Contract>> find_contract(const PublicKey& owner, std::string_view name);
   Result<std::optional<pb::Identity>> find_identity(const PublicKey& key);

@@ -23,6 +23,8 @@ Commands contract_commands();                          // contract.cc
 Commands people_commands();                            // people.cc
 Commands token_commands();                             // tokens.cc
 Commands parameter_commands();                         // parameters.cc
+Commands name_commands();                              // name.cc
+Commands network_commands();                           // network.cc
 Commands kv_commands();                                // kv.cc
 Commands image_commands();                             // image.cc
 

@@ -56,6 +56,10 @@ class Desk {
   // Its public half, for telling one's own contracts from others'; none when no key can be named. NotFound when the one
   // that was named is not here.
   Result<PublicKey> own_key();
+  // Of a command that did what it was asked and whose answer is "no" (`network why`); 0 otherwise.
+  void set_exit_status(int status) { exit_status_ = status; }
+  int exit_status() const { return exit_status_; }
+
   // By name or the beginning of its id; of several with one name, the own one.
   Result<pb::Contract> get_contract(std::string_view reference);
 
@@ -65,6 +69,7 @@ class Desk {
   Output& out_;
   std::string cluster_folder_;
   std::unique_ptr<Inside> inside_;
+  int exit_status_ = 0;
 };
 
 }  // namespace mcloud::cli

@@ -19,6 +19,8 @@ constexpr Group kGroups[] = {
     {"farm", "owners of nodes"},
     {"token", "one-use permissions for nodes to join a farm"},
     {"parameters", "what the ledger's members agreed on"},
+    {"name", "public names, at which publications appear"},
+    {"network", "private networks: who reaches whom, and people's devices"},
     {"kv", "a key-value store"},
     {"image", "images that start before they are downloaded"},
     {"ledger", "the ledger process"},

@@ -138,8 +138,8 @@ int run_command(const Commands& commands, const Selected& selected, Globals glob
     Desk desk(globals, output);
     status = (*selected.command)(desk);
     if (!status) status = with_remedy(status.error(), desk);
+    if (status) return desk.exit_status();
   }
-  if (status) return 0;
   output.error(status.error());
   return exit_status(status.error().code);
 }

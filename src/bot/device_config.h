@@ -1,0 +1,24 @@
+// What a person's machine needs to join a network with plain WireGuard: one file that `wg-quick` and every WireGuard app
+// reads. Pure.
+#pragma once
+
+#include <string>
+
+#include "bot/network_view.h"
+
+namespace mcloud::bot {
+
+// Of several access points the one on node `via` ("" = the first that serves). NotFound, Unavailable say what is missing.
+Result<AccessPoint> choose_access(const NetworkView& view, const std::string& via);
+
+struct DeviceConfig {
+  std::string contract;  // names end with ".CONTRACT.internal"
+  const NetworkView* view = nullptr;
+  const NetworkDevice* device = nullptr;
+  AccessPoint access;
+  std::string server_key;  // base64, public
+  std::string secret;      // base64, of the device
+};
+std::string wireguard_config(const DeviceConfig& config);
+
+}  // namespace mcloud::bot
