@@ -26,19 +26,19 @@ std::string protocol_name(Publication::Protocol protocol) {
 // Ports of the uplink by protocol, with the transit addresses of the networks they lead to.
 std::string publication_maps(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
   std::map<std::string, std::string> elements;
+  std::map<uint32_t, const Network*> networks;
+  for (const Network& network : desired.networks) networks[network.vni] = &network;
   for (const Publication& publication : desired.publications) {
     auto transit = transits.find(publication.vni);
-    if (transit == transits.end() || publication.targets.empty()) continue;
-    for (const Network& network : desired.networks) {
-      if (network.vni != publication.vni) continue;
-      std::string key = std::to_string(publication.port) + " " + owner_comment(network.contract) + " : ";
-      auto add = [&](const std::string& map, const std::string& address) {
-        elements[map] += (elements[map].empty() ? "" : ", ") + key + address;
-      };
-      std::string map = protocol_name(publication.protocol) + "_publications";
-      add(map, transit_network_address(transit->second).text());
-      if (!network.range6.empty()) add(map + "6", transit_network_address6(transit->second).text());
-    }
+    auto network = networks.find(publication.vni);
+    if (transit == transits.end() || network == networks.end() || publication.targets.empty()) continue;
+    std::string key = std::to_string(publication.port) + " " + owner_comment(network->second->contract) + " : ";
+    auto add = [&](const std::string& map, const std::string& address) {
+      elements[map] += (elements[map].empty() ? "" : ", ") + key + address;
+    };
+    std::string map = protocol_name(publication.protocol) + "_publications";
+    add(map, transit_network_address(transit->second).text());
+    if (!network->second->range6.empty()) add(map + "6", transit_network_address6(transit->second).text());
   }
   std::string out;
   for (const char* protocol : {"tcp", "udp"}) {
@@ -71,14 +71,13 @@ std::string node_sets(const DesiredNetworks& desired, const std::map<uint32_t, u
   return out + publication_maps(desired, transits);
 }
 
-// Nothing of the node is for containers but the resolver. Other nodes come in through the relay for the mesh.
+// Nothing of the node is for containers but the resolver.
 std::string node_input() {
   std::string plain = std::to_string(kPlainPort);
   std::string out = "  chain input {\n    type filter hook input priority filter; policy accept;\n    udp dport " + plain +
                     " ip saddr . @th,96,24 != @sources counter drop comment \"no peer\"\n    meta nfproto ipv6 udp dport " +
                     plain + " counter drop comment \"no peer\"\n";
   out += R"(    iifname "mcloud-*" ct state established,related accept
-    iifname "mcloud-relay" udp dport 51820-51822 accept
     iifname "mcloud-*" icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 )";
   for (const char* protocol : {"udp", "tcp"}) {
@@ -95,7 +94,6 @@ std::string node_forward(const std::string& uplink) {
   std::string out = R"(  chain forward {
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
-    iifname "mcloud-relay" oifname "mcloud-relay" meta l4proto udp accept
     iifname "mcloud-*" ct original ip daddr @forbidden counter drop comment "forbidden"
     iifname "mcloud-*" ct original ip6 daddr @forbidden6 counter drop comment "forbidden"
     oifname "mcloud-*" ct status dnat accept
@@ -103,13 +101,6 @@ std::string node_forward(const std::string& uplink) {
 )";
   if (!uplink.empty()) out += "    iifname \"mcloud-*\" oifname \"" + uplink + "\" accept\n";
   return out + "    iifname \"mcloud-*\" counter drop comment \"no way out\"\n  }\n";
-}
-
-// They follow the table, so that the revision does not cover them.
-std::string sources_apart(const DesiredNetworks& desired, Underlay underlay) {
-  std::string elements = source_elements(vxlan_sources(desired, underlay));
-  if (elements.empty()) return "";
-  return std::string("add element inet ") + kTable + " " + kSources + " { " + elements + " }\n";
 }
 
 }  // namespace
@@ -144,6 +135,12 @@ std::string source_elements(const std::set<VxlanSource>& sources) {
   return join(sources, [](const VxlanSource& source) { return source.node.text() + " . " + std::to_string(source.vni); });
 }
 
+std::string sources_text(const DesiredNetworks& desired, Underlay underlay) {
+  std::string elements = source_elements(vxlan_sources(desired, underlay));
+  if (elements.empty()) return "";
+  return std::string("add element inet ") + kTable + " " + kSources + " { " + elements + " }\n";
+}
+
 Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
   std::string out = node_sets(desired, transits) + node_input();
   out += R"(  chain segments {
@@ -167,10 +164,10 @@ Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32
     out += "    ip saddr " + from + " oifname \"" + interface + "\" masquerade\n";
     out += "    ip6 saddr " + from6 + " oifname \"" + interface + "\" masquerade\n";
   }
-  return finish_rules("mcloud node", out + "  }\n", "", sources_apart(desired, Underlay::Plain));
+  return finish_rules("mcloud node", out + "  }\n", "");
 }
 
-Rules mesh_rules(const DesiredNetworks& desired) {
+Rules mesh_rules() {
   std::string out = set_of(std::string("set ") + kSources, "typeof ip saddr . @th,96,24", "");
   out += "  chain input {\n    type filter hook input priority filter; policy drop;\n    iifname \"lo\" accept\n"
          "    udp dport " + std::to_string(kMeshVxlanPort) + " ip saddr . @th,96,24 @sources accept\n"
@@ -178,7 +175,7 @@ Rules mesh_rules(const DesiredNetworks& desired) {
          "    counter drop comment \"no peer\"\n  }\n"
          "  chain forward {\n    type filter hook forward priority filter; policy drop;\n"
          "    counter drop comment \"not for us\"\n  }\n";
-  return finish_rules("mcloud mesh", out, "", sources_apart(desired, Underlay::Mesh));
+  return finish_rules("mcloud mesh", out, "");
 }
 
 }  // namespace mcloud::network

@@ -22,7 +22,6 @@ inline constexpr const char* kSources = "sources";  // set of (node, VNI) in tab
 inline constexpr const char* kBridge = "br0";       // in a network's namespace
 inline constexpr const char* kVxlan = "vx0";
 inline constexpr const char* kTransit = "up0";      // there and in a gateway's portal
-inline constexpr const char* kAccess = "access";    // WireGuard, in a portal for people
 inline constexpr uint16_t kPlainPort = 4790;        // VXLAN on the backplane
 inline constexpr uint16_t kMeshVxlanPort = 4789;    // VXLAN inside WireGuard
 // The last /31 of 198.19.0.0/16 is the resolver's (resolver.h).
@@ -45,10 +44,13 @@ std::set<VxlanSource> vxlan_sources(const DesiredNetworks& desired, Underlay und
 // As elements of the set: "198.18.0.4 . 7, ...".
 std::string source_elements(const std::set<VxlanSource>& sources);
 
-// Publications lead to the networks in `transits` (transit number by VNI) only. The revision does not cover the
-// sources, which change one by one.
+// What fills the set in fresh rules of the node (Plain) or the mesh; "" = nobody.
+std::string sources_text(const DesiredNetworks& desired, Underlay underlay);
+
+// Publications lead to the networks in `transits` (transit number by VNI) only. The set of sources is empty: it changes
+// one by one, so the revision does not cover it.
 Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits);
-Rules mesh_rules(const DesiredNetworks& desired);
+Rules mesh_rules();
 Rules network_rules(const Network& network, const std::vector<Publication>& publications);
 
 }  // namespace mcloud::network

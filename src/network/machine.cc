@@ -4,6 +4,8 @@
 
 #include <cerrno>
 #include <charconv>
+#include <map>
+#include <tuple>
 
 #include "base/log.h"
 #include "network/aliases.h"
@@ -253,6 +255,28 @@ Result<ActualNetworks> Machine::read() {
   if (!out.firewall.empty()) out.sources = TRY(sources_in_force());
   TRY(inside_->read_spaces(out));
   TRY(inside_->read_node_links(out));
+  return out;
+}
+
+Result<std::vector<RuleCounter>> Machine::read_counters() {
+  std::map<std::tuple<std::string, std::string, bool>, RuleCounter> found;
+  auto take = [&](const std::string& netns) -> Status {
+    for (const CountedRule& rule : TRY(counted_rules())) {
+      RuleCounter& counter = found[{netns, rule.comment, rule.is_drop}];
+      counter = {netns, rule.comment, rule.is_drop, counter.packets + rule.packets, counter.bytes + rule.bytes};
+    }
+    return {};
+  };
+  TRY(take(""));
+  for (const std::string& name : TRY(io::list_folder(inside_->folder))) {
+    bool is_ours = name.starts_with(kNetworkPrefix) || name.starts_with(kContainerPrefix) || name == kMeshNetns;
+    auto netns = is_ours ? open_netns(inside_->folder + "/" + name) : Result<io::Fd>(io::Fd());
+    if (!is_ours || !netns.has_value()) continue;
+    NetnsScope scope = TRY(NetnsScope::enter(*netns));
+    TRY(take(name));
+  }
+  std::vector<RuleCounter> out;
+  for (auto& [key, counter] : found) out.push_back(std::move(counter));
   return out;
 }
 

@@ -4,11 +4,21 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "io/file.h"
 #include "network/plan.h"
 
 namespace mcloud::network {
+
+// How often a rule of ours decided. Counting begins anew when rules are replaced.
+struct RuleCounter {
+  std::string netns;  // where: its name in the folder ("mcloud_net_7", "mcloud-web-0"); "" = the node's
+  std::string rule;   // "allow 3", "spoofed", "no peer": docs/reference/networks.md
+  bool is_drop = false;
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+};
 
 class Machine {
  public:
@@ -23,6 +33,8 @@ class Machine {
   // enter others for a moment: for one thread at a time, which must not run coroutines of others meanwhile.
   Result<ActualNetworks> read();
   Status execute(const NetworkStep& step);
+  // Of all namespaces of ours, sorted by namespace; one entry for a rule of both families.
+  Result<std::vector<RuleCounter>> read_counters();
   // read, plan, execute. Goes on past a step that fails and returns the first error at the end, so that one
   // broken network delays no other; the next apply() tries again. The number of steps done otherwise.
   Result<size_t> apply(const DesiredNetworks& desired);

@@ -155,11 +155,9 @@ Status connect_portal(const io::Fd& portal, const PortalShape& shape) {
   TRY(links.add_veth({.name = name, .mtu = shape.mtu}, {.name = kTransit, .mtu = shape.mtu, .netns = portal.get()}));
   Link transit = TRY(links.get(name));
   TRY(links.add_address(transit.index, transit_node_address(shape.transit), 31));
-  if (shape.has_ipv6) {
-    TRY(set_net_sysctl("ipv6/conf/" + name + "/disable_ipv6", "0"));
-    TRY(set_net_sysctl("ipv6/conf/" + name + "/accept_ra", "0"));
-    TRY(links.add_address6(transit.index, transit_node_address6(shape.transit), 127));
-  }
+  TRY(set_net_sysctl("ipv6/conf/" + name + "/accept_ra", "0"));
+  TRY(set_net_sysctl("ipv6/conf/" + name + "/disable_ipv6", shape.has_ipv6 ? "0" : "1"));
+  if (shape.has_ipv6) TRY(links.add_address6(transit.index, transit_node_address6(shape.transit), 127));
   TRY(links.set_up(transit.index));
   {
     NetnsScope scope = TRY(NetnsScope::enter(portal));

@@ -65,57 +65,77 @@ std::string speakers6(const Network& network) {
          set_of("set options6", "typeof iifname . ether saddr . @th,192,64", join(options, same));
 }
 
-// Neighbour discovery is heard in the one form that kernels use, so that nothing can hide in another. Routers
-// there are none.
-constexpr const char* kSpeak6 = R"(    icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, nd-router-solicit } drop
-    icmpv6 type { nd-router-advert, nd-redirect } counter drop comment "router"
-    udp sport 547 udp dport 546 counter drop comment "router"
-    ether type ip6 iifname . ether saddr . ip6 saddr != @members6 counter drop comment "spoofed"
-    icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @targets6 counter drop comment "spoofed"
-    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } iifname . ether saddr . @th,192,64 != @options6 counter drop comment "spoofed"
-    ether type ip6 accept
+constexpr const char* kSpeak4 = R"(  chain speak4 {
+    iifname . ether saddr . ip saddr != @members counter drop comment "spoofed"
+    udp sport 67 udp dport 68 counter drop comment "router"
+    icmp type redirect counter drop comment "router"
+    accept
+  }
+  chain speak_arp {
+    iifname . ether saddr . arp saddr ether . arp saddr ip @arps accept
+    counter drop comment "spoofed"
+  }
 )";
 
-// The gateway is each node's own and not spoken of between nodes.
+// Neighbour discovery is heard in the one form that kernels use, so that nothing can hide in another. Routers
+// there are none.
+constexpr const char* kSpeak6 = R"(  chain speak6 {
+    iifname . ether saddr . ip6 saddr @members6 meta l4proto tcp accept
+    icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, nd-router-solicit } drop
+    icmpv6 type { nd-router-advert, nd-redirect } counter drop comment "router"
+    udp sport 547 udp dport 546 counter drop comment "router"
+    iifname . ether saddr . ip6 saddr != @members6 counter drop comment "spoofed"
+    icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @targets6 counter drop comment "spoofed"
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } iifname . ether saddr . @th,192,64 != @options6 counter drop comment "spoofed"
+    accept
+  }
+)";
+
+std::string gateway_targets(const Network& network, const Range6& range) {
+  Ipv4 gateway = network.range.gateway();
+  return "@th,64,128 { " + hex_of(range.address_of(gateway)) + ", " + hex_of(link_local_of(gateway)) + " }";
+}
+
+// The gateway is each node's own and not spoken of between nodes. On a physical network anybody may speak, but not as
+// a member that is here.
 std::string from_elsewhere(const Network& network) {
   std::string gateway = network.range.gateway().text();
-  std::string out = "    iifname \"vx0\" ether saddr " + mac_of(network.range.gateway()) +
-                    " drop\n    iifname \"vx0\" arp saddr ip " + gateway + " drop\n    iifname \"vx0\" arp daddr ip " +
-                    gateway + " drop\n";
+  std::string out = "  chain elsewhere {\n    ether saddr " + mac_of(network.range.gateway()) + " drop\n";
+  if (!network.bridge.empty() && !network.members.empty()) {
+    out += "    ether saddr { " + join(network.members, [](const Member& member) { return mac_of(member.address); }) +
+           " } counter drop comment \"spoofed\"\n";
+  }
+  out += "    ether type ip accept\n    arp saddr ip " + gateway + " drop\n    arp daddr ip " + gateway + " drop\n";
   auto range = Range6::parse(network.range6);
-  if (!range.has_value()) return out + "    ether type ip6 drop\n";
-  std::string gateways = "{ " + hex_of(range->address_of(network.range.gateway())) + ", " +
-                         hex_of(link_local_of(network.range.gateway())) + " }";
-  return out + "    iifname \"vx0\" icmpv6 type { nd-router-advert, nd-redirect, nd-router-solicit } drop\n" +
-         "    iifname \"vx0\" icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } @th,64,128 " + gateways + " drop\n";
+  if (!range.has_value()) return out + "    ether type ip6 drop\n  }\n";
+  return out + "    icmpv6 type { nd-router-advert, nd-redirect, nd-router-solicit } drop\n" +
+         "    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } " + gateway_targets(network, *range) +
+         " drop\n  }\n";
 }
 
 std::string to_elsewhere(const Network& network) {
-  std::string gateway = network.range.gateway().text();
-  std::string out = "    oifname \"vx0\" ether saddr " + mac_of(network.range.gateway()) +
-                    " drop\n    oifname \"vx0\" arp daddr ip " + gateway + " drop\n";
+  std::string out = "  chain leave {\n    type filter hook postrouting priority 300; policy accept;\n"
+                    "    oifname != \"vx0\" accept\n    ether saddr " + mac_of(network.range.gateway()) +
+                    " drop\n    ether type ip accept\n    arp daddr ip " + network.range.gateway().text() + " drop\n";
   auto range = Range6::parse(network.range6);
-  if (!range.has_value()) return out;
-  return out + "    oifname \"vx0\" icmpv6 type nd-neighbor-solicit @th,64,128 { " +
-         hex_of(range->address_of(network.range.gateway())) + ", " + hex_of(link_local_of(network.range.gateway())) +
-         " } drop\n";
+  if (range.has_value()) out += "    icmpv6 type nd-neighbor-solicit " + gateway_targets(network, *range) + " drop\n";
+  return out + "  }\n";
 }
 
 // A member speaks only as itself.
 std::string bridge_table(const Network& network) {
   std::string out = std::string("table bridge ") + kTable + " {\n  comment \"" + network.contract.hex() + "\"\n";
-  out += speakers(network) + speakers6(network);
-  out += "  chain arrival {\n    type filter hook prerouting priority -300; policy accept;\n" + from_elsewhere(network);
-  out += R"(    iifname != "m*" accept
-    udp sport 67 udp dport 68 counter drop comment "router"
-    icmp type redirect counter drop comment "router"
-    ether type ip iifname . ether saddr . ip saddr @members accept
-    ether type arp iifname . ether saddr . arp saddr ether . arp saddr ip @arps accept
-)";
+  out += speakers(network) + speakers6(network) + from_elsewhere(network) + kSpeak4;
   if (!network.range6.empty()) out += kSpeak6;
-  out += "    counter drop comment \"spoofed\"\n  }\n";
-  out += "  chain leave {\n    type filter hook postrouting priority 300; policy accept;\n" + to_elsewhere(network);
-  return out + "  }\n}\n";
+  out += R"(  chain arrival {
+    type filter hook prerouting priority -300; policy accept;
+    iifname "vx0" goto elsewhere
+    iifname != "m*" accept
+    ether type ip goto speak4
+    ether type arp goto speak_arp
+)";
+  if (!network.range6.empty()) out += "    ether type ip6 goto speak6\n";
+  return out + "    counter drop comment \"spoofed\"\n  }\n" + to_elsewhere(network) + "}\n";
 }
 
 struct Entrance {

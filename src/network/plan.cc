@@ -13,11 +13,14 @@ namespace {
 constexpr int kVxlanOverhead = 50;
 constexpr int kMtuMin = 576;
 constexpr int kMtuMin6 = 1280;
+constexpr int kMtuEthernet = 1500;
 constexpr uint32_t kNoTransit = UINT32_MAX;
 
 NetworkShape shape_of(const DesiredNetworks& desired, const Network& network) {
   bool is_plain = network.underlay == Underlay::Plain;
-  int overhead = (is_plain ? 0 : kMeshOverhead) + (network.bridge.empty() ? kVxlanOverhead : 0);
+  int mtu = desired.underlay_mtu - kVxlanOverhead - (is_plain ? 0 : kMeshOverhead);
+  // Hosts of a physical network expect what is usual there.
+  if (!network.bridge.empty()) mtu = std::min(kMtuEthernet, desired.underlay_mtu);
   NetworkShape shape;
   shape.contract = network.contract;
   shape.name = network.name;
@@ -27,8 +30,8 @@ NetworkShape shape_of(const DesiredNetworks& desired, const Network& network) {
   shape.underlay = network.underlay;
   shape.bridge = network.bridge;
   if (is_plain) shape.backplane = desired.backplane;
-  // Below 1280 there is no IPv6 (RFC 8200 5): the packets around are cut instead.
-  shape.mtu = std::max(network.range6.empty() ? kMtuMin : kMtuMin6, desired.underlay_mtu - overhead);
+  // Below 1,280 there is no IPv6 (RFC 8200 5): the packets around are cut instead.
+  shape.mtu = std::max(network.range6.empty() ? kMtuMin : kMtuMin6, mtu);
   return shape;
 }
 
@@ -126,7 +129,7 @@ class Planner {
     for (const auto& [vni, shape] : shapes_) transits[vni] = shape.transit;
     Rules rules = node_rules(desired_, transits);
     if (rules.revision != actual_.firewall) {
-      add(SetNodeFirewall{rules.removal + rules.text, rules.revision});
+      add(SetNodeFirewall{rules.removal + rules.text + sources_text(desired_, Underlay::Plain), rules.revision});
     } else {
       change_sources(Underlay::Plain, actual_.sources);
     }
@@ -136,9 +139,9 @@ class Planner {
 
   void protect_mesh() {
     if (!actual_.has_mesh || !has_networks(Underlay::Mesh)) return;
-    Rules rules = mesh_rules(desired_);
+    Rules rules = mesh_rules();
     if (rules.revision != actual_.mesh_firewall) {
-      add(SetMeshFirewall{rules.removal + rules.text, rules.revision});
+      add(SetMeshFirewall{rules.removal + rules.text + sources_text(desired_, Underlay::Mesh), rules.revision});
     } else {
       change_sources(Underlay::Mesh, actual_.mesh_sources);
     }
@@ -220,18 +223,19 @@ class Planner {
       remotes[remote.address] = remote.node;
       peers.insert(remote.node);
     }
-    for (const auto& [address, node] : there.remotes) {
-      if (!remotes.contains(address)) add(RemoveRemote{network.vni, address});
-    }
-    for (Ipv4 peer : there.peers) {
-      if (!peers.contains(peer)) add(RemovePeer{network.vni, peer});
-    }
+    // What comes before what goes: a peer that changes its address is reached all the time.
     for (Ipv4 peer : peers) {
       if (!there.peers.contains(peer)) add(SetPeer{network.vni, peer});
     }
     for (const auto& [address, node] : remotes) {
       auto found = there.remotes.find(address);
       if (found == there.remotes.end() || found->second != node) add(SetRemote{network.vni, {address, node}});
+    }
+    for (const auto& [address, node] : there.remotes) {
+      if (!remotes.contains(address)) add(RemoveRemote{network.vni, address});
+    }
+    for (Ipv4 peer : there.peers) {
+      if (!peers.contains(peer)) add(RemovePeer{network.vni, peer});
     }
   }
 
@@ -324,7 +328,7 @@ std::vector<WireGuardDevice> access_devices(const DesiredNetworks& desired) {
   for (const Network& network : sifted.desired.networks) {
     if (!network.access.has_value()) continue;
     WireGuardDevice& device = out.emplace_back();
-    device.name = kAccess;
+    device.name = kAccessDevice;
     device.netns = "mcloud-" + network.access->portal;
     device.secret = network.access->secret;
     device.port = network.access->port;

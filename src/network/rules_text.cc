@@ -27,13 +27,12 @@ std::string in_turn(const std::vector<Publication::Target>& targets, Text addres
 
 }  // namespace
 
-Rules finish_rules(const std::string& owner, const std::string& inet_chains, const std::string& other_tables,
-                   const std::string& apart) {
+Rules finish_rules(const std::string& owner, const std::string& inet_chains, const std::string& other_tables) {
   Rules rules;
   rules.removal = nft_remove_table("inet", kTable);
   rules.revision = revision_of(owner + inet_chains + other_tables);
   rules.text = std::string("table inet ") + kTable + " {\n  comment \"" + owner + "\"\n  chain " + rules.revision +
-               " { }\n" + inet_chains + "}\n" + other_tables + apart;
+               " { }\n" + inet_chains + "}\n" + other_tables;
   return rules;
 }
 

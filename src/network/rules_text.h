@@ -8,10 +8,8 @@
 
 namespace mcloud::network {
 
-// `owner` becomes the tables' comment: "CONTRACT NAME" or "node". The revision is of all but `apart`, elements of sets
-// that are changed one by one.
-Rules finish_rules(const std::string& owner, const std::string& inet_chains, const std::string& other_tables,
-                   const std::string& apart = "");
+// `owner` becomes the tables' comment: "CONTRACT NAME" or "node". The revision is of all of it.
+Rules finish_rules(const std::string& owner, const std::string& inet_chains, const std::string& other_tables);
 
 template <typename Items, typename Text>
 std::string join(const Items& items, Text text) {

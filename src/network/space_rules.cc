@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "network/mesh.h"
 #include "network/rules_text.h"
 #include "network/sift.h"
 
@@ -157,7 +158,7 @@ std::string access_forward(const Network& network) {
   std::string gateway = network.range.gateway().text();
   std::string gateway6 = address6_of(network.range6, network.range.gateway());
   for (const char* protocol : {"udp", "tcp"}) {
-    std::string from = std::string("    iifname \"") + kAccess + "\" ";
+    std::string from = std::string("    iifname \"") + kAccessDevice + "\" ";
     out += from + "ip daddr " + gateway + " " + protocol + " dport 53 accept\n";
     if (!gateway6.empty()) out += from + "ip6 daddr " + gateway6 + " " + protocol + " dport 53 accept\n";
   }

@@ -123,9 +123,9 @@ Status add_transit(const NetworkShape& shape, const io::Fd& inside) {
   Link transit = TRY(links.get(name));
   TRY(links.set_alias(transit.index, "mcloud:" + shape.contract.hex() + ":" + shape.name));
   TRY(links.add_address(transit.index, transit_node_address(shape.transit), 31));
+  TRY(set_net_sysctl("ipv6/conf/" + name + "/accept_ra", "0"));
+  TRY(set_net_sysctl("ipv6/conf/" + name + "/disable_ipv6", shape.range6.empty() ? "1" : "0"));
   if (!shape.range6.empty()) {
-    TRY(set_net_sysctl("ipv6/conf/" + name + "/disable_ipv6", "0"));
-    TRY(set_net_sysctl("ipv6/conf/" + name + "/accept_ra", "0"));
     TRY(links.add_address6(transit.index, transit_node_address6(shape.transit), 127));
   }
   return links.set_up(transit.index);
