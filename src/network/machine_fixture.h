@@ -46,6 +46,8 @@ struct Nodes {
 };
 
 Place make_place();  // with loopback
+// Commands of a shell in a place; what they print. Fails the test when they fail.
+std::string shell(const Place& place, const std::string& commands);
 void give_address(const Place& place, const std::string& link, const std::string& address, int prefix);
 // "b" of `two` is the other end of "a" of `one`.
 void join(const Place& one, const std::string& a, const Place& two, const std::string& b, int mtu = 1500);
@@ -62,6 +64,7 @@ class TcpServer {
   // Takes one connection, answers `answer` and closes; the peer's address, "" when none came within 300 ms.
   std::string serve(const std::string& answer);
   bool is_waiting() const;
+  io::Fd take();  // a connection, within 300 ms
 
  private:
   io::Fd fd_;
@@ -83,6 +86,8 @@ std::string receive_udp(const io::Fd& fd);  // within 300 ms, else ""
 
 // Connects within 300 ms; an open descriptor or none. `source` "" = any.
 io::Fd connect_tcp(const Place& from, const std::string& to, uint16_t port, const std::string& source = "");
+// `bytes` from one end of a connection to the other within 20 s; how many arrived.
+size_t transfer(const io::Fd& from, const io::Fd& to, size_t bytes);
 // All it sends until it closes, within 1 s.
 std::string read_all(const io::Fd& fd);
 

@@ -9,7 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 
 #include "network/links.h"
 #include "network/netns.h"
@@ -128,6 +131,17 @@ void give_address(const Place& place, const std::string& link_name, const std::s
   REQUIRE(links.set_up(link.index).has_value());
 }
 
+std::string shell(const Place& place, const std::string& commands) {
+  NetnsScope scope = enter(place);
+  FILE* pipe = ::popen(("set -e; " + commands).c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string out;
+  char buffer[4096];
+  for (size_t got; (got = ::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, got);
+  CHECK_MESSAGE(::pclose(pipe) == 0, commands);
+  return out;
+}
+
 void join(const Place& one, const std::string& a, const Place& two, const std::string& b, int mtu) {
   NetnsScope scope = enter(one);
   Links links = Links::open().value();
@@ -222,6 +236,31 @@ TcpServer::TcpServer(const Place& place, const std::string& address, uint16_t po
 
 bool TcpServer::is_waiting() const { return is_ready(fd_, POLLIN, 0); }
 
+io::Fd TcpServer::take() {
+  if (!is_ready(fd_, POLLIN)) return {};
+  return io::Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+}
+
+size_t transfer(const io::Fd& from, const io::Fd& to, size_t bytes) {
+  std::string block(256 << 10, 'x');
+  size_t sent = 0, received = 0;
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (received < bytes && std::chrono::steady_clock::now() < deadline) {
+    pollfd ends[2] = {{from.get(), static_cast<short>(sent < bytes ? POLLOUT : 0), 0}, {to.get(), POLLIN, 0}};
+    if (::poll(ends, 2, 1000) < 0) break;
+    if ((ends[0].revents & POLLOUT) != 0) {
+      ssize_t put = ::send(from.get(), block.data(), std::min(block.size(), bytes - sent), MSG_NOSIGNAL);
+      if (put > 0) sent += static_cast<size_t>(put);
+    }
+    if ((ends[1].revents & POLLIN) != 0) {
+      ssize_t got = ::recv(to.get(), block.data(), block.size(), 0);
+      if (got <= 0) break;
+      received += static_cast<size_t>(got);
+    }
+  }
+  return received;
+}
+
 std::string TcpServer::serve(const std::string& answer) {
   if (!is_ready(fd_, POLLIN)) return "";
   SocketAddress peer;
@@ -233,6 +272,8 @@ std::string TcpServer::serve(const std::string& answer) {
 
 UdpServer::UdpServer(const Place& place, const std::string& address, uint16_t port)
     : fd_(place.socket(domain_of(address), SOCK_DGRAM)) {
+  int on = 1;
+  if (domain_of(address) == AF_INET6) ::setsockopt(fd_.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   SocketAddress own = socket_address(address, port);
   REQUIRE_EQ(::bind(fd_.get(), own.get(), own.size), 0);
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+
 #include "network/firewall.h"
 #include "network/test_plan_model.h"
 #include "testing/simulated_random.h"
@@ -149,4 +151,39 @@ TEST_CASE("what contradicts itself is left out and named") {
   for (const NetworkStep& step : plan(desired, model.actual)) model.run(step);
   CHECK_EQ(model.actual.networks.at(7).members.size(), 1);
   CHECK(node_rules(desired, {}).text.find("publications") != std::string::npos);
+}
+
+TEST_CASE("with 1,000 networks of 200 nodes a change costs steps for what changes alone") {
+  DesiredNetworks desired{.backplane = address("10.251.0.1"), .uplink = "uplink"};
+  for (uint32_t vni = 1; vni <= 1000; ++vni) {
+    Network& network = desired.networks.emplace_back();
+    network.name = "default";
+    network.vni = vni;
+    network.range = Range::parse("10.42.0.0/16").value();
+    network.range6 = ula_range("chain", vni);
+    network.underlay = Underlay::Mesh;
+    network.members = {{"c-" + std::to_string(vni), "eth0", address("10.42.0.2")}};
+    for (uint32_t node = 2; node <= 200; ++node) {
+      network.remotes.push_back({Ipv4{network.range.first.value + 1 + node}, Ipv4{address("198.18.0.0").value + 4 * node}});
+    }
+  }
+  PlanModel model = make_model();
+  model.actual.has_mesh = true;
+  auto planned = [&](const std::string& what) {
+    auto start = std::chrono::steady_clock::now();
+    auto steps = plan(desired, model.actual);
+    std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    MESSAGE(what << ": " << steps.size() << " steps in " << took.count() << " ms");
+    return steps;
+  };
+  for (const NetworkStep& step : planned("everything")) std::visit(model, step);
+  CHECK_EQ(planned("nothing").size(), 0);
+  desired.networks[499].remotes.push_back({address("10.42.1.99"), Ipv4{address("198.18.0.0").value + 4 * 7}});
+  CHECK_EQ(planned("a member on a node that is a peer").size(), 1);
+  desired.networks[498].remotes.push_back({address("10.42.1.99"), Ipv4{address("198.18.0.0").value + 4 * 777}});
+  CHECK_EQ(planned("and one on a node that is none").size(), 4);
+  desired.networks[499].remotes.pop_back();
+  desired.networks[498].remotes.pop_back();
+  desired.networks[499].members.push_back({"more", "eth0", address("10.42.1.99")});
+  CHECK_EQ(planned("a member here").size(), 3);
 }
