@@ -200,7 +200,9 @@ Status TlsSession::change_key_when_due() {
   const TlsPin* pin = in.context->inside_->pin.get();
   if (pin == nullptr || ++in.records < pin->records_per_key) return {};
   in.records = 0;
-  if (SSL_key_update(in.ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED) != 1) return fail(0);
+  bool is_changed = SSL_key_update(in.ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1;
+  int outcome = is_changed ? SSL_do_handshake(in.ssl.get()) : 0;  // which sends it
+  if (outcome != 1) return fail(outcome);
   return {};
 }
 

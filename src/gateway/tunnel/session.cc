@@ -229,12 +229,13 @@ void Session::forget_if_over(Streams::iterator at) {
 
 // Whoever has most to read and does not: the others go on.
 void Session::relieve() {
-  if (unread_ <= limits_.unread_max) return;
-  auto most = std::max_element(streams_.begin(), streams_.end(),
-                               [](const auto& a, const auto& b) { return a.second.unread < b.second.unread; });
-  uint32_t number = most->first;
-  reset(number);
-  events_.on_reset(number);
+  while (unread_ > limits_.unread_max) {
+    auto most = std::max_element(streams_.begin(), streams_.end(),
+                                 [](const auto& a, const auto& b) { return a.second.unread < b.second.unread; });
+    uint32_t number = most->first;
+    reset(number);
+    events_.on_reset(number);
+  }
 }
 
 uint64_t Session::shortest_rtt_us() const {

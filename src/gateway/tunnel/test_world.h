@@ -178,9 +178,11 @@ class TestNode {
     done.get_future().wait();
   }
   void run() {
-    while (!is_stopping_) {
+    for (uint64_t ticked_us = 0; !is_stopping_;) {
       poller_->run_once(20);
       client_->clear_round();
+      if (poller_->now_us() < ticked_us + 20'000) continue;
+      ticked_us = poller_->now_us();
       client_->tick();
     }
     client_.reset();
