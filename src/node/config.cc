@@ -173,6 +173,9 @@ Status read_addresses(const Json& json, Config& config) {
   TRY(read_gateway(json, config));
   if (config.addresses.hidden() && config.addresses.relay()) return wrong("relay", "false on a hidden node");
   if (config.addresses.hidden() && config.addresses.has_gateway()) return wrong("gateway", "on a node that is not hidden");
+  // Access points of networks are placed where people's devices can call.
+  const bool is_called = !config.addresses.hidden() && !config.addresses.uplink().empty();
+  if (is_called) config.labels["inbound"] = "yes";
   config.resolvers = TRY(addresses_of(json, "resolver"));
   if (json.contains("forbidden")) config.forbidden = TRY(strings_of(json, "forbidden"));
   for (const std::string& range : config.forbidden) TRY(network::Range::parse(range).with_context("forbidden"));

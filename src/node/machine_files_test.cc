@@ -84,7 +84,7 @@ TEST_CASE("a config says where a node is reached and what it offers to the netwo
   CHECK(config->addresses.gateway().domain() == "gw.example");
   CHECK(config->addresses.gateway().http_port() == 80);
   CHECK(config->addresses.gateway().https_port() == 8443);
-  CHECK(config->labels == std::map<std::string, std::string>{{"bridge.hall-2", "yes"}, {"disk", "ssd"}, {"gateway", "yes"}});
+  CHECK(config->labels == std::map<std::string, std::string>{{"bridge.hall-2", "yes"}, {"disk", "ssd"}, {"gateway", "yes"}, {"inbound", "yes"}});
   CHECK(config->bridges.at("hall-2") == "eth7");
   CHECK(config->mesh_secret == Bytes(32, 'm'));
   CHECK(config->resolvers == std::vector<std::string>{"192.0.2.53"});
