@@ -196,6 +196,11 @@ Json json_of(const pb::Node& node) {
   json["labels"] = labels;
   json["backplane"] = node.addresses().backplane();
   json["uplink"] = node.addresses().uplink();
+  json["endpoints"] = Json(std::vector<std::string>(node.addresses().endpoints().begin(), node.addresses().endpoints().end()));
+  json["hidden"] = node.addresses().hidden();
+  json["relay"] = node.addresses().relay();
+  json["gateway"] = node.addresses().gateway().domain();
+  json["number"] = node.number();
   return json;
 }
 
