@@ -16,6 +16,18 @@ HUB = "10.250.0.1"
 PR_SET_PDEATHSIG = 1
 
 
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).close()
+    print("yes")
+except ConnectionRefusedError:
+    print("refused")
+except OSError:
+    print("silent")
+"""
+
+
 def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -75,11 +87,8 @@ class Place:
 
     def connects(self, address, port, seconds=1):
         """Does a TCP connection open? "yes", "refused" or "silent"."""
-        host = f"[{address}]" if ":" in address else address
-        done = self.run("nc", "-z", "-w", seconds, "-v", "-n", host.strip("[]"), port, seconds=seconds + 5)
-        if done.returncode == 0:
-            return "yes"
-        return "refused" if "refused" in done.stderr else "silent"
+        done = self.run("python3", "-c", CONNECT, address, port, seconds, seconds=seconds + 5)
+        return done.stdout.strip() or "silent"
 
 
 def node(cluster, name):
