@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The tunnel against the best possible one: HAProxy -> tunnel -> back end, and HAProxy -> two HAProxy TCP hops -> back end.
 
-    bench/network/tunnel.py --tunnel build/release/bench/network/network_tunnel [--rounds 5] [--seconds 4] [--only METRIC...]
+    bench/network/tunnel.py --tunnel build/release/bench/network/network_tunnel [--rounds 5] [--seconds 4] [--only rps|mb|link...]
 `ninja -C build/release network_tunnel image_relay` builds it. Needs root (network namespaces), haproxy, nginx-light and wrk.
 Everything runs in a network namespace of its own; the two ways take turns, round after round.
 """
@@ -80,7 +80,7 @@ class World:
         self.haproxy("hop1.cfg", hop(9001, 9002))
         self.haproxy("hop2.cfg", hop(9002, 9000))
         socket = self.folder / "gw/targets" / self.ends("socket", 0)
-        self.start(self.options.tunnel, "gateway", 0, 7443, self.folder / "gw", 1, stdout=subprocess.DEVNULL)
+        self.start(self.options.tunnel, "gateway", 0, 7443, self.folder / "gw", 2, stdout=subprocess.DEVNULL)
         self.ends("wanted", 0, self.folder / "node", 9000, "0=127.0.0.1:7443")
         self.start(self.options.tunnel, "node", 0, self.folder / "node", self.options.connections)
         self.haproxy("front.cfg", front(self.folder, socket))
@@ -146,23 +146,94 @@ def mb(options):
     print(f"  hops {statistics.median(hops):.0f} MB/s, tunnel/hops {statistics.median(tunnel) / statistics.median(hops):.2f}")
 
 
+# ---- a slow link
+
+class Link:
+    """Another namespace behind a link of 100 Mbit/s each way (tbf on both ends); the node lives there."""
+
+    def __init__(self, world):
+        self.world = world
+        self.holder = world.start("unshare", "-n", "sleep", "1000")
+        until(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
+        ip("link", "add", "near", "type", "veth", "peer", "name", "far", "netns", str(self.holder.pid))
+        ip("addr", "add", "10.77.0.1/24", "dev", "near")
+        ip("link", "set", "near", "up")
+        for command in ("ip link set lo up", "ip addr add 10.77.0.2/24 dev far", "ip link set far up", f"tc qdisc add dev far root {TBF}"):
+            subprocess.run([*self.enter(), *command.split()], check=True)
+        subprocess.run(["tc", "qdisc", "add", "dev", "near", *f"root {TBF}".split()], check=True)
+
+    def enter(self):
+        return ["nsenter", "-t", str(self.holder.pid), "-n", "--"]
+
+
+TBF = "tbf rate 100mbit burst 64kb latency 100ms"
+LINK_MB = 60
+SINK = """import http.server
+class Sink(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_PUT(self):
+        left = int(self.headers["Content-Length"])
+        while left > 0: left -= len(self.rfile.read(min(left, 1 << 20)) or exit())
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def do_GET(self):
+        self.send_response(200); self.send_header("Content-Length", str({size})); self.end_headers()
+        for _ in range({size} >> 20): self.wfile.write(bytes(1 << 20))
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", 9100), Sink).serve_forever()
+"""
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+
+def link(options):
+    """Mbit/s of a body through HAProxy and the tunnel over that link, near and 20 ms away."""
+    world, place = options.world, Link(options.world)
+    world.start(*place.enter(), sys.executable, "-c", SINK.format(size=LINK_MB << 20))
+    world.start(*place.enter(), options.relay, "127.0.0.1", 7500, "10.77.0.1", 7443, 10_000)
+    (world.folder / "node1").mkdir()
+    socket = world.folder / "gw/targets" / world.ends("socket", 1)
+    world.haproxy("far.cfg", HAPROXY.format(threads=1) + f"  mode http\nlisten far\n  bind 127.0.0.1:8100\n  server s unix@{socket}\n")
+    body = world.folder / "www/body"
+    with open(body, "wb") as file:
+        file.truncate(LINK_MB << 20)
+    for name, endpoint in (("", "10.77.0.1:7443"), ("_20ms", "127.0.0.1:7500")):
+        world.ends("wanted", 1, world.folder / "node1", 9100, f"0={endpoint}")
+        node = world.start(*place.enter(), options.tunnel, "node", 1, world.folder / "node1", 1)
+        until(socket.exists)
+        for way, command in (("down", ["-o", "/dev/null"]), ("up", ["-T", body, "-H", "Expect:"])):
+            seen = []
+            for _ in range(min(3, options.rounds)):
+                begin = time.monotonic()
+                subprocess.run(["curl", "-sf", "--max-time", "60", *[str(word) for word in command], "http://127.0.0.1:8100/body"], check=True)
+                seen.append((LINK_MB << 20) * 8e-6 / (time.monotonic() - begin))
+            row(f"gw_tunnel_link_{way}{name}", seen, [100] * len(seen), "tbf-100mbit", "Mbit/s", 0.9)
+        node.kill()
+        node.wait()
+        until(lambda: not socket.exists())
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tunnel", required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--connections", type=int, default=1)
-    parser.add_argument("--only", nargs="*", default=["rps", "mb"])
+    parser.add_argument("--relay", default=None, help="image_relay; default: beside --tunnel's build")
+    parser.add_argument("--only", nargs="*", default=["rps", "mb", "link"])
     options = parser.parse_args()
+    options.tunnel = str(pathlib.Path(options.tunnel).resolve())
+    options.relay = options.relay or str(pathlib.Path(options.tunnel).parents[1] / "image/image_relay")
     if os.environ.get("MCLOUD_TUNNEL_BENCH") != "1":
         os.execvpe("unshare", ["unshare", "-n", "--", sys.executable, *sys.argv], dict(os.environ, MCLOUD_TUNNEL_BENCH="1"))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.TemporaryDirectory() as folder:
-        world = World(options, folder)
+        world = options.world = World(options, folder)
         try:
             world.begin()
             for name in options.only:
-                {"rps": rps, "mb": mb}[name](options)
+                {"rps": rps, "mb": mb, "link": link}[name](options)
         finally:
             world.end()
 

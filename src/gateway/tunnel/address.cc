@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -110,6 +111,13 @@ Result<io::Fd> listen_at(const std::string& path, const std::string& group) {
   if (chmod(path.c_str(), 0770) != 0) return errno_error(errno, "chmod " + path);
   if (listen(fd.get(), kBacklog) != 0) return errno_error(errno, "listen " + path);
   return fd;
+}
+
+void raise_descriptor_limit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace mcloud::gateway

@@ -27,4 +27,7 @@ uint16_t bound_port(int fd);
 // Takes connections of processes of `group` ("" = ours). What stood at `path` is replaced.
 Result<io::Fd> listen_at(const std::string& path, const std::string& group);
 
+// A stream is a descriptor at each end: as many as the process may have.
+void raise_descriptor_limit();
+
 }  // namespace mcloud::gateway

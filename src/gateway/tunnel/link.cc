@@ -13,9 +13,9 @@ namespace {
 
 constexpr uint64_t kHandshakeUs = 5'000'000;  // until the peer's Hello
 constexpr uint64_t kStallUs = 10'000'000;     // the peer takes nothing
-constexpr size_t kFillBytes = 256 << 10;      // of streams, encrypted at a time
+constexpr size_t kFillBytes = 46 << 10;       // of streams; with one frame more it is encrypted in 64 KiB, which TLS keeps
 constexpr size_t kReadBytesMax = 1 << 20;     // in one turn
-constexpr int kFillsMax = 4;                  // in one turn
+constexpr int kFillsMax = 16;                 // in one turn
 constexpr int kUnsentBytes = 256 << 10;       // in the kernel: what is urgent does not wait behind megabytes
 
 Error gone(std::string_view what, int error) {
@@ -106,10 +106,11 @@ Status Link::read_some() {
 }
 
 Status Link::hear(BytesView bytes) {
-  plain_.clear();
-  Status received = tls_->receive(bytes, plain_);
+  Bytes& plain = poller_.plain();
+  plain.clear();
+  Status received = tls_->receive(bytes, plain);
   if (session_ == nullptr && tls_->is_ready()) TRY(greet());
-  if (!plain_.empty()) TRY(session_->receive(plain_, poller_.now_us()));
+  if (!plain.empty()) TRY(session_->receive(plain, poller_.now_us()));
   TRY(std::move(received));
   if (tls_->has_ended()) return make_error(Code::Unavailable, "the peer ended the connection");
   return {};

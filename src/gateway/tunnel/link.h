@@ -88,6 +88,7 @@ class Link final : public Watcher, public SessionEvents {
     bool has_read_end = false;   // the peer was told
     bool has_got_end = false;    // the peer sends no more
     bool is_shut = false;        // and the socket was told
+    bool waits_for_room = false;  // and is told of it
     bool is_deaf = false;        // takes no more bytes; may have some to give
     bool is_orphan = false;      // the stream is gone; the backlog is still worth sending
   };
@@ -123,6 +124,7 @@ class Link final : public Watcher, public SessionEvents {
   void on_conduit_events(Conduit& conduit, uint32_t events);
   void finish_local_connect(Conduit& conduit);
   void write(Conduit& conduit, BytesView bytes);
+  void ask_for_room(Conduit& conduit);
   void flush_backlog(Conduit& conduit);
   void after_write(Conduit& conduit);
   void became_deaf(Conduit& conduit);
@@ -141,7 +143,6 @@ class Link final : public Watcher, public SessionEvents {
   NodeId peer_;
   std::unique_ptr<io::TlsSession> tls_;
   std::unique_ptr<Session> session_;
-  Bytes plain_;
   Conduits conduits_;
   std::vector<std::unique_ptr<Conduit>> removed_;  // until the round is over
   size_t opening_ = 0;                             // conduits

@@ -96,7 +96,7 @@ void Link::on_goaway() { owner_.on_goaway(*this); }
 void Link::on_opened(uint32_t stream) {
   Conduit* conduit = find(stream);
   if (conduit == nullptr) return session_->reset(stream);
-  if (!poller_.add(conduit->socket.get(), *conduit)) return break_off(*conduit);
+  if (!poller_.add(conduit->socket.get(), *conduit, Poller::Interest::Bytes)) return break_off(*conduit);
   begin_flow(*conduit);
 }
 
@@ -136,11 +136,18 @@ void Link::write(Conduit& conduit, BytesView bytes) {
     if (sent < 0 && errno != EAGAIN && errno != EINTR) became_deaf(conduit);
     if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
   }
-  if (conduit.is_deaf)
-    bytes = {};
-  else
-    conduit.backlog += bytes;
+  if (conduit.is_deaf) bytes = {};
+  conduit.backlog += bytes;
+  ask_for_room(conduit);
   if (size > bytes.size()) session_->consumed(conduit.stream, size - bytes.size());
+}
+
+// Only the gateway's sockets are asked: those of TCP tell of room by themselves, once.
+void Link::ask_for_room(Conduit& conduit) {
+  bool waits = !conduit.backlog.empty();
+  if (waits == conduit.waits_for_room || options_.role == Session::Role::Node || !conduit.socket.is_open()) return;
+  conduit.waits_for_room = waits;
+  poller_.change(conduit.socket.get(), waits ? Poller::Interest::BytesAndRoom : Poller::Interest::Bytes);
 }
 
 void Link::flush_backlog(Conduit& conduit) {
@@ -164,6 +171,7 @@ void Link::flush_backlog(Conduit& conduit) {
     conduit.done = 0;
   }
   if (gone > 0) session_->consumed(conduit.stream, gone);
+  ask_for_room(conduit);
   after_write(conduit);
 }
 

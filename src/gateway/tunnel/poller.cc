@@ -18,6 +18,10 @@ uint64_t key_of(int fd, uint32_t generation) {
   return static_cast<uint64_t>(generation) << 32 | static_cast<uint32_t>(fd);
 }
 
+uint32_t events_of(Poller::Interest interest) {
+  return EPOLLIN | EPOLLRDHUP | EPOLLET | (interest == Poller::Interest::BytesAndRoom ? EPOLLOUT : 0u);
+}
+
 }  // namespace
 
 Poller::Poller(io::Fd epoll, io::Fd bell)
@@ -34,14 +38,19 @@ Result<std::unique_ptr<Poller>> Poller::create() {
   return std::unique_ptr<Poller>(new Poller(std::move(epoll), std::move(bell)));
 }
 
-Status Poller::add(int fd, Watcher& watcher) {
+Status Poller::add(int fd, Watcher& watcher, Interest interest) {
   auto index = static_cast<size_t>(fd);
   if (index >= slots_.size()) slots_.resize(std::max(index + 1, slots_.size() * 2));
   Slot& slot = slots_[index];
-  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = key_of(fd, ++slot.generation)}};
+  epoll_event event{.events = events_of(interest), .data = {.u64 = key_of(fd, ++slot.generation)}};
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return errno_error(errno, "epoll");
   slot.watcher = &watcher;
   return {};
+}
+
+void Poller::change(int fd, Interest interest) {
+  epoll_event event{.events = events_of(interest), .data = {.u64 = key_of(fd, slots_[static_cast<size_t>(fd)].generation)}};
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
 void Poller::remove(int fd) {

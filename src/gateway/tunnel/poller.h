@@ -27,8 +27,12 @@ class Poller {
  public:
   static Result<std::unique_ptr<Poller>> create();
 
+  // What is told besides ends. A unix socket tells of room whenever its peer has read: ask only when it matters.
+  enum class Interest { Bytes, BytesAndRoom };
   // Borrowed until remove(), which comes before the descriptor is closed.
-  Status add(int fd, Watcher& watcher);
+  Status add(int fd, Watcher& watcher, Interest interest = Interest::BytesAndRoom);
+  // Tells anew what holds already.
+  void change(int fd, Interest interest);
   void remove(int fd);
   // Its turn comes in this round or the next.
   void touch(Watcher& watcher);
@@ -43,6 +47,7 @@ class Poller {
   // For reading into; one user at a time, until it returns.
   static constexpr size_t kBufferBytes = 128 << 10;
   char* buffer() { return buffer_.get(); }
+  Bytes& plain() { return plain_; }  // for what was in it; the same
 
  private:
   struct Slot {
@@ -57,6 +62,7 @@ class Poller {
   std::vector<Slot> slots_;  // by descriptor
   std::vector<Watcher*> touched_, running_;
   std::unique_ptr<char[]> buffer_;
+  Bytes plain_;
   uint64_t now_us_ = 0;
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;

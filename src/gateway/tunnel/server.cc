@@ -41,6 +41,7 @@ Status Server::begin(const crypto::SigningKey& node_key) {
   tls_ = TRY(tunnel_tls(node_key, [this](const NodeId& node) { return peers_.contains(node); }));
   TRY(io::make_folders(options_.targets_folder, 0755));
   remove_sockets(options_.targets_folder);
+  raise_descriptor_limit();
   TRY(open_doors());
   thread_ = std::jthread([this] { run(); });
   return {};

@@ -65,6 +65,7 @@ class Server final : public TunnelServer, public LinkOwner {
   void accept_node(io::Fd socket);
   void take(const Bytes& target, io::Fd socket);
   bool is_usable(const Bytes& target, const Link& link) const;
+  bool is_allowed(const Bytes& target, const Link& link) const;  // by what is wanted
   void update_door(const Bytes& name, Target& target);
   void drop_way(const Bytes& name, const Link& link);
   void put_peers(const std::vector<pb::LocalTunnelPeer>& peers);

@@ -123,7 +123,10 @@ void Server::drop_way(const Bytes& name, const Link&) {
 }
 
 bool Server::is_usable(const Bytes& target, const Link& link) const {
-  if (!link.is_up() || link.is_draining() || link.is_quiet()) return false;
+  return link.is_up() && !link.is_draining() && !link.is_quiet() && is_allowed(target, link);
+}
+
+bool Server::is_allowed(const Bytes& target, const Link& link) const {
   auto peer = peers_.find(link.peer());
   return peer != peers_.end() && peer->second.targets.contains(target);
 }
@@ -158,6 +161,10 @@ void Server::take(const Bytes& name, io::Fd socket) {
   std::sort(ways.begin(), ways.end(), [](const Way& a, const Way& b) { return a.link->streams() < b.link->streams(); });
   for (const Way& way : ways) {
     if (is_usable(name, *way.link) && way.link->offer(way.number, socket)) return;
+  }
+  // Rather a link that is quiet for the moment than none: nothing is read from the socket before the node has answered.
+  for (const Way& way : ways) {
+    if (is_allowed(name, *way.link) && way.link->offer(way.number, socket)) return;
   }
 }
 

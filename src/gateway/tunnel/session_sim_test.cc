@@ -180,7 +180,7 @@ struct Sim {
 
 TEST_CASE("over any pipe every stream arrives whole and in order or is reset, and nothing is stuck") {
   size_t streams = 0, whole = 0;
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
     INFO("seed ", seed);
     Sim sim(seed);
     sim.change_targets();
@@ -199,7 +199,7 @@ TEST_CASE("over any pipe every stream arrives whole and in order or is reset, an
     for (const auto& [stream, local] : sim.ends[0].locals) whole += local.was_reset ? 0 : 1;
     streams += sim.ends[0].locals.size();
   }
-  CHECK(streams > 5'000);
+  CHECK(streams > 2'500);
   CHECK(whole > streams / 3);
   CHECK(whole < streams);
 }

@@ -125,6 +125,7 @@ void run(Files& files, Client& client, Poller& poller, const Signals& signals) {
 }  // namespace
 
 Status run_tunnel(const TunnelOptions& options, const crypto::SigningKey& node_key) {
+  raise_descriptor_limit();
   auto poller = TRY(Poller::create());
   auto signals = TRY(Signals::take(*poller));
   Files files(options);
