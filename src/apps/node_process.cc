@@ -1,7 +1,8 @@
-// mcloud node init | agent | heartbeat
+// mcloud node init | agent | heartbeat | gateway | tunnel
 #include "apps/processes.h"
 #include "cli/desk.h"
 #include "node/agent.h"
+#include "node/gateway_processes.h"
 #include "node/heartbeat.h"
 #include "node/init.h"
 
@@ -30,9 +31,15 @@ cli::Commands node_commands(const std::string& program) {
   };
   auto agent = [](const std::string& path) -> Status { return node::run_agent(TRY(node::read_config(path))); };
   auto heartbeat = [](const std::string& path) -> Status { return node::run_heartbeat(TRY(node::read_config(path))); };
+  auto gateway = [](const std::string& path) -> Status {
+    return node::run_gateway_process(TRY(node::read_config(path)));
+  };
+  auto tunnel = [](const std::string& path) -> Status { return node::run_tunnel_process(TRY(node::read_config(path))); };
   return {node_process("node init", "a node's pid 1: heartbeat, agent, services", init),
           node_process("node agent", "the node's agent: does what the ledger says", agent),
-          node_process("node heartbeat", "the node's heartbeat", heartbeat)};
+          node_process("node heartbeat", "the node's heartbeat", heartbeat),
+          node_process("node gateway", "the node's gateway: strangers in", gateway),
+          node_process("node tunnel", "the node's tunnel: to gateways, from inside", tunnel)};
 }
 
 }  // namespace mcloud::apps

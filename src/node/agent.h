@@ -14,6 +14,7 @@
 #include "ledger/client/client.h"
 #include "node/config.h"
 #include "node/housekeeper.h"
+#include "node/peer_watch.h"
 #include "node/ports.h"
 #include "node/reconciler.h"
 
@@ -31,6 +32,7 @@ class Telemetry {
   };
   struct Numbers {
     std::vector<std::pair<std::string, double>> node;  // metric name -> value
+    Figures figures;                                   // of networks and gateways
   };
   virtual void round(const std::vector<Target>& targets, const Numbers& numbers) = 0;
 };
@@ -41,6 +43,8 @@ struct AgentPorts {
   Volumes& volumes;
   Networks& networks;
   SetMembers* members = nullptr;   // may be absent: then no replica set is led here
+  Names* names = nullptr;          // may be absent: then nothing is found by name
+  Gateways* gateways = nullptr;    // may be absent: then no site is served here
   Telemetry* telemetry = nullptr;  // may be absent
   ledger::Client& follow;          // waits for heads
   ledger::Client& read;
@@ -60,6 +64,9 @@ class Agent {
     Housekeeper::Pace house;
     // Puts this node on the ledger; called on the submit client's thread when it is not there. Absent: it just waits.
     std::function<Status()> join;
+    // What the ledger is to know of our WireGuard keys; from any thread. Absent: nothing.
+    std::function<pb::PublishKeys()> keys;
+    PeerWatch::Options peers;
   };
 
   // Looks at what is here. `key` is borrowed.

@@ -21,6 +21,31 @@ TEST_CASE("an agent joins with its token, runs what is approved and tells the le
   }));
 }
 
+TEST_CASE("an agent tells the ledger its WireGuard keys, and again when they are others") {
+  World world;
+  std::atomic<int> generation = 1;
+  world.keys = [&] {
+    pb::PublishKeys keys;
+    pb::MeshKey& key = *keys.add_keys();
+    key.set_key(crypto::blake2b("key " + std::to_string(generation)).bytes());
+    key.set_port(51'820);
+    keys.set_mesh_secret_id(crypto::blake2b("secret").bytes());
+    return keys;
+  };
+  auto has_key = [&](int number) {
+    pb::Node node = world.node();
+    return node.mesh_keys_size() == 1 && node.mesh_keys(0).key() == crypto::blake2b("key " + std::to_string(number)).bytes();
+  };
+  world.start_agent();
+  world.start_heart();
+  CHECK(soon([&] { return has_key(1); }));
+  CHECK(world.node().number() != 0);
+  CHECK(world.node().mesh_secret_id() == crypto::blake2b("secret").bytes());
+  generation = 2;
+  Sample app = world.deploy(kApp);  // something happens, so that it looks
+  CHECK(soon([&] { return has_key(2); }));
+}
+
 TEST_CASE("an agent that ends and begins again starts nothing twice") {
   World world;
   world.start_agent();

@@ -156,8 +156,9 @@ Status ContainerAdapter::start(const ContainerTask& task, uint32_t restarts) {
       .chain_id = options_.chain_id, .disk_folder = disk_of(id), .volume_folder = options_.volume_folder,
       .control_folder = control_of(id)};
   if (!task.addresses.empty()) surroundings.network_namespace = options_.netns_folder + "/mcloud-" + id;
-  if (auto resolver = io::read_file(options_.resolver_file, 64 << 10); resolver.has_value())
-    surroundings.resolver = *resolver;
+  surroundings.resolver = task.resolv_conf;
+  if (auto machine = io::read_file(options_.resolver_file, 64 << 10); task.resolv_conf.empty() && machine.has_value())
+    surroundings.resolver = *machine;
   runtime::ContainerSpec spec = TRY(container_spec(task, image, surroundings));
   if (!task.built_in) {
     if (auto shifted = TRY(images_.shifted_root(image.digest, task.base_uid))) {

@@ -2,29 +2,17 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "contract/header.h"
 #include "crypto/hash.h"
 #include "network/names.h"
 #include "node/kv_task.h"
+#include "node/mesh_facts.h"
 #include "wire/canonical.h"
 
 namespace mcloud::node {
 namespace {
-
-const pb::SpaceGrant* find_grant(const pb::Contract& record, std::string_view space) {
-  for (const pb::SpaceGrant& grant : record.spaces()) {
-    if (grant.name() == space) return &grant;
-  }
-  return nullptr;
-}
-
-const std::string* find_lease(const pb::SpaceGrant& grant, std::string_view workload, uint32_t index) {
-  for (const pb::SpaceLease& lease : grant.leases()) {
-    if (lease.workload() == workload && lease.index() == index) return &lease.address();
-  }
-  return nullptr;
-}
 
 // One contract's part of the orders.
 class ContractOrders {
@@ -43,8 +31,9 @@ class ContractOrders {
     if (view == ledger_.contracts.end()) {
       return refuse_all(make_error(Code::Unavailable, "the contract could not be read"));
     }
-    view_ = &view->second;
+    facts_.emplace(ledger_, assigned_, id_, view->second);
     if (assigned_.erase_volumes() && assigned_.replicas().empty()) return note_erase();
+    sites_ = site_orders(*facts_);
     for (const pb::AssignedReplica& replica : assigned_.replicas()) {
       Status done = add_replica(replica);
       if (!done.has_value()) refuse(key_of(replica), done.error());
@@ -65,14 +54,14 @@ class ContractOrders {
 
   // Two records must say it: erasing is the one step that cannot be taken back.
   void note_erase() {
-    bool agreed = view_->record.erase_volumes() && view_->record.current().state() != pb::CONTRACT_ACTIVE;
+    bool agreed = facts_->view.record.erase_volumes() && facts_->view.record.current().state() != pb::CONTRACT_ACTIVE;
     if (agreed) orders_.desired.erase.insert(id_);
   }
 
   // The assignment and the workload's record may be of different heights: nothing is done until they agree.
   Status check_placement(const pb::AssignedReplica& replica) const {
-    auto workload = view_->workloads.find(replica.workload());
-    if (workload == view_->workloads.end()) return make_error(Code::Unavailable, "the workload's record could not be read");
+    auto workload = facts_->view.workloads.find(replica.workload());
+    if (workload == facts_->view.workloads.end()) return make_error(Code::Unavailable, "the workload's record could not be read");
     for (const pb::Replica& placed : workload->second.replicas()) {
       if (placed.index() != replica.index()) continue;
       if (placed.node() != ledger_.node_id.view() || placed.epoch() != replica.epoch()) {
@@ -85,8 +74,8 @@ class ContractOrders {
 
   Status add_replica(const pb::AssignedReplica& replica) {
     TRY(check_placement(replica));
-    auto version = view_->versions.find(replica.version());
-    if (version == view_->versions.end()) {
+    auto version = facts_->view.versions.find(replica.version());
+    if (version == facts_->view.versions.end()) {
       return make_error(Code::Unavailable, "version " + std::to_string(replica.version()) + " of the contract is not known");
     }
     const auto& contract = version->second;
@@ -99,8 +88,9 @@ class ContractOrders {
       add_volume(key_of(replica), body->volume().size_bytes());
       return {};
     }
+    if (body->has_network() || body->has_publish()) return add_portal(replica, *facets, body->has_publish());
     ContainerTask task{.replica = key_of(replica), .contract = contract, .facets = facets,
-                       .epoch = replica.epoch(), .version = replica.version(), .secret_key = view_->secret_key};
+                       .epoch = replica.epoch(), .version = replica.version(), .secret_key = facts_->view.secret_key};
     if (body->has_container()) {
       task.container = &body->container();
       return add_container(std::move(task));
@@ -109,20 +99,31 @@ class ContractOrders {
     return make_error(Code::Unsupported, "a workload of kind " + facets->kind() + " has nothing to run");
   }
 
+  // Its place in the networks is made with these; nothing of its own is started.
+  Status add_portal(const pb::AssignedReplica& replica, const pb::Facets& facets, bool is_site) {
+    ReplicaKey key = key_of(replica);
+    if (auto refused = sites_.refused.find(key); refused != sites_.refused.end()) return refused->second;
+    for (const std::string& space : facets.spaces()) {
+      if (facts_->lease_of(space, key.workload, key.index) == nullptr) return no_address(space);
+    }
+    PortalTask& task = orders_.portals[key] = {.epoch = replica.epoch(), .version = replica.version(), .is_site = is_site, .netns = {}};
+    for (int space = 0; space < facets.spaces_size(); ++space) task.netns.push_back(portal_netns(key, static_cast<size_t>(space)));
+    return {};
+  }
+
+  static Error no_address(const std::string& space) {
+    return make_error(Code::Unavailable, "it has no address in network " + space + " yet");
+  }
+
   void add_volume(const ReplicaKey& volume, uint64_t size_bytes) {
     orders_.volumes[volume] = {.replica = volume, .size_bytes = size_bytes};
     orders_.desired.volumes[volume] = {.size_bytes = size_bytes};
   }
 
-  const std::string* lease_of(const std::string& space, const std::string& workload, uint32_t index) const {
-    const pb::SpaceGrant* grant = find_grant(view_->record, space);
-    return grant == nullptr ? nullptr : find_lease(*grant, workload, index);
-  }
-
   Status add_container(ContainerTask task) {
     for (const std::string& space : task.facets->spaces()) {
-      const std::string* lease = lease_of(space, task.replica.workload, task.replica.index);
-      if (lease == nullptr) return make_error(Code::Unavailable, "it has no address in network " + space + " yet");
+      const std::string* lease = facts_->lease_of(space, task.replica.workload, task.replica.index);
+      if (lease == nullptr) return no_address(space);
       pb::LeasedAddress address;
       address.set_space(space);
       address.set_address(*lease);
@@ -137,6 +138,7 @@ class ContractOrders {
       desired.volumes.push_back(volume);
     }
     task.hosts_file = hosts_of(task);
+    task.resolv_conf = resolv_conf_of(task);
     desired.spec = task.spec = spec_of(task);
     orders_.desired.containers[task.replica] = std::move(desired);
     orders_.containers.insert_or_assign(task.replica, std::move(task));
@@ -157,11 +159,11 @@ class ContractOrders {
   }
 
   void add_set(const ReplicaKey& replica, const pb::Facets& facets, uint64_t epoch, uint16_t port) {
-    const pb::Workload& workload = view_->workloads.at(replica.workload);
+    const pb::Workload& workload = facts_->view.workloads.at(replica.workload);
     SetOrder order = set_order(workload, facets.set(), {replica.index, epoch});
     order.port = port;
     if (order.primary && !facets.spaces().empty()) {
-      const std::string* host = lease_of(facets.spaces(0), replica.workload, order.primary->index);
+      const std::string* host = facts_->lease_of(facets.spaces(0), replica.workload, order.primary->index);
       if (host != nullptr) order.primary_host = *host;
     }
     orders_.sets.insert_or_assign(replica, std::move(order));
@@ -184,120 +186,131 @@ class ContractOrders {
     return crypto::blake2b(wire::encode(spec));
   }
 
+  // Its own name only: others are asked of the resolver, which knows who serves.
   std::string hosts_of(const ContainerTask& task) const {
     network::Names names{.contract = task.contract->header().name(),
-                         .own_name = network::host_name(task.replica.workload, task.replica.index)};
+                         .own_name = network::host_name(task.replica.workload, task.replica.index),
+                         .own_address = {},
+                         .members = {}};
     for (const pb::LeasedAddress& own : task.addresses) {
-      const pb::SpaceGrant* grant = find_grant(view_->record, own.space());
-      auto own_address = network::Ipv4::parse(own.address());
-      if (own_address.has_value() && names.own_address.is_none()) names.own_address = *own_address;
-      if (grant == nullptr) continue;
-      for (const pb::SpaceLease& lease : grant->leases()) {
-        auto address = network::Ipv4::parse(lease.address());
-        if (address.has_value()) names.members.push_back({lease.workload(), lease.index(), *address});
-      }
+      auto address = network::Ipv4::parse(own.address());
+      if (address.has_value() && names.own_address.is_none()) names.own_address = *address;
     }
     return network::hosts_file(names);
   }
 
-  const VerifiedContract* newest() const {
-    return view_->versions.empty() ? nullptr : view_->versions.rbegin()->second.get();
-  }
-
-  // The facets of a replica here: of the version it runs, or, when that is not known, of the newest.
-  const pb::Facets* facets_of(const pb::AssignedReplica& replica) const {
-    auto version = view_->versions.find(replica.version());
-    const VerifiedContract* contract = version == view_->versions.end() ? newest() : version->second.get();
-    return contract == nullptr ? nullptr : contract::find_facets(contract->header(), replica.workload());
+  std::string resolv_conf_of(const ContainerTask& task) const {
+    if (task.addresses.empty()) return "";
+    const pb::SpaceGrant* grant = facts_->grant_of(task.addresses[0].space());
+    auto range = network::Range::parse(grant == nullptr ? "" : grant->range());
+    if (!range.has_value()) return "";
+    return "nameserver " + range->gateway().text() + "\nsearch " + task.contract->header().name() +
+           ".internal\noptions ndots:1 timeout:1 attempts:3\n";
   }
 
   void add_networks() {
-    pb::LocalNetworks networks;
-    networks.set_contract(id_.bytes());
-    std::vector<const pb::SpaceGrant*> grants;
-    for (const pb::SpaceGrant& grant : view_->record.spaces()) grants.push_back(&grant);
-    std::sort(grants.begin(), grants.end(), [](auto* a, auto* b) { return a->vni() < b->vni(); });
-    for (const pb::SpaceGrant* grant : grants) {
-      pb::LocalNetwork network;
-      network.set_name(grant->name());
-      network.set_vni(grant->vni());
-      network.set_range(grant->range());
-      add_members(*grant, network);
-      if (network.members().empty()) continue;
-      add_remotes(*grant, network);
-      *networks.add_networks() = std::move(network);
+    NetworkOrders made = network_orders(*facts_, sites_);
+    if (!made.networks.networks().empty()) orders_.networks[id_] = std::move(made.networks);
+    if (!made.publications.empty()) orders_.publications[id_] = std::move(made.publications);
+    for (NamesOrder& names : made.names) orders_.names.push_back(std::move(names));
+    // Of several ways to a node the one in the mesh.
+    for (const auto& [node, reach] : made.reach) {
+      auto [known, is_new] = orders_.reach.try_emplace(node, reach);
+      if (!is_new && reach.netns == network::kMeshNetns) known->second = reach;
     }
-    add_publications();
-    if (!networks.networks().empty()) orders_.networks[id_] = std::move(networks);
+    for (const auto& [name, workload] : facts_->view.workloads) add_elsewhere(name, workload);
+    for (const std::string& target : sites_.targets) orders_.behind_gateways.emplace(id_, target);
+    orders_.gateway.mutable_sites()->Add(sites_.sites.begin(), sites_.sites.end());
+    add_tunnels();
   }
 
-  void add_members(const pb::SpaceGrant& grant, pb::LocalNetwork& network) const {
-    for (const pb::AssignedReplica& replica : assigned_.replicas()) {
-      const pb::Facets* facets = facets_of(replica);
-      if (facets == nullptr) continue;
-      auto space = std::find(facets->spaces().begin(), facets->spaces().end(), grant.name());
-      const std::string* lease = find_lease(grant, replica.workload(), replica.index());
-      if (space == facets->spaces().end() || lease == nullptr) continue;
-      pb::LocalMember* member = network.add_members();
-      member->set_netns(container_id(key_of(replica)));
-      member->set_interface("eth" + std::to_string(space - facets->spaces().begin()));
-      member->set_address(*lease);
+  void add_elsewhere(const std::string& name, const pb::Workload& workload) {
+    const VerifiedContract* contract = facts_->newest();
+    const pb::Facets* facets = contract == nullptr ? nullptr : contract::find_facets(contract->header(), name);
+    for (const pb::Replica& replica : workload.replicas()) {
+      auto node = NodeId::from_bytes(replica.node());
+      if (!node.has_value() || facts_->is_here(*node)) continue;
+      bool leads = facets == nullptr || !facets->has_set() ||
+                   (workload.set().has_primary() && workload.set().primary().index() == replica.index());
+      orders_.elsewhere[{id_, name, replica.index()}] = {.node = *node, .is_ready = is_ready(replica, facets), .leads = leads};
     }
   }
 
-  void add_remotes(const pb::SpaceGrant& grant, pb::LocalNetwork& network) const {
-    for (const pb::SpaceLease& lease : grant.leases()) {
-      auto workload = view_->workloads.find(lease.workload());
-      if (workload == view_->workloads.end()) continue;
-      for (const pb::Replica& replica : workload->second.replicas()) {
-        if (replica.index() != lease.index() || replica.node() == ledger_.node_id.view()) continue;
-        auto node_id = NodeId::from_bytes(replica.node());
-        auto node = node_id.has_value() ? ledger_.nodes.find(*node_id) : ledger_.nodes.end();
-        if (node == ledger_.nodes.end()) continue;
-        pb::LocalRemote* remote = network.add_remotes();
-        remote->set_address(lease.address());
-        remote->set_node(node->second.addresses().backplane());
-      }
+  // One connection between two nodes serves all contracts.
+  void add_tunnels() {
+    for (const pb::LocalTunnelPeer& peer : sites_.tunnels) {
+      pb::LocalTunnelPeer& known = entry_of(*orders_.gateway.mutable_tunnels(), peer);
+      known.mutable_targets()->Add(peer.targets().begin(), peer.targets().end());
+    }
+    for (const pb::LocalTunnelGateway& gateway : sites_.gateways) {
+      pb::LocalTunnelGateway& known = entry_of(*orders_.tunnel.mutable_gateways(), gateway);
+      *known.mutable_endpoints() = gateway.endpoints();
+      known.mutable_ways()->Add(gateway.ways().begin(), gateway.ways().end());
     }
   }
 
-  void add_publications() {
-    const VerifiedContract* contract = newest();
-    if (contract == nullptr) return;
-    std::vector<Publication> publications;
-    for (const pb::WorkloadBody& workload : contract->body().workloads()) {
-      if (workload.has_publish()) add_publication(*contract, workload.publish(), publications);
+  // That of the same node, made when there is none.
+  template <typename Entry>
+  static Entry& entry_of(google::protobuf::RepeatedPtrField<Entry>& all, const Entry& like) {
+    for (Entry& one : all) {
+      if (one.node() == like.node()) return one;
     }
-    if (!publications.empty()) orders_.publications[id_] = std::move(publications);
-  }
-
-  void add_publication(const VerifiedContract& contract, const pb::PublishBody& body,
-                       std::vector<Publication>& publications) const {
-    const pb::Facets* target = contract::find_facets(contract.header(), body.target());
-    if (target == nullptr || target->spaces().empty()) return;
-    const pb::SpaceGrant* grant = find_grant(view_->record, target->spaces(0));
-    if (grant == nullptr) return;
-    Publication publication;
-    publication.workload = body.target();
-    publication.publication.set_protocol(body.protocol());
-    publication.publication.set_port(body.port());
-    publication.publication.set_vni(grant->vni());
-    for (const pb::AssignedReplica& replica : assigned_.replicas()) {
-      const std::string* lease = find_lease(*grant, replica.workload(), replica.index());
-      if (replica.workload() != body.target() || lease == nullptr) continue;
-      pb::LocalTarget& local = publication.targets[replica.index()];
-      local.set_address(*lease);
-      local.set_port(body.target_port());
-    }
-    if (!publication.targets.empty()) publications.push_back(std::move(publication));
+    Entry& added = *all.Add();
+    added.set_node(like.node());
+    return added;
   }
 
   const LedgerView& ledger_;
   const pb::AssignedContract& assigned_;
   const ContractId id_;
   Orders& orders_;
-  const ContractView* view_ = nullptr;
+  std::optional<ContractFacts> facts_;
+  SiteOrders sites_;
 };
+
+bool is_encrypted(const pb::LocalNetworks& networks) {
+  return std::any_of(networks.networks().begin(), networks.networks().end(), [](const pb::LocalNetwork& network) {
+    return network.encryption() == pb::ENCRYPTION_WIREGUARD || network.encryption() == pb::ENCRYPTION_DEDICATED;
+  });
+}
+
+void add_mesh(const LedgerView& view, Orders& orders) {
+  bool is_needed = std::any_of(orders.networks.begin(), orders.networks.end(),
+                               [](const auto& entry) { return is_encrypted(entry.second); });
+  if (!is_needed && view.guests.empty()) return;
+  *orders.mesh.mutable_self() = relevant_node(view.node, {});
+  *orders.mesh.mutable_self()->mutable_mesh_keys() = view.node.mesh_keys();  // of all its networks
+  for (const Bytes& relay : view.relays.nodes()) {
+    auto id = NodeId::from_bytes(relay);
+    auto node = id.has_value() ? view.nodes.find(*id) : view.nodes.end();
+    if (node != view.nodes.end()) *orders.mesh.add_relays() = relevant_node(node->second, {0});
+    if (id.has_value() && *id == view.node_id) *orders.mesh.add_relays() = relevant_node(view.node, {0});
+  }
+  for (const NodeId& guest : view.guests) {
+    auto node = view.nodes.find(guest);
+    if (node != view.nodes.end()) *orders.mesh.add_guests() = relevant_node(node->second, {0});
+  }
+}
+
+// What is the same for all sites.
+void finish_gateway(const LedgerView& view, Orders& orders) {
+  if (orders.gateway.sites().empty()) {
+    orders.gateway.Clear();
+    return;
+  }
+  const pb::GatewayOffer& offer = view.node.addresses().gateway();
+  orders.gateway.set_domain(offer.domain());
+  orders.gateway.set_address(view.node.addresses().uplink());
+  orders.gateway.set_http_port(offer.http_port());
+  orders.gateway.set_https_port(offer.https_port());
+  orders.gateway.set_tunnel_port(offer.tunnel_port());
+  orders.gateway.set_chain_id(view.chain_id);
+  std::sort(orders.gateway.mutable_sites()->begin(), orders.gateway.mutable_sites()->end(), [](const auto& a, const auto& b) {
+    return std::tie(a.contract(), a.workload()) < std::tie(b.contract(), b.workload());
+  });
+  std::sort(orders.gateway.mutable_tunnels()->begin(), orders.gateway.mutable_tunnels()->end(),
+            [](const auto& a, const auto& b) { return a.node() < b.node(); });
+}
 
 }  // namespace
 
@@ -312,83 +325,11 @@ Orders build_orders(const LedgerView& view) {
     if (!id.has_value()) continue;  // nothing that we, or anybody, could name
     ContractOrders(view, assigned, *id, orders).build();
   }
+  add_mesh(view, orders);
+  finish_gateway(view, orders);
+  std::sort(orders.tunnel.mutable_gateways()->begin(), orders.tunnel.mutable_gateways()->end(),
+            [](const auto& a, const auto& b) { return a.node() < b.node(); });
   return orders;
-}
-
-pb::LocalNetworks contract_networks(const Orders& orders, const ContractId& contract, const std::set<ReplicaKey>& serving) {
-  pb::LocalNetworks networks;
-  networks.set_contract(contract.bytes());
-  if (auto found = orders.networks.find(contract); found != orders.networks.end()) networks = found->second;
-  auto publications = orders.publications.find(contract);
-  if (publications == orders.publications.end()) return networks;
-  std::vector<pb::LocalPublication> local;
-  for (const Publication& publication : publications->second) {
-    pb::LocalPublication& added = local.emplace_back(publication.publication);
-    for (const auto& [index, target] : publication.targets) {
-      if (serving.contains({contract, publication.workload, index})) *added.add_targets() = target;
-    }
-    if (added.targets().empty()) local.pop_back();
-  }
-  std::sort(local.begin(), local.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.protocol(), a.port()) < std::pair(b.protocol(), b.port());
-  });
-  for (pb::LocalPublication& publication : local) *networks.add_publications() = std::move(publication);
-  return networks;
-}
-
-namespace {
-
-const pb::LocalMember* find_member(const pb::LocalNetwork& network, std::string_view netns) {
-  auto found = std::find_if(network.members().begin(), network.members().end(),
-                            [&](const pb::LocalMember& member) { return member.netns() == netns; });
-  return found == network.members().end() ? nullptr : &*found;
-}
-
-// The same network in `networks`, without members if it was not there.
-pb::LocalNetwork& network_like(const pb::LocalNetwork& like, pb::LocalNetworks& networks) {
-  auto& all = *networks.mutable_networks();
-  auto find = [&] { return std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.vni() == like.vni(); }); };
-  if (auto found = find(); found != all.end()) return *found;
-  pb::LocalNetwork& added = *networks.add_networks();
-  added = like;
-  added.clear_members();
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.vni() < b.vni(); });
-  return *find();
-}
-
-}  // namespace
-
-bool is_published(const pb::LocalNetworks& networks, std::string_view container_id) {
-  for (const pb::LocalNetwork& network : networks.networks()) {
-    const pb::LocalMember* member = find_member(network, container_id);
-    if (member == nullptr) continue;
-    for (const pb::LocalPublication& publication : networks.publications()) {
-      if (publication.vni() != network.vni()) continue;
-      for (const pb::LocalTarget& target : publication.targets()) {
-        if (target.address() == member->address()) return true;
-      }
-    }
-  }
-  return false;
-}
-
-void keep_member(const pb::LocalNetworks& from, std::string_view container_id, pb::LocalNetworks& to) {
-  for (const pb::LocalNetwork& network : from.networks()) {
-    const pb::LocalMember* member = find_member(network, container_id);
-    if (member == nullptr) continue;
-    pb::LocalNetwork& kept = network_like(network, to);
-    if (find_member(kept, container_id) != nullptr) continue;
-    *kept.add_members() = *member;
-    // It may have its new place already; until it has left its old one, that is the nearer.
-    auto* remotes = kept.mutable_remotes();
-    remotes->erase(std::remove_if(remotes->begin(), remotes->end(),
-                                  [&](const auto& remote) { return remote.address() == member->address(); }),
-                   remotes->end());
-  }
-}
-
-std::string container_id(const ReplicaKey& replica) {
-  return replica.contract.hex().substr(0, 16) + "-" + replica.workload + "-" + std::to_string(replica.index);
 }
 
 std::string ContainerTask::container_id() const { return node::container_id(replica); }

@@ -8,36 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "base/ids.h"
-#include "mcloud/contract.pb.h"
-#include "mcloud/ledger.pb.h"
+#include "mcloud/gateway.pb.h"
 #include "mcloud/node.pb.h"
-#include "node/evidence.h"
-#include "node/plan.h"
+#include "node/contract_facts.h"
+#include "node/network_orders.h"
 #include "node/set_member.h"
 
 namespace mcloud::node {
-
-// One assigned contract as far as it could be read.
-struct ContractView {
-  pb::Contract record;
-  std::map<std::string, pb::Workload> workloads;  // of all its workloads that have replicas
-  // By version, those that replicas here are to run. A version that is missing leaves its replicas unverified.
-  std::map<uint64_t, std::shared_ptr<const VerifiedContract>> versions;
-  Bytes secret_key;  // "" = the contract has none
-  Bytes keyring;     // that it was in, still sealed
-};
-
-struct LedgerView {
-  std::string chain_id;
-  NodeId node_id;
-  pb::Parameters parameters;
-  pb::Node node;              // our own record
-  pb::Assignment assignment;  // ours; all that we may run
-  std::map<ContractId, ContractView> contracts;
-  std::map<ContractId, Error> refused;   // read, but not believed; or not readable yet
-  std::map<NodeId, pb::Node> nodes;      // where the other replicas stand
-};
 
 // Everything needed to run one replica of a container; nothing is looked up later.
 struct ContainerTask {
@@ -51,7 +28,8 @@ struct ContainerTask {
   Hash spec;
   std::vector<pb::LeasedAddress> addresses;
   std::map<std::string, ReplicaKey> volumes;  // mount path -> volume
-  std::string hosts_file;                     // /etc/hosts at this moment
+  std::string hosts_file;                     // /etc/hosts
+  std::string resolv_conf;                    // /etc/resolv.conf; "" = the node's own
   Bytes secret_key;
   uint32_t base_uid = 0;                      // of the contract's range here; given by the agent, no part of the spec
 
@@ -63,11 +41,19 @@ struct VolumeTask {
   uint64_t size_bytes = 0;
 };
 
-// What a contract publishes here, before it is known which replicas are ready.
-struct Publication {
-  pb::LocalPublication publication;       // without targets
-  std::string workload;                   // the target
-  std::map<uint32_t, pb::LocalTarget> targets;  // of local replicas, by index
+// A replica without a process: a namespace of the node in each of its networks, and what leads through it.
+struct PortalTask {
+  uint64_t epoch = 0;
+  uint64_t version = 0;
+  bool is_site = false;            // a publication at this gateway; else an access point for people's devices
+  std::vector<std::string> netns;  // one in each of its networks
+};
+
+// A replica on another node, as the ledger's record has it.
+struct Elsewhere {
+  NodeId node;
+  bool is_ready = false;  // runs, and is healthy if it says how to tell
+  bool leads = true;      // of a replica set: requests go to its primary only
 };
 
 struct Assigned {
@@ -82,6 +68,14 @@ struct Orders {
   std::map<ReplicaKey, SetOrder> sets;  // of the containers that are members of a replica set
   std::map<ContractId, pb::LocalNetworks> networks;  // without publications
   std::map<ContractId, std::vector<Publication>> publications;
+  std::map<ReplicaKey, PortalTask> portals;
+  std::map<ReplicaKey, Elsewhere> elsewhere;  // of contracts that are here
+  std::vector<NamesOrder> names;
+  std::map<NodeId, Reach> reach;              // where nodes of `elsewhere` are asked whether they are there
+  std::set<std::pair<ContractId, std::string>> behind_gateways;  // workloads that gateways lead to
+  pb::LocalMesh mesh;                         // without self: no network here is encrypted, and nobody meets here
+  pb::LocalGateway gateway;                   // without sites: none is wanted. For both see site_orders.h
+  pb::LocalTunnel tunnel;                     // without gateways: none is wanted
   // Why each of desired.unverified is there. Unavailable, Conflict: may heal by itself, with the next block or the
   // next answer; anything else: it will never run here.
   std::map<ReplicaKey, Error> refusals;
@@ -93,17 +87,5 @@ struct Orders {
 };
 
 Orders build_orders(const LedgerView& view);
-
-// The networks of one contract with publications that lead to those of its local replicas that serve.
-pb::LocalNetworks contract_networks(const Orders& orders, const ContractId& contract,
-                                    const std::set<ReplicaKey>& serving);
-
-// Of networks as they are set: is this container a target of a publication?
-bool is_published(const pb::LocalNetworks& networks, std::string_view container_id);
-// A container that is about to leave keeps its place in the networks, so that what it still answers arrives.
-void keep_member(const pb::LocalNetworks& from, std::string_view container_id, pb::LocalNetworks& to);
-
-// "0123456789abcdef-web-0": valid as container id and as name of a network namespace.
-std::string container_id(const ReplicaKey& replica);
 
 }  // namespace mcloud::node

@@ -127,7 +127,7 @@ TEST_CASE("a version that is not known leaves its replicas as they are, with the
   CHECK(orders.networks.at(web.id).networks(0).members_size() == 2);
 }
 
-TEST_CASE("replicas elsewhere are remotes of the network with their node's backplane address") {
+TEST_CASE("replicas elsewhere are remotes of the network with their node's address in the mesh") {
   Ledger ledger;
   Sample web = make(kWeb);
   ledger.place(web);
@@ -136,10 +136,13 @@ TEST_CASE("replicas elsewhere are remotes of the network with their node's backp
   const pb::LocalNetwork& network = orders.networks.at(web.id).networks(0);
   REQUIRE(network.members_size() == 1);
   REQUIRE(network.remotes_size() == 1);
-  CHECK(network.remotes(0).node() == "10.251.0.2");
+  CHECK(network.remotes(0).node() == "198.18.0.8");
   CHECK(network.remotes(0).address() != network.members(0).address());
-  // Both are in the names of the one that is here.
-  CHECK(orders.containers.at({web.id, "web", 0}).hosts_file.find("web-1") != std::string::npos);
+  // The resolver knows both; the file of the one that is here, which is written once, its own name only.
+  REQUIRE(orders.names.size() == 1);
+  CHECK(orders.names[0].names.members.size() == 2);
+  CHECK(orders.containers.at({web.id, "web", 0}).hosts_file.find("web-1") == std::string::npos);
+  CHECK(orders.containers.at({web.id, "web", 0}).hosts_file.find("web-0.hello.internal") != std::string::npos);
   // Only what is here is published here.
   CHECK(orders.publications.at(web.id)[0].targets.size() == 1);
 }

@@ -51,6 +51,13 @@ class FakeMachine {
         return {};
       case JobKind::Probe: return {.status = probe, .networks = {}};
       case JobKind::AskMember: return ask(job);
+      case JobKind::SetNames: names = job.names; return {};
+      case JobKind::SetGateways:
+        gateway = job.gateway;
+        tunnel = job.tunnel;
+        return {};
+      case JobKind::LookAtGateway: return {.status = {}, .networks = {}, .gateway = gateway_state};
+      case JobKind::TendNetworks: return {};
       case JobKind::Measure:
         return {.status = {}, .networks = {}, .usage = job.container.empty() ? volume_usage : disk_usage};
     }
@@ -82,12 +89,23 @@ class FakeMachine {
   DiskUsage volume_usage;  // of every volume
   std::map<std::string, GroupStatus> members;  // by container: what their processes say
   std::vector<GroupCommand> told;              // to members, questions left out
+  size_t network_changes = 0;  // of contracts
+  pb::LocalMesh mesh;
+  std::vector<network::NetworkNames> names;
+  pb::LocalGateway gateway;
+  pb::LocalTunnel tunnel;
+  pb::GatewayState gateway_state;
   std::vector<JobKind> done;
   uint64_t now_ms = 1;
 
  private:
   JobOutcome change(const Job& job) {
     JobOutcome outcome;
+    network_changes += job.networks.set.size() + job.networks.remove.size();
+    if (job.networks.mesh) {
+      mesh = *job.networks.mesh;
+      outcome.networks[{}] = {};
+    }
     for (const auto& [contract, local] : job.networks.set) {
       networks[contract] = local;
       outcome.networks[contract] = {};

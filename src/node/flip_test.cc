@@ -5,6 +5,7 @@
 #include "ledger/client/flip_proxy.h"
 #include "ledger/engine/test_server.h"
 #include "node/ledger_reader.h"
+#include "node/local_networks.h"
 #include "node/sample_test.h"
 #include "testing/simulated_random.h"
 #include "testing/temporary_folder.h"

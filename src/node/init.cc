@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -20,6 +21,9 @@
 
 namespace mcloud::node {
 namespace {
+
+// For what a program has to finish: a gateway's last connections have 10 s.
+constexpr uint64_t kUnwantedGraceMs = 15'000;
 
 uint64_t now_ms() { return io::SystemClock().monotonic_ms(); }
 
@@ -49,7 +53,10 @@ struct Supervisor::Program {
   int pid = 0;
   uint64_t started_ms = 0;
   uint64_t start_at_ms = 0;
+  uint64_t kill_at_ms = 0;  // it was told to end; 0 = it was not
   RestartPause pause;
+
+  bool is_wanted() const { return spec.while_file.empty() || io::exists(spec.while_file); }
 };
 
 Supervisor::Supervisor(std::vector<SupervisedProgram> programs) {
@@ -97,8 +104,13 @@ void Supervisor::reap() {
   for (int pid; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
     auto program = std::find_if(programs_.begin(), programs_.end(), [&](const Program& one) { return one.pid == pid; });
     if (program == programs_.end()) continue;  // an orphan that came to us
-    uint64_t pause = program->pause.after_end(now_ms() - program->started_ms);
     program->pid = 0;
+    if (std::exchange(program->kill_at_ms, 0) != 0) {
+      program->start_at_ms = 0;
+      log::info("node", "program has ended as it should", {{"program", program->spec.name}, {"how", end_text(status)}});
+      continue;
+    }
+    uint64_t pause = program->pause.after_end(now_ms() - program->started_ms);
     program->start_at_ms = now_ms() + pause;
     log::warning("node", "program ended",
                  {{"program", program->spec.name}, {"how", end_text(status)}, {"again_in_ms", std::to_string(pause)}});
@@ -131,6 +143,41 @@ void Supervisor::end_all(uint64_t grace_ms) {
   }
 }
 
+// The folders of all files that decide whether something runs; a descriptor that is readable when something changed.
+Result<int> Supervisor::watch_files() {
+  int fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (fd < 0) return errno_error(errno, "inotify");
+  for (const Program& program : programs_) {
+    if (program.spec.while_file.empty()) continue;
+    std::string folder = program.spec.while_file.substr(0, program.spec.while_file.rfind('/'));
+    if (::inotify_add_watch(fd, folder.c_str(), IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) >= 0) continue;
+    int reason = errno;
+    ::close(fd);
+    return errno_error(reason, "watch " + folder);
+  }
+  return fd;
+}
+
+uint64_t Supervisor::look() {
+  uint64_t next = UINT64_MAX;
+  for (Program& program : programs_) {
+    bool is_wanted = program.is_wanted();
+    uint64_t now = now_ms();
+    if (program.pid == 0 && is_wanted && program.start_at_ms <= now) start(program);
+    if (program.pid == 0 && is_wanted) next = std::min(next, program.start_at_ms);
+    if (program.pid == 0) continue;
+    if (!is_wanted && program.kill_at_ms == 0) {
+      ::kill(program.pid, SIGTERM);
+      program.kill_at_ms = now + kUnwantedGraceMs;
+    }
+    if (program.kill_at_ms == 0) continue;
+    if (program.kill_at_ms <= now) ::kill(-program.pid, SIGKILL);
+    next = std::min(next, std::max(program.kill_at_ms, now + 1'000));
+  }
+  uint64_t now = now_ms();
+  return next == UINT64_MAX ? UINT64_MAX : next > now ? next - now : 0;
+}
+
 Status Supervisor::run(uint64_t grace_ms) {
   sigset_t signals = our_signals();
   sigset_t before;
@@ -138,21 +185,18 @@ Status Supervisor::run(uint64_t grace_ms) {
   if (::getpid() != 1 && ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return errno_error(errno, "subreaper");
   io::Fd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signal_fd.is_open()) return errno_error(errno, "signalfd");
+  io::Fd files(TRY(watch_files()));
   bool is_ending = false;
   while (!is_ending) {
-    uint64_t next = UINT64_MAX;
-    for (Program& program : programs_) {
-      if (program.pid == 0 && program.start_at_ms <= now_ms()) start(program);
-      if (program.pid == 0) next = std::min(next, program.start_at_ms);
-    }
-    uint64_t now = now_ms();
-    int timeout = next == UINT64_MAX ? -1 : static_cast<int>(next > now ? std::min<uint64_t>(next - now, 60'000) : 0);
-    pollfd waiting{signal_fd.get(), POLLIN, 0};
-    ::poll(&waiting, 1, timeout);
+    uint64_t wait_ms = look();
+    pollfd waiting[] = {{signal_fd.get(), POLLIN, 0}, {files.get(), POLLIN, 0}};
+    ::poll(waiting, 2, wait_ms == UINT64_MAX ? -1 : static_cast<int>(std::min<uint64_t>(wait_ms, 60'000)));
     signalfd_siginfo info{};
     while (::read(signal_fd.get(), &info, sizeof info) == sizeof info) {
       is_ending = is_ending || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
     }
+    char events[4096];
+    while (::read(files.get(), events, sizeof events) > 0) continue;  // what is there is looked at, not what happened
     reap();
   }
   end_all(grace_ms);
@@ -171,8 +215,12 @@ Status run_init(const Config& config, const std::string& config_path, const std:
   TRY(cgroups.move(config.cgroup + "/host", ::getpid()));
   std::vector<SupervisedProgram> programs;
   for (const ServiceConfig& service : config.services) programs.push_back({service.name, service.command});
-  for (const char* name : {"heartbeat", "agent"}) {
-    SupervisedProgram program{.name = name, .command = self};
+  TRY(io::make_folders(config.gateway_folder(), 0711));
+  TRY(io::make_folders(config.tunnel_folder(), 0700));
+  std::pair<const char*, std::string> ours[] = {{"heartbeat", ""}, {"agent", ""}, {"gateway", config.gateway_folder() + "/wanted"},
+                                                {"tunnel", config.tunnel_folder() + "/wanted"}};
+  for (const auto& [name, file] : ours) {
+    SupervisedProgram program{.name = name, .command = self, .while_file = file};
     program.command.push_back(name);
     program.command.push_back(config_path);
     programs.push_back(std::move(program));

@@ -1,5 +1,6 @@
-// Pid 1 of a node: starts heartbeat, agent and services, restarts what ends, reaps orphans (containers' monitors
-// become its children), and ends everything when it is told to. Knows nothing about contracts.
+// Pid 1 of a node: starts heartbeat, agent and services, and gateway and tunnel while the agent wants them; restarts what
+// ends, reaps orphans (containers' monitors become its children), and ends everything when it is told to. Knows nothing
+// about contracts.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,8 @@ namespace mcloud::node {
 struct SupervisedProgram {
   std::string name;
   std::vector<std::string> command;
+  // Absolute; it runs only while this file is there, and is sent SIGTERM when it goes. Its folder must be there. "" = always.
+  std::string while_file = {};
 };
 
 // How long to wait before a program that ended is started again. Pure.
@@ -42,6 +45,9 @@ class Supervisor {
   struct Program;
   void start(Program& program);
   void reap();
+  Result<int> watch_files();
+  // Starts what is due, ends what is not wanted; how long until it must look again.
+  uint64_t look();
   void end_all(uint64_t grace_ms);
   std::vector<Program> programs_;
 };

@@ -43,7 +43,7 @@ bool is_alive(int pid) {
   return state.has_value() && state->find(") Z ") == std::string::npos;
 }
 
-SupervisedProgram shell(const std::string& name, const std::string& script) { return {name, {"/bin/sh", "-c", script}}; }
+SupervisedProgram shell(const std::string& name, const std::string& script) { return {name, {"/bin/sh", "-c", script}, ""}; }
 
 class Supervised {
  public:
@@ -75,6 +75,26 @@ class Supervised {
 };
 
 }  // namespace
+
+TEST_CASE("a program with a file runs while the file is there, and again when it comes back") {
+  testing::TemporaryFolder folder;
+  std::string wanted = folder / "wanted", pids = folder / "pids";
+  SupervisedProgram program = shell("gateway", "echo $$ >> " + pids + "; exec sleep 1000");
+  program.while_file = wanted;
+  Supervised supervised({shell("other", "echo here >> " + folder.path() + "/other; exec sleep 1000"), program});
+  REQUIRE(soon([&] { return lines(folder / "other") == 1; }));
+  CHECK(lines(pids) == 0);
+  REQUIRE(io::write_file(wanted, "x", io::Durability::None).has_value());
+  REQUIRE(soon([&] { return lines(pids) == 1; }));
+  int first = number_in(pids);
+  REQUIRE(io::write_file(wanted, "y", io::Durability::None).has_value());  // another content is the program's own affair
+  REQUIRE(io::remove_tree(wanted).has_value());
+  CHECK(soon([&] { return !is_alive(first); }));
+  CHECK(lines(pids) == 1);
+  REQUIRE(io::write_file(wanted, "z", io::Durability::None).has_value());
+  CHECK(soon([&] { return lines(pids) == 2; }));
+  CHECK(lines(folder / "other") == 1);
+}
 
 TEST_CASE("pauses between restarts double up to a bound and are forgiven after a good run") {
   RestartPause pause;

@@ -8,6 +8,7 @@
 #include "io/file.h"
 #include "ledger/state/keys.h"
 #include "node/life.h"
+#include "node/mesh_facts.h"
 #include "wire/canonical.h"
 
 namespace mcloud::node {
@@ -15,8 +16,10 @@ namespace {
 
 constexpr size_t kRecordBytesMax = 16 << 20;
 constexpr size_t kEvidenceBytesMax = 32 << 20;
-constexpr size_t kMemoryBytesMax = 64 << 20;
 constexpr size_t kKeysAtOnce = 100;
+// A relay reads the list of all nodes: seldom.
+constexpr uint64_t kGuestsEvery = 20;  // blocks
+constexpr size_t kGuestsMax = 4096;
 
 // Whatever keeps an answer from us, a server that lies included, says nothing about the contract: it may heal.
 Error as_passing(const Error& error) { return make_error(Code::Unavailable, error.message); }
@@ -52,6 +55,7 @@ Result<LedgerReader::Reading> LedgerReader::read() {
   fresh_.clear();
   Bytes before = top_bytes_;
   TRY(read_top());
+  TRY(read_meeting_points());
   bool has_changed = before != top_bytes_;
   std::set<ContractId> assigned_now;
   Reading reading{.head = head_, .is_complete = true};
@@ -85,7 +89,10 @@ Result<LedgerReader::Reading> LedgerReader::read() {
 
 // Those that no contract here has anything to do with any more.
 void LedgerReader::forget_nodes(LedgerView& view) {
-  std::set<NodeId> keep;
+  std::set<NodeId> keep(top_.guests.begin(), top_.guests.end());
+  for (const Bytes& relay : top_.relays.nodes()) {
+    if (auto node = NodeId::from_bytes(relay); node.has_value()) keep.insert(*node);
+  }
   for (const auto& [id, contract] : view.contracts) {
     for (const auto& [name, workload] : contract.workloads) {
       for (const pb::Replica& replica : workload.replicas()) {
@@ -97,13 +104,50 @@ void LedgerReader::forget_nodes(LedgerView& view) {
   view.nodes = nodes_;
 }
 
+// Where hidden nodes meet; of interest to them and to who lets them meet.
+Status LedgerReader::read_meeting_points() {
+  const pb::NodeAddresses& own = top_.node.addresses();
+  if (!own.hidden() && !own.relay()) top_.relays.Clear();
+  Bytes relays = wire::encode(top_.relays);
+  if (relays != relays_bytes_) {
+    std::set<NodeId> ids;
+    for (const Bytes& relay : top_.relays.nodes()) ids.insert(TRY(NodeId::from_bytes(relay)));
+    ids.erase(key_.public_key());
+    TRY(load_some_nodes(ids));
+    relays_bytes_ = std::move(relays);
+  }
+  if (!own.relay()) return {};
+  top_.guests = guests_;
+  if (guests_height_ != 0 && head_.height < guests_height_ + kGuestsEvery) {
+    top_bytes_ += guests_bytes_;
+    return {};
+  }
+  ledger::Snapshot all = TRY(client_.list("node/"));
+  guests_.clear();
+  guests_bytes_.clear();
+  for (const ledger::Entry& entry : all.entries) {
+    if (!entry.value) continue;
+    auto node = TRY(wire::decode<pb::Node>(*entry.value, "node record", kRecordBytesMax));
+    if (!node.addresses().hidden() || node.mesh_keys().empty() || guests_.size() >= kGuestsMax) continue;
+    NodeId id = TRY(NodeId::from_bytes(node.key()));
+    guests_.push_back(id);
+    guests_bytes_ += wire::encode(relevant_node(node, {0}));
+    nodes_[id] = std::move(node);
+  }
+  guests_height_ = head_.height;
+  top_.guests = guests_;
+  top_bytes_ += guests_bytes_;
+  return {};
+}
+
 // What everything else follows from, of one height.
 Status LedgerReader::read_top() {
   const NodeId& self = key_.public_key();
-  std::vector<Bytes> keys = {ledger::keys::parameters(), ledger::keys::node(self), ledger::keys::assignment(self)};
+  std::vector<Bytes> keys = {ledger::keys::parameters(), ledger::keys::node(self), ledger::keys::assignment(self),
+                             ledger::keys::relays()};
   ledger::Snapshot snapshot = TRY(client_.get(keys));
-  if (snapshot.entries.size() != 3) return make_error(Code::Corrupt, "the ledger did not answer what was asked");
-  for (size_t i = 0; i < 3; ++i) {
+  if (snapshot.entries.size() != keys.size()) return make_error(Code::Corrupt, "the ledger did not answer what was asked");
+  for (size_t i = 0; i < keys.size(); ++i) {
     if (snapshot.entries[i].key != keys[i])
       return make_error(Code::Corrupt, "the ledger did not answer what was asked");
   }
@@ -115,6 +159,8 @@ Status LedgerReader::read_top() {
   if (snapshot.entries[2].value) {
     top.assignment = TRY(wire::decode<pb::Assignment>(*snapshot.entries[2].value, "assignment", kRecordBytesMax));
   }
+  if (snapshot.entries[3].value)
+    top.relays = TRY(wire::decode<pb::Relays>(*snapshot.entries[3].value, "relays", kRecordBytesMax));
   head_ = snapshot.head;
   top_ = std::move(top);
   // Only what orders are made of: the rest of the node's record changes with every placement.
@@ -122,7 +168,8 @@ Status LedgerReader::read_top() {
   relevant.clear_used();
   relevant.clear_claims();
   relevant.clear_suspected_by();
-  top_bytes_ = *snapshot.entries[0].value + wire::encode(relevant) + snapshot.entries[2].value.value_or("");
+  top_bytes_ = *snapshot.entries[0].value + wire::encode(relevant) + snapshot.entries[2].value.value_or("") +
+               (top_.node.addresses().hidden() || top_.node.addresses().relay() ? wire::encode(top_.relays) : "");
   return {};
 }
 
@@ -250,6 +297,10 @@ Status LedgerReader::load_nodes(const ContractView& view) {
       ids.insert(TRY(NodeId::from_bytes(replica.node())));
     }
   }
+  return load_some_nodes(ids);
+}
+
+Status LedgerReader::load_some_nodes(const std::set<NodeId>& ids) {
   std::vector<Bytes> keys;
   for (const NodeId& id : ids) keys.push_back(ledger::keys::node(id));
   auto values = TRY(get_values(client_, keys));
@@ -263,87 +314,6 @@ Status LedgerReader::load_nodes(const ContractView& view) {
 
 std::string LedgerReader::evidence_file(const ContractId& id, uint64_t version) const {
   return options_.evidence_folder + "/" + id.hex() + "-" + std::to_string(version);
-}
-
-void LedgerReader::remember(const LedgerView& view) const {
-  pb::LocalMemory memory;
-  memory.set_chain_id(view.chain_id);
-  *memory.mutable_parameters() = view.parameters;
-  *memory.mutable_node() = view.node;
-  *memory.mutable_assignment() = view.assignment;
-  for (const auto& [id, contract] : view.contracts) {
-    pb::LocalMemoryContract& added = *memory.add_contracts();
-    *added.mutable_record() = contract.record;
-    for (const auto& [name, workload] : contract.workloads) *added.add_workloads() = workload;
-    added.set_keyring(contract.keyring);
-  }
-  for (const auto& [id, node] : view.nodes) *memory.add_nodes() = node;
-  Status saved = io::write_file(options_.memory_file, wire::encode(memory), io::Durability::None, 0600);
-  if (!saved.has_value()) log::warning("node", "the reading is not kept", {{"reason", saved.error().message}});
-}
-
-Result<LedgerView> LedgerReader::recall() {
-  Bytes bytes = TRY(io::read_file(options_.memory_file, kMemoryBytesMax));
-  auto memory = TRY(wire::decode<pb::LocalMemory>(bytes, "memory", kMemoryBytesMax));
-  if (memory.chain_id() != client_.trust().chain_id)
-    return make_error(Code::NotFound, "the memory is of another chain");
-  LedgerView view{.chain_id = memory.chain_id(),
-                  .node_id = key_.public_key(),
-                  .parameters = memory.parameters(),
-                  .node = memory.node(),
-                  .assignment = memory.assignment()};
-  for (const pb::Node& node : memory.nodes()) view.nodes[TRY(NodeId::from_bytes(node.key()))] = node;
-  for (const pb::LocalMemoryContract& remembered : memory.contracts()) {
-    ContractId id = TRY(ContractId::from_bytes(remembered.record().id()));
-    for (const pb::AssignedContract& assigned : view.assignment.contracts()) {
-      if (assigned.contract() != id.view()) continue;
-      auto contract = recall_contract(assigned, remembered);
-      if (contract.has_value()) view.contracts[id] = std::move(*contract);
-    }
-  }
-  return view;
-}
-
-Result<ContractView> LedgerReader::recall_contract(const pb::AssignedContract& assigned,
-                                                   const pb::LocalMemoryContract& remembered) {
-  ContractId id = TRY(ContractId::from_bytes(remembered.record().id()));
-  ContractView view{.record = remembered.record()};
-  for (const pb::Workload& workload : remembered.workloads()) view.workloads[workload.name()] = workload;
-  for (const pb::AssignedReplica& replica : assigned.replicas()) {
-    auto version = load_older(id, replica.version());
-    if (version.has_value()) view.versions[replica.version()] = *version;
-  }
-  if (view.versions.empty() || remembered.keyring().empty()) return view;
-  view.secret_key = TRY(open_secret_key(client_.trust().chain_id, *view.versions.rbegin()->second, view.record,
-                                        remembered.keyring(), key_));
-  view.keyring = remembered.keyring();
-  return view;
-}
-
-// Forgets versions that nothing here is to run.
-void LedgerReader::sweep_evidence() {
-  std::set<std::string> keep;
-  for (const pb::AssignedContract& assigned : top_.assignment.contracts()) {
-    auto id = ContractId::from_bytes(assigned.contract());
-    if (!id.has_value()) continue;
-    auto known = known_.find(*id);
-    if (known != known_.end() && known->second.view) {
-      keep.insert(id->hex() + "-" + std::to_string(known->second.view->record.current().version()));
-    }
-    for (const pb::AssignedReplica& replica : assigned.replicas()) {
-      keep.insert(id->hex() + "-" + std::to_string(replica.version()));
-    }
-  }
-  std::erase_if(verified_, [&](const auto& entry) {
-    return !keep.contains(entry.first.first.hex() + "-" + std::to_string(entry.first.second));
-  });
-  auto names = io::list_folder(options_.evidence_folder);
-  if (!names.has_value()) return;
-  for (const std::string& name : *names) {
-    if (keep.contains(name)) continue;
-    Status removed = io::remove_tree(options_.evidence_folder + "/" + name);
-    if (!removed.has_value()) log::warning("node", "old evidence stays", {{"reason", removed.error().message}});
-  }
 }
 
 }  // namespace mcloud::node

@@ -51,6 +51,8 @@ class LedgerReader {
   Result<ContractView> load_view(const pb::AssignedContract& assigned, const ContractId& id);
   Status load_workloads(const ContractId& id, ContractView& view);
   Status load_nodes(const ContractView& view);
+  Status load_some_nodes(const std::set<NodeId>& ids);
+  Status read_meeting_points();
   Result<std::shared_ptr<const VerifiedContract>> load_current(const ContractId& id, const pb::Contract& record);
   Result<std::shared_ptr<const VerifiedContract>> load_older(const ContractId& id, uint64_t version);
   std::string evidence_file(const ContractId& id, uint64_t version) const;
@@ -69,6 +71,10 @@ class LedgerReader {
   std::map<ContractId, Known> known_;
   std::map<std::pair<ContractId, uint64_t>, std::shared_ptr<const VerifiedContract>> verified_;
   std::map<NodeId, pb::Node> nodes_;
+  Bytes relays_bytes_;           // of which the nodes were read
+  std::vector<NodeId> guests_;
+  Bytes guests_bytes_;
+  uint64_t guests_height_ = 0;
   std::set<ContractId> fresh_;
 };
 

@@ -134,6 +134,8 @@ std::string LogShipper::metrics(const std::vector<Target>& targets, const Number
   };
   for (const auto& [name, value] : numbers.node) gauge(name, value);
   for (const auto& [name, value] : machine_numbers(options_.data_folder)) gauge(name, value);
+  // Half of the room, so that the containers' are not left out for them.
+  text += exposition(numbers.figures, options_.metrics_bytes / 2);
   std::string cpu = "# TYPE node_container_cpu_seconds_total counter\n";
   std::string memory = "# TYPE node_container_memory_bytes gauge\n";
   std::string pids = "# TYPE node_container_pids gauge\n";

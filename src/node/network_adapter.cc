@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "io/file.h"
+#include "node/network_wish.h"
 #include "wire/canonical.h"
 
 namespace mcloud::node {
@@ -64,55 +65,23 @@ bool is_of_node(const network::NetworkStep& step) {
 
 }  // namespace
 
-Status add_networks(const ContractId& contract, const pb::LocalNetworks& local, network::DesiredNetworks& desired) {
-  std::vector<network::Network> networks;
-  std::vector<network::Publication> publications;
-  for (const pb::LocalNetwork& from : local.networks()) {
-    network::Network& network = networks.emplace_back();
-    network.contract = contract;
-    network.name = from.name();
-    network.vni = from.vni();
-    network.range = TRY(network::Range::parse(from.range()));
-    for (const pb::LocalMember& member : from.members()) {
-      network.members.push_back({.netns = member.netns(), .interface = member.interface(),
-                                 .address = TRY(network::Ipv4::parse(member.address()))});
-    }
-    for (const pb::LocalRemote& remote : from.remotes()) {
-      network.remotes.push_back({.address = TRY(network::Ipv4::parse(remote.address())),
-                                 .node = TRY(network::Ipv4::parse(remote.node()))});
-    }
-  }
-  for (const pb::LocalPublication& from : local.publications()) {
-    network::Publication& publication = publications.emplace_back();
-    publication.protocol = from.protocol() == "udp" ? network::Publication::Protocol::Udp : network::Publication::Protocol::Tcp;
-    publication.port = static_cast<uint16_t>(from.port());
-    publication.vni = from.vni();
-    for (const pb::LocalTarget& target : from.targets()) {
-      publication.targets.push_back({.address = TRY(network::Ipv4::parse(target.address())),
-                                     .port = static_cast<uint16_t>(target.port())});
-    }
-  }
-  desired.networks.insert(desired.networks.end(), networks.begin(), networks.end());
-  desired.publications.insert(desired.publications.end(), publications.begin(), publications.end());
-  return {};
-}
-
-Result<std::unique_ptr<NetworkAdapter>> NetworkAdapter::open(network::Machine& machine, const Options& options) {
+Result<std::unique_ptr<NetworkAdapter>> NetworkAdapter::open(network::Machine& machine, MeshKeeper* mesh,
+                                                                             const Clock& clock, const Options& options) {
   TRY(io::make_folders(options.folder, 0700));
   network::DesiredNetworks node;
-  node.backplane = TRY(network::Ipv4::parse(options.backplane));
+  if (!options.backplane.empty()) node.backplane = TRY(network::Ipv4::parse(options.backplane));
   node.uplink = options.uplink;
   node.underlay_mtu = options.underlay_mtu;
   for (const std::string& range : options.forbidden) node.forbidden.push_back(TRY(network::Range::parse(range)));
-  return std::unique_ptr<NetworkAdapter>(new NetworkAdapter(machine, options.folder, std::move(node)));
+  return std::unique_ptr<NetworkAdapter>(new NetworkAdapter(machine, mesh, clock, options, std::move(node)));
 }
 
 Result<std::map<ContractId, pb::LocalNetworks>> NetworkAdapter::list() {
   set_.clear();
   undecided_.clear();
-  for (const std::string& name : TRY(io::list_folder(folder_))) {
+  for (const std::string& name : TRY(io::list_folder(options_.folder))) {
     auto contract = ContractId::from_hex(name);
-    auto bytes = io::read_file(folder_ + "/" + name);
+    auto bytes = io::read_file(options_.folder + "/" + name);
     if (!contract.has_value() || !bytes.has_value()) continue;
     auto networks = wire::decode<pb::LocalNetworks>(*bytes, "networks of " + name);
     if (networks.has_value()) set_[*contract] = *networks;
@@ -124,6 +93,7 @@ Result<std::map<ContractId, pb::LocalNetworks>> NetworkAdapter::list() {
     undecided_.insert(network.shape->contract);
     all.try_emplace(network.shape->contract);
   }
+  note_transits(desired());
   return all;
 }
 
@@ -131,9 +101,10 @@ network::DesiredNetworks NetworkAdapter::desired() const {
   network::DesiredNetworks desired = node_;
   for (const auto& [contract, networks] : set_) {
     // apply() has refused what cannot be understood.
-    Status added = add_networks(contract, networks, desired);
+    Status added = add_networks(contract, networks, options_.bridges, desired);
     if (!added.has_value()) log::error("node", "network is left out", {{"reason", added.error().message}});
   }
+  lead_to_slots(desired);
   for (const std::string& complaint : network::complaints(desired)) log::warning("node", "network: " + complaint);
   return desired;
 }
@@ -160,8 +131,90 @@ std::map<ContractId, Status> NetworkAdapter::execute(const network::DesiredNetwo
   return failures;
 }
 
+// Keys and the namespace that networks of the mesh stand on.
+Status NetworkAdapter::prepare_mesh() {
+  MeshNeeds needs = MeshNeeds::of(set_, mesh_);
+  if (mesh_keeper_ != nullptr) return mesh_keeper_->prepare(needs);
+  if (!needs.is_meshed && needs.peers.empty()) return {};
+  return make_error(Code::Unsupported, "this node has no WireGuard: its kernel has none and wireguard-go is not installed");
+}
+
+Status NetworkAdapter::encrypt(const network::DesiredNetworks& desired) {
+  if (mesh_keeper_ == nullptr) return {};
+  return mesh_keeper_->apply(MeshNeeds::of(set_, mesh_), mesh_, network::access_devices(desired));
+}
+
+void NetworkAdapter::note_transits(const network::DesiredNetworks& desired) {
+  auto actual = machine_.read();
+  if (!actual.has_value()) return;
+  std::map<Transit, network::Ipv4> transits;
+  auto note = [&](const Transit& transit) {
+    if (auto address = network::transit_address(*actual, transit.vni, transit.portal)) transits[transit] = *address;
+  };
+  for (const network::Network& network : desired.networks) {
+    note({network.vni, ""});
+    for (const network::Member& member : network.members) {
+      if (member.is_portal) note({network.vni, member.netns});
+    }
+  }
+  std::lock_guard lock(mutex_);
+  transits_ = std::move(transits);
+}
+
+std::map<Transit, network::Ipv4> NetworkAdapter::transits() const {
+  std::lock_guard lock(mutex_);
+  return transits_;
+}
+
+// The orders name a peer's newest key; packets go by it only when both ends have shaken hands on it.
+void NetworkAdapter::lead_to_slots(network::DesiredNetworks& desired) const {
+  if (mesh_keeper_ == nullptr) return;
+  for (network::Network& network : desired.networks) {
+    if (network.underlay == network::Underlay::Plain) continue;
+    std::map<uint32_t, uint32_t> slots = mesh_keeper_->peer_slots(network.underlay == network::Underlay::Mesh ? 0 : network.vni);
+    for (network::RemoteMember& remote : network.remotes) {
+      uint32_t number = (remote.node.value - network::mesh_address(0, 0).value) / 4;
+      auto slot = slots.find(number);
+      if (slot != slots.end()) remote.node = network::mesh_address(number, slot->second);
+    }
+  }
+}
+
+Status NetworkAdapter::tend() {
+  Status tended = tend_mesh();
+  if (clock_.monotonic_ms() < next_figures_ms_) return tended;
+  next_figures_ms_ = clock_.monotonic_ms() + options_.figures_every_ms;
+  note_figures();
+  return tended;
+}
+
+Status NetworkAdapter::tend_mesh() {
+  if (mesh_keeper_ == nullptr) return {};
+  if (!TRY(mesh_keeper_->tend())) return {};
+  TRY(prepare_mesh());
+  network::DesiredNetworks wanted = desired();
+  Error node_error;
+  std::map<ContractId, Status> failures = execute(wanted, node_error);
+  TRY(encrypt(wanted));
+  if (!node_error.message.empty()) return node_error;
+  return failures.empty() ? Status() : failures.begin()->second;
+}
+
+namespace {
+
+bool is_encrypted(const pb::LocalNetworks& networks) {
+  return std::any_of(networks.networks().begin(), networks.networks().end(), [](const pb::LocalNetwork& network) {
+    return network.encryption() == pb::ENCRYPTION_WIREGUARD || network.encryption() == pb::ENCRYPTION_DEDICATED ||
+           network.has_access();
+  });
+}
+
+}  // namespace
+
 std::map<ContractId, Status> NetworkAdapter::apply(const Change& change) {
   std::map<ContractId, Status> outcome;
+  // Orders without the mesh come while the last container that leaves still stands in it.
+  if (change.mesh && change.mesh->has_self()) mesh_ = *change.mesh;
   for (const ContractId& contract : change.remove) {
     set_.erase(contract);
     undecided_.erase(contract);
@@ -169,21 +222,27 @@ std::map<ContractId, Status> NetworkAdapter::apply(const Change& change) {
   }
   for (const auto& [contract, networks] : change.set) {
     network::DesiredNetworks scratch;
-    outcome[contract] = add_networks(contract, networks, scratch);
+    outcome[contract] = add_networks(contract, networks, options_.bridges, scratch);
     if (!outcome[contract].has_value()) continue;
     set_[contract] = networks;
     undecided_.erase(contract);
   }
+  network::DesiredNetworks wanted = desired();
   Error node_error;
-  std::map<ContractId, Status> failures = execute(desired(), node_error);
+  Status encrypted = prepare_mesh();
+  std::map<ContractId, Status> failures = execute(wanted, node_error);
+  if (encrypted.has_value()) encrypted = encrypt(wanted);
+  note_transits(wanted);
   for (auto& [contract, status] : outcome) {
     if (auto failed = failures.find(contract); failed != failures.end()) status = failed->second;
     if (status.has_value() && !node_error.message.empty()) status = node_error;
-    if (!status.has_value()) continue;
     auto set = change.set.find(contract);
+    if (status.has_value() && set != change.set.end() && is_encrypted(set->second)) status = encrypted;
+    if (!status.has_value()) continue;
     status = set == change.set.end() ? io::remove_tree(file_of(contract))
                                      : io::write_file(file_of(contract), wire::encode(set->second), io::Durability::None, 0600);
   }
+  if (change.mesh) outcome[{}] = encrypted;
   return outcome;
 }
 

@@ -1,7 +1,8 @@
-#include "node/network_adapter.h"
+#include "node/network_wish.h"
 
 #include <doctest/doctest.h>
 
+#include "node/local_networks.h"
 #include "node/sample_test.h"
 
 using namespace mcloud;
@@ -16,7 +17,7 @@ TEST_CASE("what the orders say becomes networks that the network room has no com
   Orders orders = ledger.orders();
   network::DesiredNetworks desired;
   desired.backplane = *network::Ipv4::parse("10.251.0.1");
-  REQUIRE(add_networks(web.id, contract_networks(orders, web.id, {{web.id, "web", 0}}), desired).has_value());
+  REQUIRE(add_networks(web.id, contract_networks(orders, web.id, {{web.id, "web", 0}}), {}, desired).has_value());
   REQUIRE(desired.networks.size() == 1);
   CHECK(desired.networks[0].contract == web.id);
   CHECK(desired.networks[0].vni == 1001);
@@ -34,6 +35,6 @@ TEST_CASE("networks that cannot be understood change nothing") {
   local.add_networks()->set_range("10.42.0.0/16");
   local.add_networks()->set_range("not a range");
   network::DesiredNetworks desired;
-  CHECK(!add_networks({}, local, desired).has_value());
+  CHECK(!add_networks({}, local, {}, desired).has_value());
   CHECK(desired.networks.empty());
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "mcloud/node.pb.h"
 #include "node/desired.h"
 #include "node/disk_usage.h"
+#include "node/figures.h"
 #include "node/group.h"
 #include "node/plan.h"
 #include "runtime/container.h"
@@ -77,9 +79,35 @@ class Networks {
   struct Change {
     std::map<ContractId, pb::LocalNetworks> set;
     std::set<ContractId> remove;
+    std::optional<pb::LocalMesh> mesh;
   };
-  // Others are left alone. The outcome of each contract in the change.
+  // Others are left alone. The outcome of each contract in the change; that of the mesh under the id none.
   virtual std::map<ContractId, Status> apply(const Change& change) = 0;
+  // Now and then while there are networks: devices that died are made again, keys get older and are changed, figures
+  // are read.
+  virtual Status tend() { return {}; }
+  // From any thread, at once: as they were read last.
+  virtual Figures figures() const { return {}; }
+};
+
+// What containers of this node find by name.
+class Names {
+ public:
+  virtual ~Names() = default;
+  // All of them; `client` is filled in here.
+  virtual Status set(const std::vector<network::NetworkNames>& names) = 0;
+};
+
+// The gateway's and the tunnel's process beside the agent: they run while something is wanted of them.
+class Gateways {
+ public:
+  virtual ~Gateways() = default;
+  // Addresses are as Transit has them. Servers and ways of links that are not there yet are left out.
+  virtual Status want(const pb::LocalGateway& gateway, const pb::LocalTunnel& tunnel) = 0;
+  // NotFound: the process has not said anything yet.
+  virtual Result<pb::GatewayState> gateway_state() = 0;
+  // Of what both processes say.
+  virtual Figures figures() const { return {}; }
 };
 
 // Processes that are members of a replica set.

@@ -58,6 +58,7 @@ void Reconciler::found(const Found& found, std::string_view chain_id) {
 void Reconciler::set_orders(Orders orders, uint64_t now_ms) {
   fence_after_ms_ = orders.fence_after_ms;
   orders_ = std::move(orders);
+  services_changed();
   refresh_lives(now_ms);
 }
 
@@ -100,7 +101,10 @@ void Reconciler::refresh_lives(uint64_t now_ms) {
       tracked.stop_grace_ms = task->second.container->stop_grace_ms();
       if (task->second.spec == tracked.actual.spec) tracked.image = task->second.container->image().digest();
     }
-    if (Life* life = life_of(tracked.actual.replica, tracked.actual.spec)) tell_life(tracked, *life, now_ms);
+    const ReplicaKey& replica = tracked.actual.replica;
+    if (orders_->assigned.contains(replica))
+      tracked.is_behind_gateway = orders_->behind_gateways.contains({replica.contract, replica.workload});
+    if (Life* life = life_of(replica, tracked.actual.spec)) tell_life(tracked, *life, now_ms);
   }
   refresh_members(now_ms);
 }
@@ -183,6 +187,10 @@ void Reconciler::job_done(uint64_t id, const JobOutcome& outcome, uint64_t now_m
       return;
     case JobKind::Measure: return measure_done(job, outcome, now_ms);
     case JobKind::AskMember: return ask_done(job, outcome, now_ms);
+    case JobKind::SetNames:
+    case JobKind::SetGateways:
+    case JobKind::LookAtGateway:
+    case JobKind::TendNetworks: return service_done(job, outcome, now_ms);
   }
 }
 
@@ -266,6 +274,11 @@ void Reconciler::networks_done(const Job& job, const JobOutcome& outcome, uint64
     if (!outcome.status.has_value()) return outcome.status;
     return make_error(Code::Internal, "the networks' port did not say");
   };
+  services_changed();  // links that they lead through may be others
+  if (job.networks.mesh) {
+    if (outcome_of({}).has_value()) mesh_ = wire::encode(*job.networks.mesh);
+    mesh_hold_until_ms_ = outcome_of({}).has_value() ? 0 : now_ms + kRetryMs;
+  }
   for (const ContractId& contract : job.networks.remove) {
     if (outcome_of(contract).has_value()) {
       networks_.erase(contract);

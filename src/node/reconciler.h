@@ -34,12 +34,17 @@ enum class JobKind {
   Probe,
   DropDisk,
   Measure,
-  AskMember
+  AskMember,
+  SetNames,
+  SetGateways,
+  LookAtGateway,
+  TendNetworks
 };
 
 // They come all the time and change nothing but what is known.
 inline bool is_look(JobKind kind) {
-  return kind == JobKind::Probe || kind == JobKind::Measure || kind == JobKind::AskMember;
+  return kind == JobKind::Probe || kind == JobKind::Measure || kind == JobKind::AskMember || kind == JobKind::LookAtGateway ||
+         kind == JobKind::TendNetworks;
 }
 
 struct Job {
@@ -56,6 +61,9 @@ struct Job {
   Networks::Change networks;          // ChangeNetworks
   GroupCommand group;                 // AskMember
   uint64_t process = 0;               // AskMember: SetMember::process()
+  std::vector<network::NetworkNames> names;  // SetNames
+  pb::LocalGateway gateway;           // SetGateways
+  pb::LocalTunnel tunnel;             // SetGateways
   StopReason reason = StopReason::None;
 };
 
@@ -64,6 +72,7 @@ struct JobOutcome {
   std::map<ContractId, Status> networks;  // ChangeNetworks
   DiskUsage usage = {};                   // Measure
   GroupStatus group = {};                 // AskMember
+  pb::GatewayState gateway = {};          // LookAtGateway
 };
 
 // Everything here belongs to one thread. Times are milliseconds of one monotonic clock.
@@ -80,6 +89,7 @@ class Reconciler {
     uint64_t job_deadline_ms = 60'000;  // then its replica is given up here; the lane stays taken until it ends
     uint64_t image_deadline_ms = 15 * 60'000;
     uint64_t linger_ms = 300;          // from the end of its publication to the stop of a container
+    uint64_t gateway_linger_ms = 1'200;  // until gateways have read that it leaves
     uint64_t withdraw_max_ms = 5'000;  // a container that must go does not wait longer for that end
   };
   explicit Reconciler(const Limits& limits) : limits_(limits) {}
@@ -97,6 +107,8 @@ class Reconciler {
   // `fence_after_ms` counts until the first orders, which bring the ledger's own.
   void set_contact(uint64_t last_contact_ms, uint64_t fence_after_ms);
   void job_done(uint64_t job, const JobOutcome& outcome, uint64_t now_ms);
+  // Nodes that answer no pings: nobody is led to what runs there.
+  void set_silent(std::set<NodeId> nodes);
   // Any news of a container; only an end is of interest. `looked_ms`: when it was asked about, at the latest.
   void observed(const std::string& container, const runtime::ContainerStatus& status, uint64_t looked_ms,
                 uint64_t now_ms);
@@ -111,6 +123,7 @@ class Reconciler {
   // Everything that is no longer ours has been stopped: the assignment is applied as far as others depend on it.
   bool has_left_what_moved() const;
   const std::optional<Orders>& orders() const { return orders_; }
+  const pb::GatewayState& gateway_state() const { return gateway_state_; }
   // Nothing planned, and no job in flight but looks at what runs.
   bool is_settled(uint64_t now_ms) const;
   // Nothing of this contract is here: no container, volume or disk, and no job about it.
@@ -136,6 +149,7 @@ class Reconciler {
     std::string image;      // digest; "" = not known, found running another spec than is ordered
     runtime::ContainerStatus status;
     bool is_end_told = false;  // to its Life
+    bool is_behind_gateway = false;  // gateways lead to it, as far as was last known
   };
   struct VolumeLife {
     uint64_t failures = 0;
@@ -167,12 +181,25 @@ class Reconciler {
     uint64_t withdrawn_ms = 0;  // 0: its publication still leads to it
   };
 
+  // Replicas here and elsewhere that answer, and those of them that requests may go to.
+  struct Standing {
+    std::set<ReplicaKey> ready, serving;
+    bool operator==(const Standing&) const = default;
+  };
+  // Something that is told of all that serves, as a whole.
+  struct Service {
+    bool is_due = true;
+    uint64_t failures = 0;
+    uint64_t hold_until_ms = 0;
+    void failed(uint64_t now_ms);
+  };
+
   bool is_fresh(uint64_t now_ms) const;
   void refresh_lives(uint64_t now_ms);
   void tell_life(Tracked& tracked, Life& life, uint64_t now_ms);
   void give_up_overdue(uint64_t now_ms);
   void give_up_unconnected();
-  std::set<ReplicaKey> serving() const;
+  Standing standing() const;
   std::map<ContractId, pb::LocalNetworks> networks_now() const;
   Desired desired_now(const std::map<ContractId, pb::LocalNetworks>& networks) const;
   Actual actual_now(uint64_t now_ms) const;
@@ -192,6 +219,12 @@ class Reconciler {
   bool may_serve_set(const ReplicaKey& replica) const;
   void tell_set(const ReplicaKey& replica, Report& report) const;
   uint64_t next_ask_ms() const;
+  void services_changed();
+  void add_service_jobs(uint64_t now_ms, std::vector<Job>& jobs);
+  void service_done(const Job& job, const JobOutcome& outcome, uint64_t now_ms);
+  bool has_networks() const;
+  uint64_t next_service_ms(uint64_t now_ms) const;
+  void tell_portal(const ReplicaKey& replica, const PortalTask& portal, pb::Result& result) const;
   void watch_disks(uint64_t now_ms);
   void add_measures(uint64_t now_ms, std::vector<Job>& jobs);
   void measure_done(const Job& job, const JobOutcome& outcome, uint64_t now_ms);
@@ -200,6 +233,7 @@ class Reconciler {
   bool is_stopping(const std::string& container) const;
   void begin(Job job, uint64_t now_ms, std::vector<Job>& jobs);
   bool has_room(const Job& job) const;
+  bool is_free(JobKind kind) const;  // of those that have one lane in all
   size_t in_flight_of(const ContractId& contract) const;
 
   void adopt_done(const Job& job, const Status& status, uint64_t now_ms);
@@ -219,6 +253,14 @@ class Reconciler {
   std::map<std::string, Tracked> containers_;
   std::map<ReplicaKey, uint64_t> volumes_;
   std::map<ContractId, SetNetworks> networks_;
+  std::optional<Bytes> mesh_;  // as it is set, encoded; nullopt: not known
+  uint64_t mesh_hold_until_ms_ = 0;
+  Standing standing_;
+  Service names_, gateways_;
+  std::set<NodeId> silent_;
+  pb::GatewayState gateway_state_;
+  uint64_t next_look_ms_ = 0;
+  uint64_t next_tend_ms_ = 0;
   std::map<ReplicaKey, Hash> prepared_;
   std::map<ReplicaKey, Life> lives_;
   std::map<ReplicaKey, SetMember> members_;

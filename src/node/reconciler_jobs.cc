@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
+#include "node/local_networks.h"
 #include "node/reconciler.h"
 #include "wire/canonical.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 constexpr const char* kNetworkLane = "network";
 
-enum class PoolKind { Start, Stop, Image, Network, Probe, Measure, Ask };
+enum class PoolKind { Start, Stop, Image, Network, Probe, Measure, Ask, Service };
 
 PoolKind pool_of(JobKind kind) {
   switch (kind) {
@@ -21,7 +22,11 @@ PoolKind pool_of(JobKind kind) {
     case JobKind::DropDisk: return PoolKind::Start;
     case JobKind::Stop: return PoolKind::Stop;
     case JobKind::PrepareImage: return PoolKind::Image;
-    case JobKind::ChangeNetworks: return PoolKind::Network;
+    case JobKind::ChangeNetworks:
+    case JobKind::TendNetworks: return PoolKind::Network;
+    case JobKind::SetNames:
+    case JobKind::SetGateways:
+    case JobKind::LookAtGateway: return PoolKind::Service;
     case JobKind::Probe: return PoolKind::Probe;
     case JobKind::Measure: return PoolKind::Measure;
     case JobKind::AskMember: return PoolKind::Ask;
@@ -43,7 +48,11 @@ std::string lane_of(const Job& job) {
     case JobKind::Probe: return "probe " + replica;
     case JobKind::Measure: return (job.container.empty() ? "measure volume " : "measure ") + replica;
     case JobKind::AskMember: return "member " + replica;
-    case JobKind::ChangeNetworks: return kNetworkLane;
+    case JobKind::ChangeNetworks:
+    case JobKind::TendNetworks: return kNetworkLane;
+    case JobKind::SetNames: return "names";
+    case JobKind::SetGateways: return "gateways";
+    case JobKind::LookAtGateway: return "gateway state";
   }
   return replica;
 }
@@ -54,25 +63,13 @@ Hash hash_of(const pb::LocalNetworks& networks) { return crypto::blake2b(wire::e
 
 Reconciler::SetNetworks::SetNetworks(const pb::LocalNetworks& networks) : local(networks), hash(hash_of(networks)) {}
 
-// Where requests may go. The old version serves until its successor can really be started.
-std::set<ReplicaKey> Reconciler::serving() const {
-  std::set<ReplicaKey> serving;
-  for (const auto& [id, tracked] : containers_) {
-    if (!tracked.actual.running || leaving_.contains(id) || !may_serve_set(tracked.actual.replica)) continue;
-    auto life = lives_.find(tracked.actual.replica);
-    bool is_old = life == lives_.end() || life->second.spec() != tracked.actual.spec;
-    if (is_old || life->second.may_serve()) serving.insert(tracked.actual.replica);
-  }
-  return serving;
-}
-
 // What the networks of every contract must look like at this moment.
 std::map<ContractId, pb::LocalNetworks> Reconciler::networks_now() const {
   std::map<ContractId, pb::LocalNetworks> networks;
   if (!orders_) return networks;
-  std::set<ReplicaKey> serving_now = serving();
+  Standing now = standing();
   for (const auto& [contract, local] : orders_->networks) {
-    networks[contract] = contract_networks(*orders_, contract, serving_now);
+    networks[contract] = contract_networks(*orders_, contract, now.serving);
   }
   for (const auto& [id, leaving] : leaving_) {
     auto tracked = containers_.find(id);
@@ -148,9 +145,12 @@ bool Reconciler::has_room(const Job& job) const {
     case PoolKind::Measure: return all < limits_.measures && own < limits_.measures_per_contract;
     case PoolKind::Ask: return all < limits_.asks && own < limits_.asks_per_contract;
     case PoolKind::Network: return all == 0;
+    case PoolKind::Service: return true;  // each of its lanes has one
   }
   return false;
 }
+
+bool Reconciler::is_free(JobKind kind) const { return !lanes_.contains(lane_of({.kind = kind})); }
 
 void Reconciler::begin(Job job, uint64_t now_ms, std::vector<Job>& jobs) {
   std::string lane = lane_of(job);
@@ -228,15 +228,18 @@ bool Reconciler::note_leaving(const std::vector<Step>& steps, uint64_t now_ms) {
     bool is_running = tracked != containers_.end() && tracked->second.actual.running;
     if (!is_wish || !is_running || leaving_.contains(step.container) || !is_fresh(now_ms)) continue;
     auto set = networks_.find(step.replica.contract);
-    if (set == networks_.end() || !is_published(set->second.local, step.container)) continue;
+    if (set == networks_.end()) continue;
+    if (!tracked->second.is_behind_gateway && !is_published(set->second.local, step.container)) continue;
     leaving_[step.container] = {.since_ms = now_ms};
     has_grown = true;
   }
   std::erase_if(leaving_, [&](const auto& entry) { return !stopping.contains(entry.first); });
   for (auto& [id, leaving] : leaving_) {
     if (leaving.withdrawn_ms != 0) continue;
-    auto set = networks_.find(containers_.at(id).actual.replica.contract);
-    if (set == networks_.end() || !is_published(set->second.local, id)) leaving.withdrawn_ms = now_ms;
+    const Tracked& tracked = containers_.at(id);
+    auto set = networks_.find(tracked.actual.replica.contract);
+    if (set != networks_.end() && is_published(set->second.local, id)) continue;
+    leaving.withdrawn_ms = now_ms + (tracked.is_behind_gateway ? limits_.gateway_linger_ms : 0);
   }
   return has_grown;
 }
@@ -259,7 +262,8 @@ std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps,
     if (step.kind == StepKind::RemoveNetwork) job.networks.remove.insert(contract);
     if (step.kind == StepKind::SetNetwork) job.networks.set[contract] = networks.at(contract);
   }
-  if (job.networks.set.empty() && job.networks.remove.empty()) return std::nullopt;
+  if (mesh_ != wire::encode(orders_->mesh) && mesh_hold_until_ms_ <= now_ms) job.networks.mesh = orders_->mesh;
+  if (job.networks.set.empty() && job.networks.remove.empty() && !job.networks.mesh) return std::nullopt;
   return job;
 }
 
@@ -321,6 +325,7 @@ std::vector<Job> Reconciler::take_jobs(uint64_t now_ms) {
   add_disk_jobs(now_ms, jobs);
   add_measures(now_ms, jobs);
   add_asks(now_ms, jobs);
+  add_service_jobs(now_ms, jobs);
   return jobs;
 }
 
@@ -342,6 +347,8 @@ uint64_t Reconciler::next_ms(uint64_t now_ms) const {
   for (const auto& [container, hold] : adopt_holds_) at(hold);
   at(disk_watch_.next_ms());
   at(next_ask_ms());
+  at(next_service_ms(now_ms));
+  at(mesh_hold_until_ms_);
   for (const auto& [container, leaving] : leaving_) at(leaves_ms(leaving));
   for (const auto& [disk, rests_until] : disks_) at(rests_until);
   for (const auto& [id, flight] : in_flight_) at(flight.deadline_ms);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "node/fake_machine_test.h"
+#include "node/local_networks.h"
 
 using namespace mcloud;
 using namespace mcloud::node;

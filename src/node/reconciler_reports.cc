@@ -43,6 +43,9 @@ std::optional<Report> Reconciler::report_of(const ReplicaKey& replica, const Ass
 
 void Reconciler::tell_state(const ReplicaKey& replica, Report& report) const {
   pb::Result& result = report.result;
+  if (auto portal = orders_->portals.find(replica); portal != orders_->portals.end()) {
+    return tell_portal(replica, portal->second, result);
+  }
   auto life = lives_.find(replica);
   auto volume = volume_lives_.find(replica);
   bool has_volume = orders_->volumes.contains(replica);

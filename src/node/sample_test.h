@@ -133,9 +133,22 @@ class Ledger {
     view.node.set_state(pb::NODE_ONLINE);
     view.node.set_epoch(1);
     view.assignment.set_node(kNode.public_key().bytes());
-    pb::Node other;
-    other.mutable_addresses()->set_backplane("10.251.0.2");
-    view.nodes[kOtherNode.public_key()] = other;
+    view.node.set_number(1);
+    view.nodes[kOtherNode.public_key()] = peer(kOtherNode, 2);
+  }
+
+  // A node of the same farm, with a key of the mesh.
+  static pb::Node peer(const crypto::SigningKey& key, uint32_t number) {
+    pb::Node node;
+    node.set_key(key.public_key().bytes());
+    node.set_farm("home");
+    node.set_number(number);
+    node.mutable_addresses()->set_backplane("10.251.0." + std::to_string(number));
+    node.mutable_addresses()->set_uplink("10.250.0." + std::to_string(number));
+    pb::MeshKey& mesh = *node.add_mesh_keys();
+    mesh.set_key(crypto::blake2b("mesh" + std::to_string(number)).bytes());
+    mesh.set_port(51'820);
+    return node;
   }
 
   void place(const Sample& sample, uint64_t epoch = 1) {

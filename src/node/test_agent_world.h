@@ -287,6 +287,7 @@ class World {
     options.capacity.set_disk_bytes(100ull << 30);
     options.capacity.set_pids(10'000);
     options.addresses.set_backplane("10.251.0.1");
+    options.keys = keys;
     options.join = [this]() -> Status {
       auto outcomes = submit_->submit({server_.admit("ann", "home", "node1")});
       if (!outcomes.has_value()) return outcomes.error();
@@ -386,6 +387,7 @@ class World {
     return *wire::decode<pb::Node>(*snapshot->entries[0].value, "node");
   }
 
+  std::function<pb::PublishKeys()> keys;  // of the mesh; before start_agent()
   PretendMachine machine;
   Cable cable;  // of the node; the owner has another
   ledger::TestServer server_;

@@ -17,6 +17,21 @@ JobOutcome ask_member(const AgentPorts& ports, const Job& job) {
   return {.status = {}, .networks = {}, .group = *answer};
 }
 
+JobOutcome look_at_gateway(const AgentPorts& ports) {
+  if (ports.gateways == nullptr) return {.status = make_error(Code::Unsupported, "no gateway here"), .networks = {}};
+  Result<pb::GatewayState> state = ports.gateways->gateway_state();
+  if (!state.has_value()) return {.status = state.error(), .networks = {}};
+  return {.status = {}, .networks = {}, .gateway = std::move(*state)};
+}
+
+Status set_names(const AgentPorts& ports, const Job& job) {
+  return ports.names == nullptr ? Status() : ports.names->set(job.names);
+}
+
+Status want_gateways(const AgentPorts& ports, const Job& job) {
+  return ports.gateways == nullptr ? Status() : ports.gateways->want(job.gateway, job.tunnel);
+}
+
 }  // namespace
 
 JobOutcome execute(const AgentPorts& ports, const Job& job) {
@@ -33,6 +48,10 @@ JobOutcome execute(const AgentPorts& ports, const Job& job) {
     case JobKind::DropDisk: return {.status = ports.containers.drop_disk(job.container), .networks = {}};
     case JobKind::Measure: return measure(ports, job);
     case JobKind::AskMember: return ask_member(ports, job);
+    case JobKind::SetNames: return {.status = set_names(ports, job), .networks = {}};
+    case JobKind::SetGateways: return {.status = want_gateways(ports, job), .networks = {}};
+    case JobKind::LookAtGateway: return look_at_gateway(ports);
+    case JobKind::TendNetworks: return {.status = ports.networks.tend(), .networks = {}};
   }
   return {.status = make_error(Code::Internal, "an unknown job"), .networks = {}};
 }
@@ -50,6 +69,10 @@ std::string_view job_name(JobKind kind) {
     case JobKind::DropDisk: return "drop disk";
     case JobKind::Measure: return "measure disk";
     case JobKind::AskMember: return "ask member";
+    case JobKind::SetNames: return "set names";
+    case JobKind::SetGateways: return "set gateways";
+    case JobKind::LookAtGateway: return "look at gateway";
+    case JobKind::TendNetworks: return "tend networks";
   }
   return "job";
 }

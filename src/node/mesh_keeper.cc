@@ -1,0 +1,243 @@
+#include "node/mesh_keeper.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "io/file.h"
+#include "network/mesh_namespace.h"
+#include "node/mesh_facts.h"
+
+namespace mcloud::node {
+
+MeshNeeds MeshNeeds::of(const std::map<ContractId, pb::LocalNetworks>& networks, const pb::LocalMesh& mesh) {
+  MeshNeeds needs;
+  needs.is_meshed = mesh.self().addresses().relay() && !mesh.guests().empty();
+  for (const auto& [contract, local] : networks) {
+    std::set<uint32_t> vnis;
+    for (const pb::LocalNetwork& network : local.networks()) {
+      if (network.encryption() == pb::ENCRYPTION_WIREGUARD) vnis.insert(0);
+      if (network.encryption() == pb::ENCRYPTION_DEDICATED) vnis.insert(network.vni());
+    }
+    needs.is_meshed = needs.is_meshed || vnis.contains(0);
+    for (uint32_t vni : vnis) {
+      std::map<Bytes, pb::Node>& peers = needs.peers[vni];
+      // Contracts read at different heights may know different keys of a node: the one with more is in a change.
+      for (const pb::Node& peer : local.peers()) {
+        auto [known, is_new] = peers.try_emplace(peer.key(), peer);
+        if (!is_new && known->second.mesh_keys_size() < peer.mesh_keys_size()) known->second = peer;
+      }
+    }
+  }
+  return needs;
+}
+
+std::vector<uint32_t> MeshNeeds::dedicated() const {
+  std::vector<uint32_t> vnis;
+  for (const auto& [vni, nodes] : peers) {
+    if (vni != 0) vnis.push_back(vni);
+  }
+  return vnis;
+}
+
+Result<std::unique_ptr<MeshKeeper>> MeshKeeper::open(network::MeshMachine& machine, const Clock& clock, Options options) {
+  TRY(io::make_folders(options.key_file.substr(0, options.key_file.rfind('/')), 0700));
+  MeshKeys keys = TRY(MeshKeys::open(options.key_file));
+  std::unique_ptr<MeshKeeper> keeper(new MeshKeeper(machine, clock, std::move(options), std::move(keys)));
+  // The first key of the mesh is there, and known, before anything needs it.
+  TRY(keeper->ensure_keys({}));
+  keeper->publish();
+  return keeper;
+}
+
+pb::PublishKeys MeshKeeper::published() const {
+  std::lock_guard lock(mutex_);
+  return published_;
+}
+
+std::vector<network::ActualDevice> MeshKeeper::devices() const {
+  std::lock_guard lock(mutex_);
+  return devices_;
+}
+
+void MeshKeeper::publish() {
+  std::set<std::pair<uint32_t, uint32_t>> withheld;
+  for (const auto& [vni, rotation] : rotations_) {
+    for (uint32_t slot : {0u, 1u}) {
+      const std::vector<uint32_t>& told = rotation.published;
+      if (!told.empty() && std::find(told.begin(), told.end(), slot) == told.end()) withheld.emplace(vni, slot);
+    }
+  }
+  pb::PublishKeys published = keys_.published(options_.mesh_secret, withheld);
+  std::lock_guard lock(mutex_);
+  published_ = std::move(published);
+}
+
+Status MeshKeeper::ensure_keys(const MeshNeeds& needs) {
+  std::vector<uint32_t> dedicated = needs.dedicated();
+  std::vector<uint32_t> all = dedicated;
+  all.push_back(0);
+  for (uint32_t vni : all) {
+    std::vector<network::OwnKey> own = keys_.of(vni);
+    std::erase_if(own, [](const network::OwnKey& key) { return key.slot == network::kRelaySlot; });
+    if (own.empty()) TRY(keys_.ensure(vni, 0, clock_.wall_ms()));
+  }
+  if (options_.needs_relay_key) TRY(keys_.ensure(0, network::kRelaySlot, clock_.wall_ms()));
+  return {};
+}
+
+Status MeshKeeper::prepare(const MeshNeeds& needs) {
+  TRY(ensure_keys(needs).with_context("keys of the mesh"));
+  TRY(keys_.keep_only(needs.dedicated()));
+  publish();
+  if (!needs.is_meshed) return {};
+  return network::ensure_mesh_namespace(options_.netns_folder).with_context("namespace of the mesh");
+}
+
+Status MeshKeeper::apply(const MeshNeeds& needs, const pb::LocalMesh& mesh,
+                         const std::vector<network::WireGuardDevice>& access) {
+  wishes_ = TRY(mesh_wishes(needs, mesh, keys_, options_));
+  access_ = access;
+  self_ = mesh.self();
+  std::erase_if(rotations_, [&](const auto& entry) { return entry.first != 0 && !wishes_.contains(entry.first); });
+  for (auto& [vni, wish] : wishes_) {
+    for (const auto& [node, path] : rotations_[vni].paths) wish.send_slot[node] = path.own_slot;
+  }
+  return apply_wishes();
+}
+
+Status MeshKeeper::apply_wishes() {
+  std::vector<network::MeshWish> wishes;
+  for (const auto& [vni, wish] : wishes_) wishes.push_back(wish);
+  auto applied = machine_.apply(wishes, access_);
+  return applied.has_value() ? Status() : Status(applied.error().with_context("encrypted ways"));
+}
+
+Result<bool> MeshKeeper::tend() {
+  if (!machine_.is_alive()) {
+    log::warning("node", "a WireGuard device has died; it is made again");
+    TRY(apply_wishes());
+  }
+  std::vector<network::ActualDevice> devices = TRY(machine_.read());
+  {
+    std::lock_guard lock(mutex_);
+    devices_ = std::move(devices);
+  }
+  bool has_changed = false;
+  for (const auto& [vni, wish] : wishes_) {
+    bool is_other = TRY(rotate(vni, wish));
+    has_changed = has_changed || is_other;
+  }
+  publish();
+  return has_changed;
+}
+
+std::vector<network::WireGuardKey> MeshKeeper::on_ledger(uint32_t vni) const {
+  std::vector<network::WireGuardKey> keys;
+  for (const pb::MeshKey& key : self_.mesh_keys()) {
+    auto known = network::WireGuardKey::from_bytes(key.key());
+    if (key.vni() == vni && key.slot() != network::kRelaySlot && known.has_value()) keys.push_back(*known);
+  }
+  return keys;
+}
+
+Result<bool> MeshKeeper::rotate(uint32_t vni, const network::MeshWish& wish) {
+  Rotation& rotation = rotations_[vni];
+  network::RotationView view;
+  view.wall_ms = clock_.wall_ms();
+  view.steady_ms = clock_.monotonic_ms();
+  view.on_ledger = on_ledger(vni);
+  view.peers = wish.peers;
+  view.devices = devices();
+  view.netns = wish.netns;
+  view.device_prefix = wish.device_prefix;
+  for (const pb::LocalKey& key : keys_.all().keys()) {
+    auto secret = network::WireGuardKey::from_bytes(key.secret());
+    if (key.vni() != vni || key.slot() == network::kRelaySlot || !secret.has_value()) continue;
+    view.own.push_back({key.slot(), secret->public_key(), key.since_ms()});
+  }
+  network::RotationAdvice advice = network::advise(options_.rotation, view, rotation.memory);
+  auto paths = network::choose_paths(view, rotation.paths);
+  bool has_changed = paths != rotation.paths || advice.make_slot || advice.drop_slot;
+  TRY(change_keys(vni, advice));
+  rotation.paths = std::move(paths);
+  rotation.memory = advice.memory;
+  rotation.published = advice.publish;
+  return has_changed;
+}
+
+Status MeshKeeper::change_keys(uint32_t vni, const network::RotationAdvice& advice) {
+  if (advice.make_slot) {
+    log::info("node", "a new key of the mesh", {{"vni", std::to_string(vni)}, {"slot", std::to_string(*advice.make_slot)}});
+    TRY(keys_.ensure(vni, *advice.make_slot, clock_.wall_ms()));
+  }
+  if (advice.drop_slot) {
+    log::info("node", "an old key of the mesh goes", {{"vni", std::to_string(vni)}, {"slot", std::to_string(*advice.drop_slot)}});
+    TRY(keys_.drop(vni, *advice.drop_slot));
+  }
+  return {};
+}
+
+std::map<network::WireGuardKey, NodeId> MeshKeeper::key_owners() const {
+  std::map<network::WireGuardKey, NodeId> owners;
+  for (const auto& [vni, wish] : wishes_) {
+    for (const auto* nodes : {&wish.peers, &wish.relays, &wish.relay_users}) {
+      for (const network::MeshNode& node : *nodes) {
+        for (const network::MeshKey& key : node.keys) owners[key.key] = node.id;
+      }
+    }
+  }
+  return owners;
+}
+
+std::map<uint32_t, uint32_t> MeshKeeper::peer_slots(uint32_t vni) const {
+  std::map<uint32_t, uint32_t> slots;
+  auto rotation = rotations_.find(vni);
+  auto wish = wishes_.find(vni);
+  if (rotation == rotations_.end() || wish == wishes_.end()) return slots;
+  for (const network::MeshNode& peer : wish->second.peers) {
+    auto path = rotation->second.paths.find(peer.id);
+    if (path != rotation->second.paths.end()) slots[peer.number] = path->second.peer_slot;
+  }
+  return slots;
+}
+
+namespace {
+
+Result<network::MeshWish> wish_of(uint32_t vni, const MeshNeeds& needs, const pb::LocalMesh& mesh, const MeshKeys& keys) {
+  network::MeshWish wish;
+  wish.self = TRY(mesh_node(mesh.self(), vni));
+  wish.self.keys.clear();
+  wish.own_keys = keys.of(vni);
+  for (const network::OwnKey& own : wish.own_keys) wish.self.keys.push_back({own.slot, own.key, own.port});
+  if (auto peers = needs.peers.find(vni); peers != needs.peers.end()) {
+    for (const auto& [id, node] : peers->second) wish.peers.push_back(TRY(mesh_node(node, vni)));
+  }
+  for (const pb::Node& relay : mesh.relays()) wish.relays.push_back(TRY(mesh_node(relay, 0)));
+  if (vni == 0) {
+    for (const pb::Node& guest : mesh.guests()) wish.relay_users.push_back(TRY(mesh_node(guest, 0)));
+    return wish;
+  }
+  wish.netns = "mcloud_net_" + std::to_string(vni);
+  wish.device_prefix = "mwgd";
+  return wish;
+}
+
+}  // namespace
+
+Result<std::map<uint32_t, network::MeshWish>> mesh_wishes(const MeshNeeds& needs, const pb::LocalMesh& mesh, const MeshKeys& keys,
+                                                   const MeshKeeper::Options& options) {
+  if (!mesh.has_self()) return std::map<uint32_t, network::MeshWish>();
+  std::vector<uint32_t> vnis = needs.dedicated();
+  if (needs.is_meshed) vnis.insert(vnis.begin(), 0);
+  std::map<uint32_t, network::MeshWish> wishes;
+  for (uint32_t vni : vnis) {
+    network::MeshWish wish = TRY(wish_of(vni, needs, mesh, keys));
+    if (wish.self.number == 0) continue;  // the ledger has not numbered us yet: it does with our first keys
+    wish.mesh_secret = options.mesh_secret;
+    wish.underlay_mtu = options.underlay_mtu;
+    wishes.insert_or_assign(vni, std::move(wish));
+  }
+  return wishes;
+}
+
+}  // namespace mcloud::node
