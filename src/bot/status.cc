@@ -100,6 +100,24 @@ std::vector<PublishedPort> published_ports(const pb::ContractHeader& header, con
   return ports;
 }
 
+std::vector<PublicName> public_names(const pb::ContractHeader& header, const ContractStatus& status,
+                                     const std::vector<pb::Node>& nodes) {
+  std::vector<PublicName> names;
+  for (const pb::Facets& facets : header.workloads()) {
+    for (const std::string& label : facets.names()) {
+      PublicName name{label, facets.name(), {}};
+      for (const ReplicaStatus& replica : status.replicas) {
+        const pb::Node* node = find_node(nodes, replica.node);
+        if (replica.workload != facets.name() || node == nullptr || !node->addresses().has_gateway()) continue;
+        const pb::GatewayOffer& gateway = node->addresses().gateway();
+        name.hosts.push_back({label + "." + gateway.domain(), gateway.http_port(), node->name(), replica.ready});
+      }
+      names.push_back(std::move(name));
+    }
+  }
+  return names;
+}
+
 std::string waiting_text(const pb::ContractVersion& version, const contract::ApprovalTally& tally) {
   return "version " + std::to_string(version.version()) + " has " + std::to_string(tally.weight) + " of " +
          std::to_string(tally.threshold) + " approvals";
@@ -224,6 +242,7 @@ Result<ContractStatus> summarize(const pb::Contract& contract, const std::vector
     for (const pb::Workload& workload : workloads) judge_set(workload, status);
   }
   status.published = published_ports(header, status, nodes);
+  status.names = public_names(header, status, nodes);
   return status;
 }
 

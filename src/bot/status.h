@@ -53,6 +53,19 @@ struct PublishedPort {
   std::vector<Where> where;  // nodes that run a replica of it
 };
 
+// A name that the contract has at gateways.
+struct PublicName {
+  std::string name;      // as it is owned: "shop"
+  std::string workload;
+  struct Host {
+    std::string host;    // "shop.gw.example"
+    uint32_t http_port = 0;
+    std::string node_name;
+    bool ready = false;
+  };
+  std::vector<Host> hosts;  // one per gateway that it stands on
+};
+
 enum class Condition {
   Waiting,   // approvals are missing
   Starting,  // approved, not all ready yet
@@ -74,6 +87,7 @@ struct ContractStatus {
   std::vector<ReplicaStatus> replicas;  // sorted by workload and index
   std::vector<SetStatus> sets;          // sorted by workload
   std::vector<PublishedPort> published;
+  std::vector<PublicName> names;       // sorted by workload and name
   bool has_proposal = false;           // a version waits for approvals
   contract::ApprovalTally approvals;   // of the proposal, else of the version that runs
   contract::ApprovalTally acceptance;  // of the version that runs

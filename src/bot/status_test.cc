@@ -95,6 +95,27 @@ struct World {
 
 }  // namespace
 
+TEST_CASE("a public name is at the gateways that its publication stands on") {
+  World world;
+  pb::ContractHeader named = header();
+  named.mutable_workloads(1)->add_names("shop");
+  world.contract.mutable_current()->set_header(wire::encode(named));
+  CHECK(world.status().names.at(0).hosts.empty());
+  pb::GatewayOffer& gateway = *world.nodes[1].mutable_addresses()->mutable_gateway();
+  gateway.set_domain("gw.example");
+  gateway.set_http_port(8080);
+  world.web(1).set_state(pb::REPLICA_UNHEALTHY);
+  ContractStatus status = world.status();
+  REQUIRE_EQ(status.names.size(), 1u);
+  CHECK_EQ(status.names[0].name, "shop");
+  CHECK_EQ(status.names[0].workload, "web");
+  REQUIRE_EQ(status.names[0].hosts.size(), 1u);
+  CHECK_EQ(status.names[0].hosts[0].host, "shop.gw.example");
+  CHECK_EQ(status.names[0].hosts[0].http_port, 8080u);
+  CHECK_EQ(status.names[0].hosts[0].node_name, "n2");
+  CHECK_FALSE(status.names[0].hosts[0].ready);
+}
+
 TEST_CASE("ready is healthy with a check and running without one, all of the current version") {
   World world;
   ContractStatus status = world.status();

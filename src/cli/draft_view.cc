@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/show.h"
+#include "contract/disclosure.h"
 
 namespace mcloud::cli {
 namespace {
@@ -62,6 +63,38 @@ std::string title(const bot::Draft& draft) {
   return header.name() + ": no change";
 }
 
+// Whose devices may join, beside the owner's.
+std::string joiners(const contract::Disclosure& network, bot::LedgerView& view) {
+  std::string text = "the owner";
+  for (const Bytes& member : network.members) text += ", " + key_name(member, view);
+  return text;
+}
+
+void print_disclosures(Output& out, const bot::Draft& draft, bot::LedgerView& view) {
+  bool any = false;
+  for (const contract::Disclosure& one : contract::disclosures({draft.compiled.header, draft.compiled.body})) {
+    std::string line = "Who could read " + one.workload + ": " + one.who;
+    if (one.kind == "network") line += one.devices ? "; devices of " + joiners(one, view) + " may join" : "; no devices may join";
+    out.line(printable(line));
+    any = any || one.gateways_read;
+  }
+  if (!any) out.line("A gateway could read: nothing");
+  if (any && draft.compiled.header.sealed_secrets()) {
+    out.line("Gateways hold the key of the contract's secrets too, as every node that runs a part of it");
+  }
+}
+
+void add_disclosures(const bot::Draft& draft, bot::LedgerView& view, Json& json) {
+  json["gateway_reads"] = Json::array();
+  json["readers"] = Json::array();
+  for (const contract::Disclosure& one : contract::disclosures({draft.compiled.header, draft.compiled.body})) {
+    if (one.gateways_read) json["gateway_reads"].push_back(one.workload);
+    Json members = Json::array();
+    for (const Bytes& member : one.members) members.push_back(key_name(member, view));
+    json["readers"].push_back({{"workload", one.workload}, {"kind", one.kind}, {"who", one.who}, {"devices", one.devices}, {"members", members}});
+  }
+}
+
 std::vector<std::string> node_names(const std::vector<NodeId>& nodes, bot::LedgerView& view) {
   std::vector<std::string> names;
   for (const NodeId& node : nodes) names.push_back(view.node_name(node.view()));
@@ -115,7 +148,7 @@ Json json_of(const bot::Draft& draft, bot::LedgerView& view) {
                                 {"stays", place.stays},
                                 {"lacking", place.lacking}});
   }
-  json["gateway_reads"] = Json::array();
+  add_disclosures(draft, view, json);
   return json;
 }
 
@@ -137,7 +170,7 @@ void print_draft(Desk& desk, const bot::Draft& draft, bot::LedgerView& view) {
     out.line("Secrets are sealed for: " +
              (draft.readers.empty() ? "no node (none is eligible)" : joined(node_names(draft.readers, view))));
   }
-  out.line("A gateway could read: nothing");
+  print_disclosures(out, draft, view);
   if (draft.forecast.empty()) return;
   Table table{{"REPLICA", "WOULD STAND ON", ""}, {}};
   for (const bot::Forecast& place : draft.forecast) {

@@ -71,6 +71,14 @@ Json json_of(const ContractId& contract, const bot::PublishedPort& port, const C
           {"where", where}};
 }
 
+Json json_of(const bot::PublicName& name, const Context& context) {
+  Json hosts = Json::array();
+  for (const auto& place : name.hosts) {
+    hosts.push_back({{"host", place.host}, {"node", place.node_name}, {"ready", place.ready}});
+  }
+  return {{"name", name.name}, {"workload", name.workload}, {"urls", urls_of(name, context)}, {"hosts", hosts}};
+}
+
 std::string address_text(const bot::ReplicaStatus& replica) {
   std::string text;
   for (const pb::LeasedAddress& address : replica.addresses) text += (text.empty() ? "" : " ") + address.address();
@@ -134,7 +142,8 @@ void print_signatures(Output& out, bot::LedgerView& view, const bot::ContractSta
 }  // namespace
 
 std::vector<std::string> urls_of(const ContractId& contract, const bot::PublishedPort& port, const Context& context) {
-  std::string scheme = port.protocol != "tcp" ? port.protocol : port.kind == "kv" ? "redis" : "http";
+  std::string scheme = port.protocol;
+  if (scheme == "tcp" && port.kind != "publish") scheme = port.kind == "kv" ? "redis" : "http";
   if (context.is_local) {
     auto found = context.ports.find(forward_name(port.protocol, port.port, contract));
     if (found == context.ports.end()) return {};
@@ -143,6 +152,22 @@ std::vector<std::string> urls_of(const ContractId& contract, const bot::Publishe
   std::vector<std::string> urls;
   for (const auto& place : port.where) {
     if (!place.address.empty()) urls.push_back(scheme + "://" + place.address + ":" + std::to_string(port.port));
+  }
+  std::ranges::sort(urls);
+  urls.erase(std::unique(urls.begin(), urls.end()), urls.end());
+  return urls;
+}
+
+std::vector<std::string> urls_of(const bot::PublicName& name, const Context& context) {
+  std::vector<std::string> urls;
+  for (const auto& place : name.hosts) {
+    uint32_t port = place.http_port;
+    if (context.is_local) {
+      auto found = context.ports.find("gateway-http");
+      if (found == context.ports.end()) continue;
+      port = found->second;
+    }
+    urls.push_back("http://" + place.host + (port == 80 ? "" : ":" + std::to_string(port)));
   }
   std::ranges::sort(urls);
   urls.erase(std::unique(urls.begin(), urls.end()), urls.end());
@@ -170,6 +195,8 @@ Json json_of(const bot::ContractStatus& status, bot::LedgerView& view, const Con
   for (const bot::SetStatus& set : status.sets) json["sets"].push_back(json_of(set));
   json["published"] = Json::array();
   for (const bot::PublishedPort& port : status.published) json["published"].push_back(json_of(status.id, port, context));
+  json["names"] = Json::array();
+  for (const bot::PublicName& name : status.names) json["names"].push_back(json_of(name, context));
   return json;
 }
 
@@ -265,6 +292,12 @@ void print_contract(Desk& desk, bot::LedgerView& view, const bot::ContractStatus
   for (const bot::PublishedPort& port : status.published) {
     for (const std::string& url : urls_of(status.id, port, context)) {
       out.line(gap + port.workload + " is at " + paint(url, Tone::Strong, out.colour()));
+      gap = "";
+    }
+  }
+  for (const bot::PublicName& name : status.names) {
+    for (const std::string& url : urls_of(name, context)) {
+      out.line(gap + name.workload + " is at " + paint(url, Tone::Strong, out.colour()));
       gap = "";
     }
   }

@@ -12,6 +12,9 @@ namespace mcloud::cli {
 // Where a publication can be reached from here: on a local cluster http://127.0.0.1:PORT, else the nodes' addresses.
 std::vector<std::string> urls_of(const ContractId& contract, const bot::PublishedPort& port, const Context& context);
 
+// Where a name can be reached from here, each once: on a local cluster at the port of 127.0.0.1 that leads to gateways.
+std::vector<std::string> urls_of(const bot::PublicName& name, const Context& context);
+
 nlohmann::ordered_json json_of(const bot::ContractStatus& status, bot::LedgerView& view, const Context& context);
 nlohmann::ordered_json json_of(const pb::Node& node);
 

@@ -74,7 +74,7 @@ TEST_CASE("the bytes of a format never change by accident") {
 
 TEST_CASE("the recipes of this repository compile") {
   std::filesystem::path recipes = std::filesystem::path(testing::source_tree()) / "recipes";
-  for (const char* name : {"hello", "redis"}) {
+  for (const char* name : {"hello", "redis", "kv", "site"}) {
     CAPTURE(name);
     Compiled recipe = compiled(read_text(recipes / name / "contract.yaml"));
     CHECK_EQ(recipe.header.name(), name);
@@ -93,8 +93,9 @@ TEST_CASE("the reference's examples compile, and its spelled-out defaults are th
     examples.push_back(compiled(page.substr(at, end - at)));
     at = end + 3;
   }
-  REQUIRE_EQ(examples.size(), 4u);
+  REQUIRE_EQ(examples.size(), 8u);
   CHECK_EQ(printed(examples[0]), printed(examples[1]));
+  CHECK_EQ(printed(examples[5]), printed(examples[6]));
 }
 
 TEST_CASE("compiling twice gives the same bytes") {

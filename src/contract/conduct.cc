@@ -4,6 +4,8 @@
 #include <set>
 
 #include "contract/header.h"
+#include "contract/kinds/network.h"
+#include "contract/kinds/reachable.h"
 #include "contract/reference.h"
 #include "wire/canonical.h"
 
@@ -46,6 +48,16 @@ std::vector<std::string> sorted_values(const std::optional<std::vector<Text>>& o
     for (const Text& text : *chosen) out.insert(text.value);
   }
   return {out.begin(), out.end()};
+}
+
+// Of nodes that offer the physical networks which it stands in.
+std::vector<std::string> bridge_labels(const Contract& contract, const Workload& workload) {
+  std::vector<std::string> out;
+  for (const std::string& space : standing(contract, workload).spaces) {
+    const Network* network = contract.find_as<Network>(space);
+    if (network != nullptr && network->bridge) out.push_back(bridge_label(network->bridge->value));
+  }
+  return out;
 }
 
 void check_neighbours(const Contract& contract, const Workload& workload, const std::vector<Text>& names,
@@ -127,13 +139,13 @@ void compile_placement(CompileScope& scope, const Workload& workload, const Plac
   pb::Placement& out = *facets.mutable_placement();
   for (std::string& farm : sorted_values(own.farms, common.farms)) out.add_farms(std::move(farm));
   for (std::string& country : sorted_values(own.countries, common.countries)) out.add_countries(std::move(country));
-  const auto& labels = own.labels ? own.labels : common.labels;
-  if (labels) {
-    for (const auto& [key, value] : *labels) {
-      pb::Label& label = *out.add_labels();
-      label.set_key(key);
-      label.set_value(value);
-    }
+  const auto& written = own.labels ? own.labels : common.labels;
+  std::map<std::string, std::string> labels = written ? *written : std::map<std::string, std::string>();
+  for (std::string& key : bridge_labels(scope.contract(), workload)) labels[std::move(key)] = "yes";
+  for (const auto& [key, value] : labels) {
+    pb::Label& label = *out.add_labels();
+    label.set_key(key);
+    label.set_value(value);
   }
   out.set_spread(own.spread.value_or(common.spread.value_or(pb::SPREAD_PREFER)));
   for (std::string& name : sorted_values(own.together, std::nullopt)) out.add_together(std::move(name));

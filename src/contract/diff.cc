@@ -61,6 +61,7 @@ pb::Facets said(const pb::Facets& facets) {
   out.clear_exclusive();
   out.clear_has_health();
   out.clear_set();
+  out.clear_names();
   return out;
 }
 
@@ -81,11 +82,32 @@ std::optional<WorkloadView> find_view(const ContractView& view, std::string_view
   return WorkloadView{*facets, *body};
 }
 
-std::string_view range_of(const pb::ContractHeader& header, std::string_view space) {
+const pb::AddressSpace* find_space(const pb::ContractHeader& header, std::string_view name) {
   for (const pb::AddressSpace& candidate : header.spaces()) {
-    if (candidate.name() == space) return candidate.range();
+    if (candidate.name() == name) return &candidate;
   }
-  return "";
+  return nullptr;
+}
+
+std::string members_text(const pb::AddressSpace& space) {
+  std::string out;
+  for (const std::string& member : space.members()) out += (out.empty() ? "" : ", ") + to_hex(BytesView(member).substr(0, 4));
+  return "[" + out + "]";
+}
+
+// Who may join a network stands in the header alone.
+void compare_members(const pb::ContractHeader& before, const pb::ContractHeader& after, std::string_view name,
+                     std::vector<FieldChange>& out) {
+  const pb::AddressSpace* old_space = find_space(before, name);
+  const pb::AddressSpace* new_space = find_space(after, name);
+  if (old_space == nullptr || new_space == nullptr) return;
+  bool is_same = std::equal(old_space->members().begin(), old_space->members().end(), new_space->members().begin(), new_space->members().end());
+  if (!is_same) out.push_back({"members", members_text(*old_space), members_text(*new_space), false});
+}
+
+std::string_view range_of(const pb::ContractHeader& header, std::string_view space) {
+  const pb::AddressSpace* found = find_space(header, space);
+  return found == nullptr ? std::string_view() : std::string_view(found->range());
 }
 
 void format_fields(const std::string& head, const std::vector<FieldChange>& fields, std::vector<std::string>& out) {
@@ -147,6 +169,7 @@ Diff diff(const ContractView& before, const ContractView& after) {
     std::optional<WorkloadView> old_view = find_view(before, facets.name());
     if (!new_view) continue;
     WorkloadChange change = old_view ? diff_workload(*old_view, *new_view) : whole(*new_view, Change::Added);
+    if (old_view) compare_members(before.header, after.header, facets.name(), change.fields);
     if (change.change == Change::Added || !change.fields.empty()) out.workloads.push_back(std::move(change));
   }
   std::sort(out.workloads.begin(), out.workloads.end(),

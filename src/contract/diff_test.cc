@@ -86,6 +86,30 @@ TEST_CASE("workloads that come and go are told in a few words") {
            "  + metrics (publish): tcp/9100 to web:9100\n");
 }
 
+TEST_CASE("changes of networks and gateways are told field by field, and sites change without a restart") {
+  const std::string reach(kReach);
+  CHECK_EQ(lines(reach, reach), "");
+  CHECK_EQ(lines(reach, with(reach, "dedicated: true", "encryption: wireguard")), "  ~ back (network): encryption dedicated -> wireguard\n");
+  CHECK_EQ(lines(reach, with(reach, "\"web -> store\"", "\"web -> store:6379\"")),
+           "  ~ back (network): allow.web -> store removed (was allowed)\n"
+           "  ~ back (network): allow.web -> store:6379/tcp set to allowed\n");
+  CHECK_EQ(lines(reach, with(reach, "members: [lena, ida]", "members: [ida]")),
+           "  ~ back (network): members [1c63dc7d, e25a9ca3] -> [e25a9ca3]\n");
+  CHECK_EQ(lines(reach, with(reach, "access: {port: 21000, replicas: 2", "access: {port: 21000, replicas: 3")), "  ~ back (network): replicas 2 -> 3\n");
+  CHECK_EQ(lines(reach, with(reach, "port: 21000", "port: 22000")), "  ~ back (network): access.port 21000 -> 22000  [restarts]\n");
+  CHECK_EQ(lines(reach, with(reach, "names: [shop, boutique]", "names: [shop]")), "  ~ shop (publish): site.names [boutique, shop] -> [shop]\n");
+  CHECK_EQ(lines(reach, with(reach, "hsts: 180d", "hsts: 90d")), "  ~ shop (publish): site.tls.hsts 180d -> 90d\n");
+  CHECK_EQ(lines(reach, with(reach, "weight: 3", "weight: 4")),
+           "  ~ shop (publish): site.routes./api {backends [{target api, port 8080, weight 3}, {target web, port 80, weight 1}], "
+           "balance least-connections, sticky true, check_path /ok?x=1, check 5s, strip true} -> "
+           "{backends [{target api, port 8080, weight 4}, {target web, port 80, weight 1}], "
+           "balance least-connections, sticky true, check_path /ok?x=1, check 5s, strip true}\n");
+  CHECK_EQ(lines(reach, with(reach, "tls: passthrough", "tls: none")).find("  ~ sni (publish): site.mode tls -> http\n"), 38u);
+  CHECK_EQ(lines(reach, with(reach, "  own: {kind: publish, name: own, to: \"web:http\", tls: {chain: \"value:chain\", key: {secret: \"value:key\"}}}\n", "")),
+           "  ~ back (network): allow.own -> web:80/tcp removed (was allowed)\n"
+           "  - own (publish): own at 2 gateways to web:80, TLS with your certificate\n");
+}
+
 TEST_CASE("a changed secret shows that it changed and nothing else") {
   std::string out = lines(kBase, with(kBase, "value:1234", "value:9876"));
   CHECK_EQ(out, "  ~ web (container): environment.PIN (secret) -> (secret) (changed)  [restarts]\n");

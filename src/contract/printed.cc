@@ -87,6 +87,7 @@ std::string messages_text(const protobuf::Message& message, const Type& field);
 // A whole message in one line: "{when always, backoff 200ms}"; the value alone when there is only one.
 std::string message_text(const protobuf::Message& message, bool without_first) {
   if (is_secret(message)) return "(secret)";
+  if (without_first && message.GetDescriptor() == pb::Allow::descriptor()) return "allowed";  // its name says the rest
   std::vector<const Type*> fields;
   message.GetReflection()->ListFields(message, &fields);
   std::vector<std::string> parts;

@@ -76,14 +76,16 @@ bool is_check_path(std::string_view text) { return is_path(text, "/-._~?=&%+,:@"
 bool is_email(std::string_view text) {
   size_t at = text.find('@');
   if (at == std::string_view::npos || at == 0 || at > 64 || text.size() > kAddressBytesMax) return false;
-  return all(text.substr(0, at), [](char c) { return is_plain(c) || is_one_of(c, "-._+"); }) && is_domain(text.substr(at + 1));
+  return all(text.substr(0, at), [](char c) { return is_plain(c) || is_one_of(c, "-._+"); }) &&
+         is_domain(text.substr(at + 1));
 }
 
 bool is_directory(std::string_view text) {
   constexpr std::string_view kScheme = "https://";
   if (!text.starts_with(kScheme) || text.size() > kDirectoryBytesMax) return false;
   text.remove_prefix(kScheme.size());
-  return !text.empty() && text[0] != '/' && all(text, [](char c) { return is_plain(c) || is_one_of(c, "/-._~:[]?=&%"); });
+  return !text.empty() && text[0] != '/' &&
+         all(text, [](char c) { return is_plain(c) || is_one_of(c, "/-._~:[]?=&%"); });
 }
 
 bool is_chain(std::string_view text) {
@@ -103,7 +105,8 @@ bool has_host_bits(const Address& address, int bits, int prefix) {
 }
 
 std::optional<int> read_prefix(std::string_view text, int bits) {
-  if (text.empty() || text.size() > 3 || !all(text, is_digit) || (text.size() > 1 && text[0] == '0')) return std::nullopt;
+  if (text.empty() || text.size() > 3 || !all(text, is_digit) || (text.size() > 1 && text[0] == '0'))
+    return std::nullopt;
   int value = 0;
   for (char c : text) value = value * 10 + (c - '0');
   return value <= bits ? std::optional(value) : std::nullopt;
@@ -111,12 +114,14 @@ std::optional<int> read_prefix(std::string_view text, int bits) {
 
 }  // namespace
 
-const Rule kPublicNameRule = {is_public_name,
-                              "3 to 40 of a-z, 0-9 and \"-\", not at its ends and not as its third and fourth character"};
-const Rule kDomainRule = {is_domain, "a whole name in lower case such as shop.example.org, no wildcard; other letters as xn--"};
+const Rule kPublicNameRule = {
+    is_public_name, "3 to 40 of a-z, 0-9 and \"-\", not at its ends and not as its third and fourth character"};
+const Rule kDomainRule = {is_domain,
+                          "a whole name in lower case such as shop.example.org, no wildcard; other letters as xn--"};
 const Rule kDeviceRule = {is_device, "a lower-case letter, then up to 31 lower-case letters, digits or \"-\""};
-const Rule kRoutePathRule = {is_route_path,
-                             "\"/\" or whole segments such as /api/v1: letters, digits, \"-\", \".\", \"_\", \"~\", no \"/\" at its end"};
+const Rule kRoutePathRule = {
+    is_route_path,
+    "\"/\" or whole segments such as /api/v1: letters, digits, \"-\", \".\", \"_\", \"~\", no \"/\" at its end"};
 const Rule kCheckPathRule = {is_check_path, "a path such as /healthy, with a query if need be, up to 256 bytes"};
 const Rule kEmailRule = {is_email, "an address such as ida@example.org"};
 const Rule kDirectoryRule = {is_directory, "the https:// address of an ACME directory"};
@@ -130,7 +135,8 @@ Result<std::string> canonical_cidr(std::string_view text) {
   const int family = is_v6 ? AF_INET6 : AF_INET;
   const int bits = is_v6 ? 128 : 32;
   Address address{};
-  if (host.size() > 45 || inet_pton(family, host.c_str(), address.data()) != 1) return make_error(Code::Invalid, kWanted);
+  if (host.size() > 45 || inet_pton(family, host.c_str(), address.data()) != 1)
+    return make_error(Code::Invalid, kWanted);
   std::optional<int> prefix = slash == text.size() ? bits : read_prefix(text.substr(slash + 1), bits);
   if (!prefix) return make_error(Code::Invalid, kWanted);
   if (has_host_bits(address, bits, *prefix)) return make_error(Code::Invalid, "has host bits set");

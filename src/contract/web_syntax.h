@@ -1,6 +1,6 @@
-// Inside this room, the ledger and the CLI: what names, domains and addresses may look like that strangers see. As syntax.h, the
-// parser of files and the checks of signed bytes share them. What holds is safe to stand in a proxy's configuration: no
-// spaces, quotes or control characters.
+// Inside this room, the ledger and the CLI: what names, domains and addresses may look like that strangers see. As
+// syntax.h, the parser of files and the checks of signed bytes share them. What holds is safe to stand in a proxy's
+// configuration: no spaces, quotes or control characters.
 #pragma once
 
 #include <string>
@@ -16,10 +16,11 @@ extern const Rule kDeviceRule;      // "laptop"
 extern const Rule kRoutePathRule;   // "/", "/api/v1": whole segments
 extern const Rule kCheckPathRule;   // a path, and a query
 extern const Rule kEmailRule;
-extern const Rule kDirectoryRule;   // https URL of a certificate authority
-extern const Rule kChainRule;       // certificates in PEM
+extern const Rule kDirectoryRule;  // https URL of a certificate authority
+extern const Rule kChainRule;      // certificates in PEM
 
-// An address or a range of either family, without host bits, as it is signed: "10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32".
+// An address or a range of either family, without host bits, as it is signed: "10.0.0.0/8", "192.0.2.7/32",
+// "2001:db8::/32".
 Result<std::string> canonical_cidr(std::string_view text);
 
 }  // namespace mcloud::contract

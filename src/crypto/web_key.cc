@@ -71,7 +71,8 @@ Result<Certificate> read_chain(BytesView chain) {
   }
   bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
-  if (leaf == nullptr || !is_at_end) return make_error(Code::Invalid, "the chain is not certificates in PEM, the site's own first");
+  if (leaf == nullptr || !is_at_end)
+    return make_error(Code::Invalid, "the chain is not certificates in PEM, the site's own first");
   return leaf;
 }
 
@@ -82,7 +83,8 @@ Bytes make_web_key() {
   CHECK(key != nullptr);
   // Secure memory is wiped when it is freed.
   Bio bio(BIO_new(BIO_s_secmem()), &BIO_free);
-  CHECK(bio != nullptr && PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  CHECK(bio != nullptr &&
+        PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
   char* text = nullptr;
   long size = BIO_get_mem_data(bio.get(), &text);
   CHECK(size > 0);

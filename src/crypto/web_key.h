@@ -15,8 +15,8 @@ Bytes make_web_key();
 // private EC P-256 key.
 Result<std::string> web_key_thumbprint(BytesView pem);
 
-// `chain` is one or more certificates in PEM, the first one is of the private key `pem` (of any kind). Invalid says which
-// of the two is at fault. Neither dates nor signatures are looked at.
+// `chain` is one or more certificates in PEM, the first one is of the private key `pem` (of any kind). Invalid says
+// which of the two is at fault. Neither dates nor signatures are looked at.
 Status check_certificate_key(BytesView chain, BytesView pem);
 
 }  // namespace mcloud::crypto

@@ -57,7 +57,9 @@ TEST_CASE("new web keys are PKCS 8 keys of EC P-256, each another") {
 }
 
 TEST_CASE("what is no key has no thumbprint") {
-  for (std::string_view text : {std::string_view(""), std::string_view("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), kCertificate}) {
+  for (std::string_view text :
+       {std::string_view(""), std::string_view("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+        kCertificate}) {
     CHECK_EQ(web_key_thumbprint(text).error().code, Code::Invalid);
   }
 }
@@ -65,10 +67,13 @@ TEST_CASE("what is no key has no thumbprint") {
 TEST_CASE("a certificate's key is told from another's") {
   CHECK(check_certificate_key(kCertificate, kPem).has_value());
   CHECK(check_certificate_key(std::string(kCertificate) + std::string(kCertificate), kPem).has_value());
-  CHECK_EQ(check_certificate_key(kCertificate, make_web_key()).error().message, "the key is not that of the first certificate of the chain");
+  CHECK_EQ(check_certificate_key(kCertificate, make_web_key()).error().message,
+           "the key is not that of the first certificate of the chain");
   CHECK_NE(check_certificate_key(kCertificate, "no key").error().message.find("not a private key"), std::string::npos);
-  for (std::string_view chain : {std::string_view(""), std::string_view("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}) {
-    CHECK_NE(check_certificate_key(chain, kPem).error().message.find("the chain is not certificates"), std::string::npos);
+  for (std::string_view chain :
+       {std::string_view(""), std::string_view("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}) {
+    CHECK_NE(check_certificate_key(chain, kPem).error().message.find("the chain is not certificates"),
+             std::string::npos);
   }
   std::string cut = std::string(kCertificate) + std::string(kCertificate).substr(0, 200);
   CHECK_FALSE(check_certificate_key(cut, kPem).has_value());

@@ -21,7 +21,8 @@ Result<Bytes> x25519_public(BytesView secret) {
   require_sodium();
   if (secret.size() != kX25519Size) return make_error(Code::Invalid, "an X25519 key has 32 bytes");
   Bytes key(kX25519Size, '\0');
-  crypto_scalarmult_base(reinterpret_cast<unsigned char*>(key.data()), reinterpret_cast<const unsigned char*>(secret.data()));
+  crypto_scalarmult_base(reinterpret_cast<unsigned char*>(key.data()),
+                         reinterpret_cast<const unsigned char*>(secret.data()));
   return key;
 }
 

@@ -20,7 +20,8 @@ constexpr std::string_view kDevicePrefix = "device:";
 constexpr std::string_view kArrow = "->";
 constexpr uint32_t kPortLast = 65535;
 constexpr std::string_view kAllowed =
-    "\"FROM -> TO\", \"FROM -> TO:PORT\" or \"FROM -> TO:PORT/PROTOCOL\"; FROM and TO are a workload, device:NAME, devices or any";
+    "\"FROM -> TO\", \"FROM -> TO:PORT\" or \"FROM -> TO:PORT/PROTOCOL\"; FROM and TO are a workload, device:NAME, "
+    "devices or any";
 
 bool is_device(std::string_view end) { return end.starts_with(kDevicePrefix); }
 bool is_end(std::string_view end) {
@@ -117,11 +118,14 @@ void check_end(const Contract& contract, const Workload& network, const std::str
                const std::string& field, Report& report) {
   const bool has_access = std::get<Network>(network.spec).access.has_value();
   if (end == kDevices || is_device(end)) {
-    if (!has_access) report.add(rule.place, field, "no devices can join \"" + network.name.value + "\"", {"access: true lets them", ""});
+    if (!has_access)
+      report.add(rule.place, field, "no devices can join \"" + network.name.value + "\"",
+                 {"access: true lets them", ""});
     return;
   }
   if (end == kAny) return;
-  const Workload* found = refer_any<Container, Kv, Publish>(contract, {end, rule.place}, field, "container or kv", report);
+  const Workload* found =
+      refer_any<Container, Kv, Publish>(contract, {end, rule.place}, field, "container or kv", report);
   if (found == nullptr || contains(standing(contract, *found).spaces, network.name.value)) return;
   report.add(rule.place, field, "\"" + end + "\" does not stand in \"" + network.name.value + "\"");
 }
@@ -160,12 +164,14 @@ std::vector<pb::Allow> implied_rules(const Contract& contract, const std::string
   return out;
 }
 
-Status validate_end(const SignedScope& scope, std::string_view network, const pb::NetworkBody& body, const std::string& end) {
+Status validate_end(const SignedScope& scope, std::string_view network, const pb::NetworkBody& body,
+                    const std::string& end) {
   TRY(require(is_end(end), "allow", "\"" + shortened(end) + "\" is nobody"));
   if (end == kAny) return {};
   if (end == kDevices || is_device(end)) return require(body.has_access(), "allow", "no devices can join");
   const pb::Facets* facets = find_facets(scope.header, end);
-  return require(facets != nullptr && contains(facets->spaces(), network), "allow", "\"" + end + "\" does not stand in it");
+  return require(facets != nullptr && contains(facets->spaces(), network), "allow",
+                 "\"" + end + "\" does not stand in it");
 }
 
 Status validate_ports(const pb::Allow& allow) {
@@ -173,8 +179,8 @@ Status validate_ports(const pb::Allow& allow) {
     return require(allow.port_first() == 0 && allow.port_last() == 0, "allow", "ports without a protocol");
   }
   TRY(require_rule(kProtocolRule, allow.protocol(), "allow.protocol"));
-  return require(allow.port_first() >= 1 && allow.port_first() <= allow.port_last() && allow.port_last() <= kPortLast, "allow",
-                 "not ports");
+  return require(allow.port_first() >= 1 && allow.port_first() <= allow.port_last() && allow.port_last() <= kPortLast,
+                 "allow", "not ports");
 }
 
 }  // namespace
@@ -185,8 +191,10 @@ std::optional<AllowRule> read_allow(const Cursor& cursor) {
     return std::nullopt;
   }
   AllowRule rule = cursor.is_map() ? read_map(cursor) : split(cursor.node().scalar, cursor.place());
-  bool is_port = rule.port.empty() || parse_ports(rule.port) || (kPortNameRule.holds(rule.port) && is_workload(rule.to));
-  bool is_rule = is_end(rule.from) && is_end(rule.to) && is_port && (rule.protocol.empty() || kProtocolRule.holds(rule.protocol));
+  bool is_port =
+      rule.port.empty() || parse_ports(rule.port) || (kPortNameRule.holds(rule.port) && is_workload(rule.to));
+  bool is_rule =
+      is_end(rule.from) && is_end(rule.to) && is_port && (rule.protocol.empty() || kProtocolRule.holds(rule.protocol));
   if (is_rule) return rule;
   // A map's missing keys and wrong kinds are told already.
   if (cursor.is_scalar() || (!rule.from.empty() && !rule.to.empty())) {
@@ -206,8 +214,8 @@ void check_allow(const Contract& contract, const Workload& workload, const Netwo
   for (const Workload& other : contract.workloads) {
     bool is_word = other.name.value == kAny || other.name.value == kDevices;
     if (!is_word || !contains(standing(contract, other).spaces, workload.name.value)) continue;
-    report.add(other.name.place, "workloads." + other.name.value, "the word means others in `allow` of \"" + workload.name.value + "\"",
-               {"another name", ""});
+    report.add(other.name.place, "workloads." + other.name.value,
+               "the word means others in `allow` of \"" + workload.name.value + "\"", {"another name", ""});
   }
 }
 
@@ -229,7 +237,8 @@ void compile_allow(CompileScope& scope, const Workload& workload, const Network&
 
 Status validate_allow(const SignedScope& scope, std::string_view network, const pb::NetworkBody& body) {
   TRY(require(body.restricted() || body.allow().empty(), "allow", "rules, and everything is allowed"));
-  TRY(require(body.allow_size() <= allow_bounds::kSigned, "allow", "at most " + std::to_string(allow_bounds::kSigned) + " rules"));
+  TRY(require(body.allow_size() <= allow_bounds::kSigned, "allow",
+              "at most " + std::to_string(allow_bounds::kSigned) + " rules"));
   std::set<Bytes> seen;
   for (const pb::Allow& allow : body.allow()) {
     TRY(validate_end(scope, network, body, allow.from()));

@@ -16,8 +16,8 @@ inline constexpr int kSigned = 256;      // with what follows from the other wor
 // "web -> db:5432", "devices -> web:http/tcp", "device:laptop -> any", or {from, to, port, protocol}.
 std::optional<AllowRule> read_allow(const Cursor& cursor);
 void check_allow(const Contract& contract, const Workload& workload, const Network& network, Report& report);
-// As written, in its order; then what would not work without: publications at gateways reach their targets, members of a kv
-// each other.
+// As written, in its order; then what would not work without: publications at gateways reach their targets, members of
+// a kv each other.
 void compile_allow(CompileScope& scope, const Workload& workload, const Network& network, pb::NetworkBody& out);
 Status validate_allow(const SignedScope& scope, std::string_view network, const pb::NetworkBody& body);
 

@@ -47,8 +47,9 @@ void check_range(const Contract& contract, const Workload& workload, const Netwo
     if (contains(found.spaces, workload.name.value)) replicas += found.replicas;
   }
   if (replicas > replicas_that_fit(*range)) {
-    report.add(place, field, std::to_string(replicas) + " replicas do not fit into " + range->text() + ", which has room for " +
-                                 std::to_string(replicas_that_fit(*range)));
+    report.add(place, field,
+               std::to_string(replicas) + " replicas do not fit into " + range->text() + ", which has room for " +
+                   std::to_string(replicas_that_fit(*range)));
   }
 }
 
@@ -68,9 +69,14 @@ void check_one_farm(const Contract& contract, const Workload& workload, Report& 
                {"placement: {farms: [NAME]}, of the contract or of the workload", ""});
   }
   if (farms.size() < 2) return;
-  report.add(workload.name.place, "workloads." + workload.name.value + ".encryption",
-             "\"" + farms.begin()->second + "\" and \"" + std::next(farms.begin())->second + "\" stand in different farms",
-             {"wireguard, dedicated; none within one farm only", ""});
+  report.add(
+      workload.name.place, "workloads." + workload.name.value + ".encryption",
+      "\"" + farms.begin()->second + "\" and \"" + std::next(farms.begin())->second + "\" stand in different farms",
+      {"wireguard, dedicated; none within one farm only", ""});
+}
+
+Service service_of(const Access& access) {
+  return {access.placement, access.replicas.value, kInboundLabel, "access.placement"};
 }
 
 void check_access(const Contract& contract, const Workload& workload, const Network& network, Report& report) {
@@ -82,16 +88,18 @@ void check_access(const Contract& contract, const Workload& workload, const Netw
     }
     return;
   }
-  check_service(contract, workload, network.access->placement, network.access->replicas, kInboundLabel, report);
+  check_service(contract, workload, service_of(*network.access), report);
   if (!network.access->port) return;
   const Placed<uint32_t>& port = *network.access->port;
   if (port.value >= network_bounds::kMeshPorts.min && port.value <= network_bounds::kMeshPorts.max) {
-    report.add(port.place, field + ".access.port", "the nodes' own WireGuard listens there", {"any but 51820 to 51822", ""});
+    report.add(port.place, field + ".access.port", "the nodes' own WireGuard listens there",
+               {"any but 51820 to 51822", ""});
   }
   for (const Workload& other : contract.workloads) {
     if (&other == &workload) break;
     const Network* taken = std::get_if<Network>(&other.spec);
-    if (taken == nullptr || !taken->access || !taken->access->port || taken->access->port->value != port.value) continue;
+    if (taken == nullptr || !taken->access || !taken->access->port || taken->access->port->value != port.value)
+      continue;
     report.add(port.place, field + ".access.port", "is that of the network \"" + other.name.value + "\" already");
   }
 }
@@ -101,15 +109,17 @@ Bytes public_half(const Bytes& secret) {
   return key ? std::move(*key) : Bytes();
 }
 
-void compile_access(CompileScope& scope, const Workload& workload, const Access& access, pb::Facets& facets, pb::Access& out) {
+void compile_access(CompileScope& scope, const Workload& workload, const Access& access, pb::Facets& facets,
+                    pb::Access& out) {
   const std::string& name = workload.name.value;
   out.set_port(access.port ? access.port->value : default_access_port(scope.context().nonce, name));
-  CompileScope::Made made = scope.keep_or_make(workload, std::string(kAccessKeyField), crypto::make_x25519_secret,
-                                               [](const Bytes& secret) { return crypto::x25519_public(secret).has_value(); });
+  CompileScope::Made made =
+      scope.keep_or_make(workload, std::string(kAccessKeyField), crypto::make_x25519_secret,
+                         [](const Bytes& secret) { return crypto::x25519_public(secret).has_value(); });
   out.set_public_key(public_half(made.value));
   *out.mutable_private_key() = std::move(made.secret);
   crypto::wipe(made.value);
-  compile_service(scope, workload, access.placement, access.replicas.value, kInboundLabel, facets);
+  compile_service(scope, workload, service_of(access), facets);
   facets.add_claims(claim_name("udp", out.port()));
   facets.add_spaces(name);
 }
@@ -124,8 +134,9 @@ std::string summarize(const pb::Facets& facets, const pb::WorkloadBody& body) {
   }
   if (!network.bridge().empty()) text += ", bridged to " + network.bridge();
   if (network.restricted()) {
-    text += network.allow().empty() ? ", nobody may open anything"
-                                    : ", " + std::to_string(network.allow_size()) + (network.allow_size() == 1 ? " rule" : " rules");
+    text += network.allow().empty()
+                ? ", nobody may open anything"
+                : ", " + std::to_string(network.allow_size()) + (network.allow_size() == 1 ? " rule" : " rules");
   }
   if (!network.has_access()) return text;
   text += ", devices join at " + claim_name("udp", network.access().port());
@@ -146,7 +157,11 @@ const Kind kNetworkKind = {
     .live_fields = kLiveFields,
 };
 
-std::string range_of(const Network& network) { return network.range ? network.range->value : std::string(kDefaultRange); }
+std::string bridge_label(std::string_view bridge) { return "bridge." + std::string(bridge); }
+
+std::string range_of(const Network& network) {
+  return network.range ? network.range->value : std::string(kDefaultRange);
+}
 
 uint32_t default_access_port(BytesView nonce, std::string_view network) {
   constexpr uint32_t kFirst = 20000, kCount = 10000;
@@ -161,8 +176,8 @@ void check_network(const Contract& contract, const Workload& workload, Report& r
   check_range(contract, workload, network, report);
   if (encryption_of(network) == pb::ENCRYPTION_NONE) check_one_farm(contract, workload, report);
   if (network.bridge && encryption_of(network) != pb::ENCRYPTION_NONE) {
-    report.add(network.bridge->place, "workloads." + workload.name.value + ".bridge", "a physical network is not encrypted",
-               {"encryption: none beside it", ""});
+    report.add(network.bridge->place, "workloads." + workload.name.value + ".bridge",
+               "a physical network is not encrypted", {"encryption: none beside it", ""});
   }
   check_access(contract, workload, network, report);
   check_allow(contract, workload, network, report);
@@ -179,14 +194,16 @@ void compile_network(CompileScope& scope, const Workload& workload, pb::Facets& 
   compile_access(scope, workload, *network.access, facets, *out.mutable_access());
 }
 
-void compile_space(CompileScope& scope, const Workload& workload, const pb::NetworkBody& body, pb::AddressSpace& space) {
+void compile_space(CompileScope& scope, const Workload& workload, const pb::NetworkBody& body,
+                   pb::AddressSpace& space) {
   space.set_name(workload.name.value);
   space.set_range(body.range());
   space.set_devices(body.has_access());
   std::map<PublicKey, std::string> members;
   for (const Text& who : std::get<Network>(workload.spec).members) {
     const std::string field = "workloads." + workload.name.value + ".members";
-    Result<PublicKey> key = who.value == "owner" ? Result<PublicKey>(scope.context().owner) : scope.resolver().key_of(who.value);
+    Result<PublicKey> key =
+        who.value == "owner" ? Result<PublicKey>(scope.context().owner) : scope.resolver().key_of(who.value);
     if (!key) {
       scope.report().add(who.place, field, key.error().message);
     } else if (*key == scope.context().owner) {

@@ -1,6 +1,6 @@
-// `kind: network`: a private network of the contract. Its facet is an address space of the header; there is nothing to place
-// unless people's devices may join: then its replicas are their access points. network_parse.cc reads it, network.cc writes
-// defaults out, network_validate.cc judges signed bytes, allow.cc is about `allow`.
+// `kind: network`: a private network of the contract. Its facet is an address space of the header; there is nothing to
+// place unless people's devices may join: then its replicas are their access points. network_parse.cc reads it,
+// network.cc writes defaults out, network_validate.cc judges signed bytes, allow.cc is about `allow`.
 #pragma once
 
 #include "contract/kinds/kind.h"
@@ -18,6 +18,8 @@ inline constexpr Bounds kMeshPorts = {51820, 51822};
 
 extern const Kind kNetworkKind;
 
+// What nodes that offer a physical network under this name have; its value is "yes".
+std::string bridge_label(std::string_view bridge);
 // As written, else the default.
 std::string range_of(const Network& network);
 // Another one for each network, so that two of them may have access points on one node; the same for all versions:

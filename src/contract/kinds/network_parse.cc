@@ -32,10 +32,12 @@ void read_rules(MapReader& fields, Network& network) {
   auto found = fields.find("allow");
   if (!found) return;
   network.allow.emplace();
-  if (!found->is_list()) return found->complain("is not a list of rules", {"such as [\"web -> db:5432\"]; [] allows nothing", ""});
+  if (!found->is_list())
+    return found->complain("is not a list of rules", {"such as [\"web -> db:5432\"]; [] allows nothing", ""});
   const auto& items = found->node().items;
   if (items.size() > allow_bounds::kWritten) {
-    return found->complain("has " + std::to_string(items.size()) + " rules", {"at most " + std::to_string(allow_bounds::kWritten), ""});
+    return found->complain("has " + std::to_string(items.size()) + " rules",
+                           {"at most " + std::to_string(allow_bounds::kWritten), ""});
   }
   for (size_t i = 0; i < items.size(); ++i) {
     Cursor item(items[i], found->path() + "[" + std::to_string(i) + "]", found->report());
@@ -58,7 +60,8 @@ void read_access(MapReader& outer, Network& network) {
     if (auto number = port->number({1, 65535})) access.port = {static_cast<uint32_t>(number->value), number->place};
   }
   if (auto replicas = fields.find("replicas")) {
-    if (auto count = replicas->number(service_bounds::kReplicas)) access.replicas = {static_cast<uint32_t>(count->value), count->place};
+    if (auto count = replicas->number(service_bounds::kReplicas))
+      access.replicas = {static_cast<uint32_t>(count->value), count->place};
   }
   access.placement = read_placement(fields, PlacementOf::Workload);
   fields.finish();

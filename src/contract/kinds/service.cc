@@ -14,32 +14,33 @@ constexpr uint64_t kMemoryBytes = 16ull << 20;
 
 }  // namespace
 
-void check_service(const Contract& contract, const Workload& workload, const Placement& placement,
-                   const Placed<uint32_t>& replicas, std::string_view label, Report& report) {
-  const std::string field = "workloads." + workload.name.value + ".placement";
+void check_service(const Contract& contract, const Workload& workload, const Service& service, Report& report) {
+  const Placement& placement = service.placement;
+  const std::string field = "workloads." + workload.name.value + "." + std::string(service.section);
   check_placement(contract, workload, placement, report);
   if (placement.spread && *placement.spread != pb::SPREAD_REQUIRE) {
     report.add(workload.name.place, field + ".spread", "two of them never share a node", {"require", "require"});
   }
-  if (placement.pin && replicas.value > 1) {
-    report.add(placement.pin->place, field + ".pin", "there are " + std::to_string(replicas.value) + " of them, each on a node of its own",
+  if (placement.pin && service.replicas > 1) {
+    report.add(placement.pin->place, field + ".pin",
+               "there are " + std::to_string(service.replicas) + " of them, each on a node of its own",
                {"farms, countries, labels", ""});
   }
   if (!placement.labels) return;
-  auto own = placement.labels->find(std::string(label));
+  auto own = placement.labels->find(std::string(service.label));
   if (own == placement.labels->end() || own->second == kYes) return;
-  report.add(workload.name.place, field + ".labels." + std::string(label), "its nodes have the label " + std::string(label) + ": yes");
+  report.add(workload.name.place, field + ".labels." + std::string(service.label),
+             "its nodes have the label " + std::string(service.label) + ": yes");
 }
 
-void compile_service(CompileScope& scope, const Workload& workload, const Placement& placement, uint32_t replicas,
-                     std::string_view label, pb::Facets& facets) {
-  facets.set_replicas(replicas);
+void compile_service(CompileScope& scope, const Workload& workload, const Service& service, pb::Facets& facets) {
+  facets.set_replicas(service.replicas);
   pb::Demand& demand = *facets.mutable_demand();
   demand.set_cpu_milli(kCpuMilli);
   demand.set_memory_bytes(kMemoryBytes);
-  Placement own = placement;
+  Placement own = service.placement;
   if (!own.labels) own.labels.emplace();
-  (*own.labels)[std::string(label)] = kYes;
+  (*own.labels)[std::string(service.label)] = kYes;
   own.spread = pb::SPREAD_REQUIRE;
   compile_placement(scope, workload, own, facets);
   compile_conduct(Conduct{}, false, facets);
@@ -53,8 +54,8 @@ Status validate_service(const pb::Facets& facets, std::string_view label) {
   const auto& labels = facets.placement().labels();
   TRY(require(std::any_of(labels.begin(), labels.end(), is_label), "placement.labels",
               "its nodes need the label " + std::string(label) + ": yes"));
-  TRY(require(!facets.exclusive() && !facets.has_set() && !facets.has_health() && facets.with().empty(), "exclusive, set, has_health, with",
-              "it keeps nothing"));
+  TRY(require(!facets.exclusive() && !facets.has_set() && !facets.has_health() && facets.with().empty(),
+              "exclusive, set, has_health, with", "it keeps nothing"));
   return require(facets.on_node_loss() == pb::NODE_LOSS_MOVE, "on_node_loss", "it keeps nothing, so it moves");
 }
 

@@ -70,9 +70,10 @@ void compile_route(const Contract& contract, const SiteRoute& route, pb::SiteMod
     target.set_port(port_of(contract, backend).number);
     target.set_weight(backend.weight);
   }
-  std::sort(out.mutable_backends()->begin(), out.mutable_backends()->end(), [](const pb::Backend& a, const pb::Backend& b) {
-    return std::pair(a.target(), a.port()) < std::pair(b.target(), b.port());
-  });
+  std::sort(out.mutable_backends()->begin(), out.mutable_backends()->end(),
+            [](const pb::Backend& a, const pb::Backend& b) {
+              return std::pair(a.target(), a.port()) < std::pair(b.target(), b.port());
+            });
 }
 
 void compile_routes(const Contract& contract, const Site& site, pb::Site& out) {
@@ -100,7 +101,8 @@ bool is_web_key(const Bytes& pem) { return crypto::web_key_thumbprint(pem).has_v
 void compile_acme(CompileScope& scope, const Workload& workload, const SiteTls& tls, pb::Acme& out) {
   out.set_directory(tls.directory.value_or(std::string(defaults::kDirectory)));
   out.set_email(tls.email.value_or(""));
-  CompileScope::Made account = scope.keep_or_make(workload, std::string(kAcmeAccountField), crypto::make_web_key, is_web_key);
+  CompileScope::Made account =
+      scope.keep_or_make(workload, std::string(kAcmeAccountField), crypto::make_web_key, is_web_key);
   out.set_account_thumbprint(crypto::web_key_thumbprint(account.value).value_or(""));
   *out.mutable_account_key() = std::move(account.secret);
   crypto::wipe(account.value);
@@ -116,8 +118,9 @@ void compile_supplied(CompileScope& scope, const Workload& workload, const SiteT
   Result<Bytes> key = scope.resolver().secret_value(tls.key->value);
   if (!chain) return scope.report().add(tls.chain->place, field + ".chain", chain.error().message);
   if (!key) return scope.report().add(tls.key->place, field + ".key", key.error().message);
-  Status fits = kChainRule.holds(*chain) ? crypto::check_certificate_key(*chain, *key)
-                                         : Status(make_error(Code::Invalid, "is not " + std::string(kChainRule.allowed)));
+  Status fits = kChainRule.holds(*chain)
+                    ? crypto::check_certificate_key(*chain, *key)
+                    : Status(make_error(Code::Invalid, "is not " + std::string(kChainRule.allowed)));
   crypto::wipe(*key);
   if (!fits) return scope.report().add(tls.place, field, fits.error().message);
   out.set_chain(std::move(*chain));
@@ -153,7 +156,8 @@ std::string whose(const pb::Site& site) {
 std::string targets_text(const pb::Site& site) {
   std::set<std::string> targets;
   for (const pb::Route& route : site.routes()) {
-    for (const pb::Backend& backend : route.backends()) targets.insert(backend.target() + ":" + std::to_string(backend.port()));
+    for (const pb::Backend& backend : route.backends())
+      targets.insert(backend.target() + ":" + std::to_string(backend.port()));
   }
   std::string out;
   for (const std::string& target : targets) out += (out.empty() ? "" : ", ") + target;
@@ -194,7 +198,8 @@ std::vector<std::string> site_spaces(const Contract& contract, const Site& site)
     std::optional<Reachable> found = target == nullptr ? std::nullopt : reachable(*target);
     if (!found) continue;
     std::vector<std::string> theirs = spaces_of(contract, *found->networks);
-    bool is_met = std::any_of(theirs.begin(), theirs.end(), [&](const std::string& space) { return spaces.contains(space); });
+    bool is_met =
+        std::any_of(theirs.begin(), theirs.end(), [&](const std::string& space) { return spaces.contains(space); });
     if (!is_met && !theirs.empty()) spaces.insert(theirs.front());
   }
   return {spaces.begin(), spaces.end()};
@@ -231,7 +236,8 @@ std::string site_claim(const pb::Site& site) {
   return claim_name(site.mode() == pb::SITE_UDP ? "udp" : "tcp", site.port());
 }
 
-void compile_site(CompileScope& scope, const Workload& workload, const Site& site, pb::Facets& facets, pb::PublishBody& body) {
+void compile_site(CompileScope& scope, const Workload& workload, const Site& site, pb::Facets& facets,
+                  pb::PublishBody& body) {
   pb::Site& out = *body.mutable_site();
   out.set_mode(mode_of(scope.contract(), site));
   for (std::string& name : sorted_texts(site.names)) out.add_names(std::move(name));
@@ -243,7 +249,7 @@ void compile_site(CompileScope& scope, const Workload& workload, const Site& sit
   compile_limits(site, out);
   const std::set<std::string> ranges(site.allow.begin(), site.allow.end());
   for (const std::string& range : ranges) out.add_allow(range);
-  compile_service(scope, workload, site.placement, gateways_of(site), kGatewayLabel, facets);
+  compile_service(scope, workload, {site.placement, gateways_of(site), kGatewayLabel}, facets);
   *facets.mutable_names() = out.names();
   for (std::string& space : site_spaces(scope.contract(), site)) facets.add_spaces(std::move(space));
   if (std::string claim = site_claim(out); !claim.empty()) facets.add_claims(std::move(claim));
@@ -251,7 +257,8 @@ void compile_site(CompileScope& scope, const Workload& workload, const Site& sit
 
 std::string summarize_site(const pb::Facets& facets, const pb::Site& site) {
   std::string text = site_claim(site).empty() ? whose(site) : site_claim(site);
-  text += " at " + std::to_string(facets.replicas()) + (facets.replicas() == 1 ? " gateway" : " gateways") + " to " + targets_text(site);
+  text += " at " + std::to_string(facets.replicas()) + (facets.replicas() == 1 ? " gateway" : " gateways") + " to " +
+          targets_text(site);
   if (site.mode() == pb::SITE_TLS) text += ", TLS passed through";
   if (site.mode() == pb::SITE_HTTP) {
     text += !site.has_tls() ? ", without TLS" : site.tls().has_acme() ? ", TLS by ACME" : ", TLS with your certificate";

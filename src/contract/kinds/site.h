@@ -1,5 +1,5 @@
-// A publication at gateways (pb::Site), the other half of `kind: publish` (publish.h). site_parse.cc reads it, site_check.cc looks at
-// what it says of others, site.cc writes defaults out, site_validate.cc judges signed bytes.
+// A publication at gateways (pb::Site), the other half of `kind: publish` (publish.h). site_parse.cc reads it,
+// site_check.cc looks at what it says of others, site.cc writes defaults out, site_validate.cc judges signed bytes.
 #pragma once
 
 #include <optional>
@@ -27,11 +27,12 @@ inline constexpr Bounds kRetries = {0, 10};
 inline constexpr Bounds kHstsMs = {0, 2 * 366ull * 86'400'000};
 }  // namespace site_bounds
 
-// Reads what only publications at gateways say, and `to` and `port` when it is one. Nothing when it is none; what it says of
-// gateways all the same is reported.
+// Reads what only publications at gateways say, and `to` and `port` when it is one. Nothing when it is none; what it
+// says of gateways all the same is reported.
 std::optional<Site> read_site(MapReader& fields);
 void check_site(const Contract& contract, const Workload& workload, const Site& site, Report& report);
-void compile_site(CompileScope& scope, const Workload& workload, const Site& site, pb::Facets& facets, pb::PublishBody& out);
+void compile_site(CompileScope& scope, const Workload& workload, const Site& site, pb::Facets& facets,
+                  pb::PublishBody& out);
 Status validate_site(const SignedScope& scope, const pb::Facets& facets, const pb::WorkloadBody& workload);
 std::string summarize_site(const pb::Facets& facets, const pb::Site& site);
 
@@ -44,7 +45,8 @@ std::optional<TargetName> read_target(const Cursor& cursor);
 // The port of `target` with this name or number, or its only one.
 std::optional<Port> target_port(const Contract& contract, std::string_view target, std::string_view port);
 // Reports what is missing of it: a port, a network.
-void check_target(const Contract& contract, const Workload& target, const TargetName& name, const std::string& field, Report& report);
+void check_target(const Contract& contract, const Workload& target, const TargetName& name, const std::string& field,
+                  Report& report);
 
 // As what it publishes: the first target's port decides between TCP and UDP.
 pb::SiteMode mode_of(const Contract& contract, const Site& site);

@@ -15,7 +15,11 @@ namespace {
 class SiteCheck {
  public:
   SiteCheck(const Contract& contract, const Workload& workload, const Site& site, Report& report)
-      : contract_(contract), workload_(workload), site_(site), report_(report), field_("workloads." + workload.name.value),
+      : contract_(contract),
+        workload_(workload),
+        site_(site),
+        report_(report),
+        field_("workloads." + workload.name.value),
         mode_(mode_of(contract, site)) {}
 
   void run() {
@@ -26,7 +30,7 @@ class SiteCheck {
     check_port();
     check_networks(contract_, workload_, site_.networks, report_);
     check_spaces();
-    check_service(contract_, workload_, site_.placement, Placed<uint32_t>{gateways_of(site_), workload_.name.place}, kGatewayLabel, report_);
+    check_service(contract_, workload_, {site_.placement, gateways_of(site_), kGatewayLabel}, report_);
   }
 
  private:
@@ -39,14 +43,17 @@ class SiteCheck {
 
   void check_backend(const Backend& backend, const std::string& field) {
     const bool is_raw = site_.port.has_value();
-    const Workload* target = is_raw ? refer_any<Container, Kv>(contract_, backend.target, field, "container or kv", report_)
-                                    : refer_any<Container>(contract_, backend.target, field, "container", report_);
+    const Workload* target =
+        is_raw ? refer_any<Container, Kv>(contract_, backend.target, field, "container or kv", report_)
+               : refer_any<Container>(contract_, backend.target, field, "container", report_);
     if (target == nullptr) return;
     check_target(contract_, *target, {backend.target, backend.port}, field, report_);
     std::optional<Port> port = target_port(contract_, backend.target.value, backend.port.value);
     if (!port || port->protocol == protocol()) return;
-    report_.add(backend.target.place, field, "port " + port->name + " of \"" + backend.target.value + "\" is " + port->protocol,
-                {is_raw ? "ports of one protocol" : "tcp; udp by its port: at: gateways, port: " + std::to_string(port->number), ""});
+    report_.add(
+        backend.target.place, field, "port " + port->name + " of \"" + backend.target.value + "\" is " + port->protocol,
+        {is_raw ? "ports of one protocol" : "tcp; udp by its port: at: gateways, port: " + std::to_string(port->number),
+         ""});
   }
 
   void check_route(const SiteRoute& route) {
@@ -69,9 +76,11 @@ class SiteCheck {
     if (mode_ == pb::SITE_HTTP) return;
     const std::string what = mode_ == pb::SITE_TLS ? "passes TLS through" : "forwards a port";
     for (const SiteRoute& route : site_.routes) {
-      if (!route.path.empty()) return complain(route.place, "routes", "needs HTTP, and it " + what, {"to: WORKLOAD:PORT", ""});
+      if (!route.path.empty())
+        return complain(route.place, "routes", "needs HTTP, and it " + what, {"to: WORKLOAD:PORT", ""});
       for (const Text& option : route.options) {
-        bool is_known = option.value == "balance" || (option.value == "check" && mode_ != pb::SITE_UDP && !route.check_path);
+        bool is_known =
+            option.value == "balance" || (option.value == "check" && mode_ != pb::SITE_UDP && !route.check_path);
         if (!is_known) complain(option.place, option.value, "needs HTTP, and it " + what);
       }
       if (mode_ == pb::SITE_UDP && route.balance && route.balance->value == pb::BALANCE_LEAST_CONNECTIONS) {
@@ -80,7 +89,8 @@ class SiteCheck {
     }
     if (site_.body_max_bytes) complain(site_.body_max_bytes->place, "body_max", "needs HTTP, and it " + what);
     if (site_.response_ms) complain(site_.response_ms->place, "timeouts.response", "needs HTTP, and it " + what);
-    if (site_.request_ms && mode_ != pb::SITE_TLS) complain(site_.request_ms->place, "timeouts.request", "needs HTTP, and it " + what);
+    if (site_.request_ms && mode_ != pb::SITE_TLS)
+      complain(site_.request_ms->place, "timeouts.request", "needs HTTP, and it " + what);
     if (mode_ != pb::SITE_UDP) return;
     if (site_.connect_ms) complain(site_.connect_ms->place, "timeouts.connect", "UDP has no connections");
     if (site_.idle_ms) complain(site_.idle_ms->place, "timeouts.idle", "UDP has no connections");
@@ -88,13 +98,16 @@ class SiteCheck {
   }
 
   void check_tls() {
-    const bool ends_tls = site_.tls && (site_.tls->how == SiteTls::How::Acme || site_.tls->how == SiteTls::How::Supplied);
+    const bool ends_tls =
+        site_.tls && (site_.tls->how == SiteTls::How::Acme || site_.tls->how == SiteTls::How::Supplied);
     if (site_.port && site_.tls && site_.tls->how != SiteTls::How::None) {
       complain(site_.tls->place, "tls", "a raw port is forwarded as it comes", {"with a name or domains", ""});
     }
     if (ends_tls) return;
-    if (site_.redirect && site_.redirect->value) complain(site_.redirect->place, "redirect", "leads to https, which there is not", {"tls: acme", ""});
-    if (site_.hsts_ms && site_.hsts_ms->value > 0) complain(site_.hsts_ms->place, "hsts", "speaks of https, which there is not", {"tls: acme", ""});
+    if (site_.redirect && site_.redirect->value)
+      complain(site_.redirect->place, "redirect", "leads to https, which there is not", {"tls: acme", ""});
+    if (site_.hsts_ms && site_.hsts_ms->value > 0)
+      complain(site_.hsts_ms->place, "hsts", "speaks of https, which there is not", {"tls: acme", ""});
   }
 
   // Two of one contract under one name: neither could be told from the other.
@@ -107,7 +120,8 @@ class SiteCheck {
       check_shared(site_.domains, publish->site->domains, "domains", other.name.value);
     }
   }
-  void check_shared(const std::vector<Text>& ours, const std::vector<Text>& theirs, std::string_view key, const std::string& other) {
+  void check_shared(const std::vector<Text>& ours, const std::vector<Text>& theirs, std::string_view key,
+                    const std::string& other) {
     for (const Text& name : ours) {
       auto same = [&](const Text& candidate) { return candidate.value == name.value; };
       if (std::none_of(theirs.begin(), theirs.end(), same)) continue;
@@ -118,29 +132,36 @@ class SiteCheck {
   void check_port() {
     if (!site_.port) return;
     if (!site_.names.empty() || !site_.domains.empty()) {
-      complain(site_.port->place, "port", "names and domains are served at the gateways' own ports", {"without port; or at: gateways without names", ""});
+      complain(site_.port->place, "port", "names and domains are served at the gateways' own ports",
+               {"without port; or at: gateways without names", ""});
     }
     if (is_gateways_own(protocol(), site_.port->value)) {
-      complain(site_.port->place, "port", claim_name(protocol(), site_.port->value) + " is the gateways' own", {"another port", ""});
+      complain(site_.port->place, "port", claim_name(protocol(), site_.port->value) + " is the gateways' own",
+               {"another port", ""});
     }
     for (const Workload& other : contract_.workloads) {
       if (&other == &workload_) break;
       const Publish* publish = std::get_if<Publish>(&other.spec);
-      if (publish == nullptr || !publish->site || !publish->site->port || publish->site->port->value != site_.port->value) continue;
+      if (publish == nullptr || !publish->site || !publish->site->port ||
+          publish->site->port->value != site_.port->value)
+        continue;
       if ((mode_of(contract_, *publish->site) == pb::SITE_UDP) != (mode_ == pb::SITE_UDP)) continue;
-      complain(site_.port->place, "port", claim_name(protocol(), site_.port->value) + " is published by \"" + other.name.value + "\" already");
+      complain(site_.port->place, "port",
+               claim_name(protocol(), site_.port->value) + " is published by \"" + other.name.value + "\" already");
     }
   }
 
   void check_spaces() {
     if (!site_.networks) return;
     for (const SiteTarget& target : targets_of(contract_, workload_)) {
-      if (target.spaces.empty()) complain(workload_.name.place, "networks", "\"" + target.name + "\" stands in none of them");
+      if (target.spaces.empty())
+        complain(workload_.name.place, "networks", "\"" + target.name + "\" stands in none of them");
     }
     for (const Text& network : *site_.networks) {
       std::vector<SiteTarget> targets = targets_of(contract_, workload_);
       auto stands = [&](const SiteTarget& target) { return contains(target.spaces, network.value); };
-      if (contract_.find_as<Network>(network.value) == nullptr || std::any_of(targets.begin(), targets.end(), stands)) continue;
+      if (contract_.find_as<Network>(network.value) == nullptr || std::any_of(targets.begin(), targets.end(), stands))
+        continue;
       complain(network.place, "networks", "none of its targets stands in \"" + network.value + "\"");
     }
   }
@@ -159,7 +180,8 @@ void check_site(const Contract& contract, const Workload& workload, const Site& 
   SiteCheck(contract, workload, site, report).run();
 }
 
-void check_target(const Contract& contract, const Workload& target, const TargetName& name, const std::string& field, Report& report) {
+void check_target(const Contract& contract, const Workload& target, const TargetName& name, const std::string& field,
+                  Report& report) {
   const Reachable found = reachable(target).value_or(Reachable{});
   if (found.networks == nullptr) return;
   if (spaces_of(contract, *found.networks).empty()) {

@@ -12,7 +12,8 @@ namespace {
 
 namespace bounds = site_bounds;
 
-void read_secret_of(MapReader& fields, std::string_view key, std::string_view example, std::optional<Placed<SecretReference>>& out) {
+void read_secret_of(MapReader& fields, std::string_view key, std::string_view example,
+                    std::optional<Placed<SecretReference>>& out) {
   auto found = fields.get(key, example);
   if (!found) return;
   if (found->is_scalar()) {
@@ -86,7 +87,8 @@ std::vector<Backend> read_backends(const Cursor& cursor) {
   }
   const auto& items = cursor.node().items;
   if (items.empty() || items.size() > bounds::kBackends) {
-    cursor.complain("has " + std::to_string(items.size()) + " entries", {"1 to " + std::to_string(bounds::kBackends), ""});
+    cursor.complain("has " + std::to_string(items.size()) + " entries",
+                    {"1 to " + std::to_string(bounds::kBackends), ""});
     return out;
   }
   for (size_t i = 0; i < items.size(); ++i) {
@@ -247,9 +249,9 @@ std::optional<TargetName> read_target(const Cursor& cursor) {
 }
 
 std::optional<Site> read_site(MapReader& fields) {
-  static constexpr std::array<std::string_view, 16> kOnlyHere = {"tls",      "redirect", "hsts",    "routes",   "balance", "sticky",
-                                                                 "h2",       "strip",    "check",   "exposure", "timeouts", "body_max",
-                                                                 "allow",    "retries",  "gateways", "networks"};
+  static constexpr std::array<std::string_view, 16> kOnlyHere = {
+      "tls",   "redirect", "hsts",     "routes",   "balance", "sticky",  "h2",       "strip",
+      "check", "exposure", "timeouts", "body_max", "allow",   "retries", "gateways", "networks"};
   std::optional<Placed<bool>> at;
   if (auto found = fields.find("at")) at = found->word(kAtWords);
   if (!says_gateways(fields, at)) {
@@ -268,13 +270,15 @@ std::optional<Site> read_site(MapReader& fields) {
   read_names(fields, site);
   const bool is_named = !site.names.empty() || !site.domains.empty();
   if (at && !at->value) {
-    fields.report().add(at->place, child_path(fields.path(), "at"), "names and domains are served by gateways", {"gateways", "gateways"});
+    fields.report().add(at->place, child_path(fields.path(), "at"), "names and domains are served by gateways",
+                        {"gateways", "gateways"});
   }
   std::optional<Cursor> port = is_named || fields.has("name") || fields.has("names") || fields.has("domains")
                                    ? fields.find("port")
                                    : fields.get("port", "port: 5432, or name: shop");
   if (port) {
-    if (auto number = port->number({1, 65535})) site.port = Placed<uint32_t>{static_cast<uint32_t>(number->value), number->place};
+    if (auto number = port->number({1, 65535}))
+      site.port = Placed<uint32_t>{static_cast<uint32_t>(number->value), number->place};
   }
   read_routes(fields, site);
   read_rest(fields, site);

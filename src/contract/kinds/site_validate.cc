@@ -26,8 +26,8 @@ bool is_base64url(std::string_view text) {
 Status check_acme(const pb::Acme& acme) {
   TRY(require_rule(kDirectoryRule, acme.directory(), "tls.directory"));
   if (!acme.email().empty()) TRY(require_rule(kEmailRule, acme.email(), "tls.email"));
-  TRY(require(acme.account_thumbprint().size() == kThumbprintSize && is_base64url(acme.account_thumbprint()), "tls.account_thumbprint",
-              "is none"));
+  TRY(require(acme.account_thumbprint().size() == kThumbprintSize && is_base64url(acme.account_thumbprint()),
+              "tls.account_thumbprint", "is none"));
   TRY(check_secret(acme.account_key(), std::string(kAcmeAccountField)));
   return check_secret(acme.private_key(), std::string(kTlsKeyField));
 }
@@ -53,7 +53,8 @@ Status check_door(const pb::Site& site) {
   }
   TRY(require(!is_named, "names", "a raw port has none"));
   TRY(require_bounds({1, 65535}, site.port(), "port"));
-  return require(!is_gateways_own(site.mode() == pb::SITE_UDP ? "udp" : "tcp", site.port()), "port", "is the gateways' own");
+  return require(!is_gateways_own(site.mode() == pb::SITE_UDP ? "udp" : "tcp", site.port()), "port",
+                 "is the gateways' own");
 }
 
 Status check_limits(const pb::Site& site) {
@@ -78,9 +79,12 @@ Status check_limits(const pb::Site& site) {
 
 Status check_route(const pb::Site& site, const pb::Route& route) {
   const bool is_http = site.mode() == pb::SITE_HTTP;
-  TRY(is_http ? require_rule(kRoutePathRule, route.path(), "routes.path") : require(route.path().empty(), "routes.path", "needs HTTP"));
-  TRY(require(route.balance() >= pb::BALANCE_ROUND_ROBIN && route.balance() <= pb::BALANCE_SOURCE, "routes.balance", "is not set"));
-  TRY(require(site.mode() != pb::SITE_UDP || route.balance() != pb::BALANCE_LEAST_CONNECTIONS, "routes.balance", "UDP has no connections"));
+  TRY(is_http ? require_rule(kRoutePathRule, route.path(), "routes.path")
+              : require(route.path().empty(), "routes.path", "needs HTTP"));
+  TRY(require(route.balance() >= pb::BALANCE_ROUND_ROBIN && route.balance() <= pb::BALANCE_SOURCE, "routes.balance",
+              "is not set"));
+  TRY(require(site.mode() != pb::SITE_UDP || route.balance() != pb::BALANCE_LEAST_CONNECTIONS, "routes.balance",
+              "UDP has no connections"));
   TRY(require(is_http || (!route.sticky() && !route.h2() && !route.strip() && route.check_path().empty()), "routes",
               "sticky, h2, strip and check need HTTP"));
   TRY(require(!route.strip() || route.path() != "/", "routes.strip", "there is no prefix to take off"));
@@ -89,7 +93,8 @@ Status check_route(const pb::Site& site, const pb::Route& route) {
                                      : require_bounds(bounds::kCheckMs, route.check_ms(), "routes.check_ms");
 }
 
-Status check_backends(const SignedScope& scope, const pb::Facets& facets, const pb::Site& site, const pb::Route& route) {
+Status check_backends(const SignedScope& scope, const pb::Facets& facets, const pb::Site& site,
+                      const pb::Route& route) {
   TRY(require_bounds({1, bounds::kBackends}, static_cast<uint64_t>(route.backends_size()), "routes.backends"));
   TRY(require_sorted(route.backends(), bounds::kBackends, "routes.backends",
                      [](const pb::Backend& backend) { return std::pair(backend.target(), backend.port()); }));
@@ -97,13 +102,14 @@ Status check_backends(const SignedScope& scope, const pb::Facets& facets, const 
   for (const pb::Backend& backend : route.backends()) {
     TRY(require_bounds(bounds::kWeight, backend.weight(), "routes.backends.weight"));
     const pb::WorkloadBody* target = find_body(scope.body, backend.target());
-    TRY(require(target != nullptr && (target->has_container() || (is_raw && target->has_kv())), "routes.backends.target",
-                "there is no container of this name"));
+    TRY(require(target != nullptr && (target->has_container() || (is_raw && target->has_kv())),
+                "routes.backends.target", "there is no container of this name"));
     const std::vector<pb::Port> ports = ports_of(*target);
     auto is_port = [&](const pb::Port& port) {
       return port.number() == backend.port() && port.protocol() == (site.mode() == pb::SITE_UDP ? "udp" : "tcp");
     };
-    TRY(require(std::any_of(ports.begin(), ports.end(), is_port), "routes.backends.port", "the target has no such port"));
+    TRY(require(std::any_of(ports.begin(), ports.end(), is_port), "routes.backends.port",
+                "the target has no such port"));
     const pb::Facets* theirs = find_facets(scope.header, backend.target());
     auto is_shared = [&](const std::string& space) { return theirs != nullptr && contains(theirs->spaces(), space); };
     TRY(require(std::any_of(facets.spaces().begin(), facets.spaces().end(), is_shared), "routes.backends.target",
@@ -122,30 +128,33 @@ Status check_routes(const SignedScope& scope, const pb::Facets& facets, const pb
   auto comes_after = [](const pb::Route& a, const pb::Route& b) {
     return a.path().size() != b.path().size() ? a.path().size() < b.path().size() : a.path() >= b.path();
   };
-  return require(std::adjacent_find(site.routes().begin(), site.routes().end(), comes_after) == site.routes().end(), "routes",
-                 "the longest path comes first, each once");
+  return require(std::adjacent_find(site.routes().begin(), site.routes().end(), comes_after) == site.routes().end(),
+                 "routes", "the longest path comes first, each once");
 }
 
 Status check_facets(const SignedScope& scope, const pb::Facets& facets, const pb::Site& site) {
   TRY(validate_service(facets, kGatewayLabel));
-  TRY(require(std::equal(site.names().begin(), site.names().end(), facets.names().begin(), facets.names().end()), "names",
-              "the header says others"));
+  TRY(require(std::equal(site.names().begin(), site.names().end(), facets.names().begin(), facets.names().end()),
+              "names", "the header says others"));
   const std::string claim = site_claim(site);
-  TRY(require(claim.empty() ? facets.claims().empty() : facets.claims_size() == 1 && facets.claims(0) == claim, "claims",
-              "the header claims another port"));
+  TRY(require(claim.empty() ? facets.claims().empty() : facets.claims_size() == 1 && facets.claims(0) == claim,
+              "claims", "the header claims another port"));
   std::set<std::string> theirs;
   for (const pb::Route& route : site.routes()) {
     for (const pb::Backend& backend : route.backends()) {
-      if (const pb::Facets* target = find_facets(scope.header, backend.target())) theirs.insert(target->spaces().begin(), target->spaces().end());
+      if (const pb::Facets* target = find_facets(scope.header, backend.target()))
+        theirs.insert(target->spaces().begin(), target->spaces().end());
     }
   }
-  for (const std::string& space : facets.spaces()) TRY(require(theirs.contains(space), "spaces", "none of its targets stands in \"" + space + "\""));
+  for (const std::string& space : facets.spaces())
+    TRY(require(theirs.contains(space), "spaces", "none of its targets stands in \"" + space + "\""));
   return {};
 }
 
 template <typename List>
 Status require_other(const List& ours, const List& theirs, std::string_view field) {
-  for (const std::string& name : ours) TRY(require(!contains(theirs, name), field, "\"" + name + "\" is published twice"));
+  for (const std::string& name : ours)
+    TRY(require(!contains(theirs, name), field, "\"" + name + "\" is published twice"));
   return {};
 }
 
@@ -157,7 +166,8 @@ Status check_others(const SignedScope& scope, const pb::WorkloadBody& workload) 
     const pb::Site& theirs = other.publish().site();
     TRY(require_other(site.names(), theirs.names(), "names"));
     TRY(require_other(site.domains(), theirs.domains(), "domains"));
-    TRY(require(site.port() == 0 || site_claim(site) != site_claim(theirs), "port", "\"" + other.name() + "\" publishes it as well"));
+    TRY(require(site.port() == 0 || site_claim(site) != site_claim(theirs), "port",
+                "\"" + other.name() + "\" publishes it as well"));
   }
   return {};
 }
@@ -170,7 +180,8 @@ Status validate_site(const SignedScope& scope, const pb::Facets& facets, const p
   TRY(require(body.port() == 0 && body.protocol().empty() && body.target().empty() && body.target_port() == 0, "site",
               "it is a port of nodes as well"));
   TRY(require(site.mode() >= pb::SITE_HTTP && site.mode() <= pb::SITE_UDP, "mode", "is not set"));
-  TRY(require(site.exposure() == pb::EXPOSURE_AUTO || site.exposure() == pb::EXPOSURE_TUNNEL, "exposure", "is not set"));
+  TRY(require(site.exposure() == pb::EXPOSURE_AUTO || site.exposure() == pb::EXPOSURE_TUNNEL, "exposure",
+              "is not set"));
   TRY(check_door(site));
   TRY(check_tls(site));
   TRY(check_limits(site));
