@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "contract/approval.h"
 #include "contract/diff.h"
+#include "contract/disclosure.h"
 #include "contract/header.h"
 #include "contract/secrets.h"
 #include "contract/test_fixture.h"
@@ -35,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   body.set_nonce(header.nonce());
   if (!validate_body(header, body)) return 0;
   CHECK(diff({header, body}, {header, body}).empty());
+  for (const Disclosure& one : disclosures({header, body})) CHECK(!one.who.empty());
   (void)format_diff(diff({kBase.header, kBase.body}, {header, body}));
   (void)format_diff(diff_from_nothing({header, body}));
   return 0;

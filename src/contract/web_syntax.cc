@@ -135,7 +135,9 @@ Result<std::string> canonical_cidr(std::string_view text) {
   const int family = is_v6 ? AF_INET6 : AF_INET;
   const int bits = is_v6 ? 128 : 32;
   Address address{};
-  if (host.size() > 45 || inet_pton(family, host.c_str(), address.data()) != 1)
+  const bool is_text =
+      all(host, [](char c) { return is_plain(c) || c == '.' || c == ':'; });  // no zero that ends it early
+  if (!is_text || host.size() > 45 || inet_pton(family, host.c_str(), address.data()) != 1)
     return make_error(Code::Invalid, kWanted);
   std::optional<int> prefix = slash == text.size() ? bits : read_prefix(text.substr(slash + 1), bits);
   if (!prefix) return make_error(Code::Invalid, kWanted);
