@@ -53,7 +53,7 @@ def run_page(cluster, page, folder):
 READINGS = [["nodes"], ["status"], ["contracts", "--all"], ["audit", "--everything"], ["identity", "list"],
             ["farm", "list"], ["token", "list"], ["parameters", "show"], ["key", "list"], ["key", "show", "ida"],
             ["cluster", "status"], ["contract", "check", TREE / "recipes/hello/contract.yaml"],
-            ["plan", TREE / "recipes/redis/contract.yaml"]]
+            ["plan", TREE / "recipes/redis/contract.yaml"], ["network", "show"], ["name", "list"]]
 
 # What people get wrong, and the class of each: docs/reference/cli.md, "Exit statuses".
 WRONG = [(2, "invalid", ["nodez"]),
@@ -63,6 +63,9 @@ WRONG = [(2, "invalid", ["nodez"]),
          (3, "not-found", ["status", "nothing"]),
          (3, "not-found", ["key", "show", "idda"]),
          (3, "not-found", ["drain", "n99"]),
+         (2, "invalid", ["network", "why", "team/web", "db"]),
+         (3, "not-found", ["network", "show", "nothing"]),
+         (3, "not-found", ["name", "show", "nobodys"]),
          (3, "not-found", ["token", "new", "hme"]),
          (3, "not-found", ["cluster", "kill", "n99"]),
          (3, "not-found", ["parameters", "set", "fence_after=9s", "--key", "nobody"]),

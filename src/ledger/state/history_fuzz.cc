@@ -43,6 +43,7 @@ class History {
       blocks_.push_back({height, time_ms, transactions});
     });
     chain_.make_farm(3);
+    for (const char* name : {"namea", "nameb"}) chain_.buy(name);
   }
 
   void run() {
@@ -166,6 +167,7 @@ class History {
     TestChain::set_signers(header, {"bob", "cyd", "dan"}, 1 + dice_.below(2));
     header.mutable_approvals()->set_acceptance_threshold(dice_.below(2));
     if (dice_.below(4) == 0) header.set_expires_ms(chain_.now() + 5000);
+    if (dice_.below(3) == 0) header.mutable_workloads(0)->add_names(name());
     if (!chain_.submit(header).ok) return;
     headers_.push_back(header);
     if (dice_.coin()) chain_.approve(header, "bob"), chain_.approve(header, "cyd");
@@ -218,7 +220,8 @@ class History {
     switch (dice_.below(6)) {
       case 0: static_cast<void>(chain_.give(name(), person(), person())); return;
       case 1: static_cast<void>(chain_.release(name(), person())); return;
-      case 2: {  // bound by this very transaction, as nobody else approves
+      case 2:
+      case 3: {  // several may wait for one name
         pb::ContractHeader next = header;
         next.set_version(header.version() + 1);
         next.set_expires_ms(chain_.now() + 3'600'000);
@@ -226,7 +229,7 @@ class History {
         next.mutable_workloads(0)->add_names(name());
         if (!chain_.update(next).ok) return;
         header = next;
-        chain_.approve(header, "bob"), chain_.approve(header, "cyd");
+        if (dice_.coin()) chain_.approve(header, "bob"), chain_.approve(header, "cyd");
         return;
       }
       default: static_cast<void>(chain_.buy(name(), person()));

@@ -1,6 +1,8 @@
 // Public names: whose they are and which contract uses them.
 #include <doctest/doctest.h>
 
+#include <random>
+
 #include "ledger/state/test_books.h"
 #include "ledger/state/test_chain.h"
 
@@ -165,4 +167,42 @@ TEST_CASE("a version that becomes current keeps, takes and frees names; one that
   CHECK(uses(chain, header, "two"));
   CHECK(uses(chain, header, "three"));
   CHECK_EQ(Books(chain.state()).error(), "");
+}
+
+TEST_CASE("whatever people do in whatever order, no name is ever used by two contracts") {
+  for (uint32_t seed = 1; seed <= 4; ++seed) {
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    TestChain chain;
+    chain.make_farm(1);
+    std::vector<pb::ContractHeader> headers;
+    auto name = [&] { return std::string("name") + static_cast<char>('a' + random() % 2); };
+    auto person = [&] { return random() % 4 == 0 ? "bob" : "ann"; };
+    for (int step = 0; step < 250; ++step) {
+      CAPTURE(step);
+      const uint32_t what = random() % 12;
+      if (headers.empty() || what == 0) {
+        headers.push_back(with_names(chain, ("c" + std::to_string(step)).c_str(), {name()}));
+        chain.submit(headers.back());
+        if (headers.size() > 4) headers.erase(headers.begin());
+      } else if (what <= 2) {
+        pb::ContractHeader& header = headers[random() % headers.size()];
+        header.set_version(header.version() + 1);
+        header.set_expires_ms(chain.now() + 3'600'000);
+        set_names(header, random() % 3 == 0 ? std::vector<std::string>{} : std::vector<std::string>{name()});
+        if (!chain.update(header).ok) header.set_version(header.version() - 1);
+      } else if (what <= 6) {
+        chain.approve(headers[random() % headers.size()], "bob");
+      } else if (what == 7) {
+        random() % 2 == 0 ? chain.cancel(headers[random() % headers.size()]) : chain.reject(headers[random() % headers.size()], "bob");
+      } else if (what == 8) {
+        chain.give(name(), person(), person());
+      } else if (what == 9) {
+        chain.release(name(), person());
+      } else {
+        chain.buy(name(), person());
+      }
+      REQUIRE_EQ(Books(chain.state()).error(), "");
+    }
+  }
 }
