@@ -22,7 +22,7 @@ test_packages=(
   skopeo umoci fio docker-registry                      # outside judges of images: what others unpack, copy, read and serve
   python3-snappy python3-cryptography                   # their blocks, read by others' code
   wireguard-tools tcpdump nmap iperf3 iputils-ping bind9-dnsutils  # outside judges of networks
-  pebble nghttp2-client wrk python3-dnspython           # a certificate authority and clients for gateways
+  pebble nghttp2-client wrk python3-dnspython python3-h2  # a certificate authority, clients and a back end for gateways
   attr libcap2-bin binutils                             # attributes and capabilities of test trees; what a program links
 )
 # Node packaged elsewhere brings its npm along.

@@ -98,14 +98,6 @@ std::vector<std::string> names_of(const X509& certificate) {
 
 }  // namespace
 
-std::string make_ec_key() {
-  Key key(EVP_EC_gen("P-256"));
-  CHECK(key != nullptr);
-  Memory memory(BIO_new(BIO_s_mem()));
-  CHECK(PEM_write_bio_PKCS8PrivateKey(memory.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
-  return text_of(*memory);
-}
-
 Result<std::string> make_self_signed(const std::string& key_pem, const std::vector<std::string>& dns_names, unsigned days) {
   Key key = TRY(parse_key(key_pem));
   if (dns_names.empty()) return wrong("a certificate needs a name");

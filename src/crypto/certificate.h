@@ -10,9 +10,6 @@
 
 namespace mcloud::crypto {
 
-// A new key of curve P-256, PEM (PKCS #8).
-std::string make_ec_key();
-
 // Signed by itself, valid from an hour ago for `days`; its subject is the first name, all are in its subjectAltName.
 // Invalid when the key is no PEM key, or there is no name.
 Result<std::string> make_self_signed(const std::string& key_pem, const std::vector<std::string>& dns_names, unsigned days);

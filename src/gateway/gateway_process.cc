@@ -1,14 +1,8 @@
 #include "gateway/gateway_process.h"
 
-#include <pwd.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 
 #include "base/log.h"
-#include "gateway/words.h"
 #include "io/file.h"
 #include "wire/canonical.h"
 
@@ -16,7 +10,7 @@ namespace mcloud::gateway {
 namespace {
 
 constexpr uint64_t kRoundMs = 200;
-constexpr uint64_t kStateMs = 1'000;
+constexpr uint64_t kOrdersMs = 1'000;
 constexpr uint64_t kGraceMs = 10'000;
 constexpr size_t kWantedBytesMax = 64 << 20;
 
@@ -27,44 +21,34 @@ uint64_t fnv(BytesView bytes) {
   return hash;
 }
 
-// HAProxy gives up root when there is the user that its package makes.
-std::string unprivileged_user() { return ::geteuid() == 0 && ::getpwnam("haproxy") != nullptr ? "haproxy" : ""; }
-
-bool machine_has_ipv6() {
-  Result<Bytes> addresses = io::read_file("/proc/net/if_inet6", 1 << 20);
-  return addresses.has_value() && !addresses->empty();
-}
-
-// Half of the descriptors that HAProxy may have, less what it needs itself.
-uint32_t connections_max() {
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 1'000;
-  return static_cast<uint32_t>(std::clamp<rlim_t>(files.rlim_max / 2, 600, 20'500) - 500);
-}
-
-Status prepare_folders(const HaproxyPaths& paths, const GatewayOptions& options) {
-  TRY(io::make_folders(paths.folder, 0755));
-  TRY(io::make_folders(paths.jail(), 0755));
-  TRY(io::make_folders(paths.targets(), 0755));
-  TRY(io::make_folders(options.data_folder, 0700));
-  return io::make_folders(options.log_folder, 0755);
-}
-
 }  // namespace
 
-GatewayProcess::GatewayProcess(const GatewayOptions& options, const HaproxyPaths& paths)
-    : options_(options), paths_(paths), keeper_(options.haproxy, paths), certificates_(paths) {}
+GatewayProcess::GatewayProcess(const GatewayOptions& options, const HaproxyPaths& paths, const crypto::SigningKey& node_key)
+    : options_(options),
+      paths_(paths),
+      node_key_(node_key),
+      keeper_(options.haproxy, paths),
+      certificates_(paths),
+      acme_({options.data_folder, paths.folder + "/acme"}),
+      domains_({options.resolver, options.data_folder + "/domains"}, loop_, [this] { must_decide_ = true; }) {}
 
 Status GatewayProcess::run() {
+  access_log_ = TRY(AccessLog::start({paths_.log_pipe(), options_.log_folder}));
+  TRY(acme_.open());
   loop_.stop_on_signals();
   loop_.post([this] { round(); });
   loop_.run();
+  tunnels_.reset();
   keeper_.stop(kGraceMs);
   return {};
 }
 
 void GatewayProcess::round() {
   read_wanted();
+  if (wanted_.has_value()) {
+    domains_.round(clock_.monotonic_ms(), clock_.wall_ms());
+    keep_tunnels();
+  }
   if (must_decide_ && wanted_.has_value()) {
     must_decide_ = false;
     Status decided = decide();
@@ -72,6 +56,7 @@ void GatewayProcess::round() {
   }
   keeper_.round(clock_.monotonic_ms());
   change_certificates();
+  order_certificates();
   write_state();
   timer_ = loop_.after(kRoundMs, [this] { round(); });
 }
@@ -88,75 +73,82 @@ void GatewayProcess::read_wanted() {
   Result<pb::LocalGateway> wanted = bytes.has_value() ? wire::decode<pb::LocalGateway>(*bytes, "wanted", kWantedBytesMax) : bytes.error();
   wanted_problem_ = wanted.has_value() ? "" : wanted.error().message;
   if (!wanted.has_value()) return log::error("gateway", "what is wanted cannot be read", {{"error", wanted_problem_}});
-  wanted_ = std::move(*wanted);
   revision_ = fnv(*bytes);
+  take_wanted(std::move(*wanted));
+}
+
+void GatewayProcess::take_wanted(pb::LocalGateway wanted) {
+  wanted_ = std::move(wanted);
   must_decide_ = true;
+  domains_.want(*wanted_);
+  if (tunnels_) tunnels_->set_peers({wanted_->tunnels().begin(), wanted_->tunnels().end()});
+}
+
+// A port that is taken is tried again in every round.
+void GatewayProcess::keep_tunnels() {
+  std::string at = wanted_->tunnel_port() == 0 ? "" : wanted_->address() + " " + std::to_string(wanted_->tunnel_port());
+  if (at == tunnels_at_ && (tunnels_ || at.empty())) return;
+  tunnels_.reset();
+  tunnels_at_ = at;
+  tunnels_problem_.clear();
+  if (at.empty()) return;
+  TunnelServer::Options options{wanted_->address(), static_cast<uint16_t>(wanted_->tunnel_port()), paths_.targets(), paths_.user};
+  Result<std::unique_ptr<TunnelServer>> started = TunnelServer::start(options, node_key_);
+  if (!started.has_value()) {
+    tunnels_problem_ = "tunnels: " + started.error().message;
+    return;
+  }
+  tunnels_ = std::move(*started);
+  tunnels_->set_peers({wanted_->tunnels().begin(), wanted_->tunnels().end()});
 }
 
 Status GatewayProcess::decide() {
-  HaproxyConfig config = haproxy_config(*wanted_, paths_);
+  effective_ = *wanted_;
+  possible_units_.clear();
+  for (pb::LocalSite& site : *effective_.mutable_sites()) {
+    std::string contract = to_hex(site.contract());
+    std::string key = site_key(site);
+    google::protobuf::RepeatedPtrField<std::string> domains;
+    possible_units_.insert(key);
+    for (const std::string& domain : site.site().domains()) {
+      possible_units_.insert(domain_unit_id(key, domain));
+      if (domains_.proofs().holder(domain, clock_.wall_ms()) == contract) *domains.Add() = domain;
+    }
+    site.mutable_site()->mutable_domains()->Swap(&domains);
+  }
+  units_.clear();
+  for (const SitePlan& plan : plan_sites(effective_).sites) {
+    for (CertificateUnit& unit : certificate_units(plan, effective_.domain())) units_.push_back(std::move(unit));
+  }
+  TRY(certificates_.prepare(effective_.domain(), units_, [this](const CertificateUnit& unit) { return acme_.chain(unit.id); }));
+  for (Certificates::Change& change : certificates_.take_changes()) changes_.push_back(std::move(change));
+  HaproxyConfig config = haproxy_config(effective_, paths_, certificates_.large());
   problems_ = config.problems;
   backend_sites_ = config.backend_sites;
-  TRY(certificates_.prepare(wanted_->domain(), plan_sites(*wanted_).sites, [](const SitePlan&) { return std::string(); }));
+  access_log_->set_sites(backend_sites_);
   keeper_.want(std::move(config));
   return {};
 }
 
-// After the keeper's round, so that HAProxy knows the files. One that it does not know yet it will read itself.
-void GatewayProcess::change_certificates() {
-  for (const std::string& command : certificates_.take_changes()) {
-    Result<std::string> answer = keeper_.runtime(command);
-    log::debug("gateway", "certificate changes", {{"answer", answer.has_value() ? *answer : answer.error().message}});
-  }
-}
-
-pb::SiteState GatewayProcess::state_of(const pb::LocalSite& site, const std::map<std::string, BackendFigures>& figures) const {
-  std::string key = site_key(site);
-  pb::SiteState state;
-  state.set_contract(site.contract());
-  state.set_workload(site.workload());
-  state.set_certificate_expires_ms(certificates_.expires_ms(key));
-  auto problem = problems_.find(key);
-  state.set_message(problem == problems_.end() ? certificates_.message(key) : problem->second);
-  for (const auto& [backend, owner] : backend_sites_) {
-    auto counted = figures.find(backend);
-    if (owner != key || counted == figures.end()) continue;
-    state.set_requests(state.requests() + counted->second.requests);
-    state.set_bytes_in(state.bytes_in() + counted->second.bytes_in);
-    state.set_bytes_out(state.bytes_out() + counted->second.bytes_out);
-    state.set_servers_up(state.servers_up() + counted->second.servers_up);
-  }
-  bool is_kernels = site.site().mode() == pb::SITE_UDP;
-  state.set_serves(problem == problems_.end() && (is_kernels || state.servers_up() > 0));
-  return state;
-}
-
-void GatewayProcess::write_state() {
+// Only when HAProxy answers challenges for all that is ordered.
+void GatewayProcess::order_certificates() {
   uint64_t now_ms = clock_.monotonic_ms();
-  if (now_ms < next_state_ms_) return;
-  next_state_ms_ = now_ms + kStateMs;
-  pb::GatewayState state;
-  state.set_wanted_revision(keeper_.agrees() ? revision_ : 0);
-  for (const std::string& message : {wanted_problem_, decide_problem_, keeper_.message()}) {
-    if (state.message().empty()) state.set_message(message);
-  }
-  if (wanted_.has_value()) {
-    std::map<std::string, BackendFigures> figures = keeper_.figures();
-    for (const pb::LocalSite& site : wanted_->sites()) *state.add_sites() = state_of(site, figures);
-  }
-  std::string text = wire::encode(state);
-  if (text == last_state_) return;
-  Status written = io::write_file(options_.folder + "/state", text, io::Durability::None, 0600);
-  if (!written.has_value()) return log::error("gateway", written.error().message);
-  last_state_ = std::move(text);
+  if (!wanted_.has_value() || !keeper_.agrees() || now_ms < next_orders_ms_) return;
+  next_orders_ms_ = now_ms + kOrdersMs;
+  if (acme_.round(units_, possible_units_, now_ms, clock_.wall_ms())) must_decide_ = true;
 }
 
-Status run_gateway(const GatewayOptions& options, const crypto::SigningKey&) {
-  HaproxyPaths paths{options.folder, unprivileged_user(), machine_has_ipv6(), connections_max()};
-  if (!is_file_path(options.folder)) return make_error(Code::Invalid, "folder " + options.folder + " must be absolute, of letters, digits, '.', '_' and '-'");
-  TRY(prepare_folders(paths, options));
-  io::Fd lock = TRY(io::lock_file(options.folder + "/lock").with_context("another gateway process?"));
-  return GatewayProcess(options, paths).run();
+// One that HAProxy does not know yet it has read itself, or will: its answer is an answer. What got none is told again.
+void GatewayProcess::change_certificates() {
+  if (!keeper_.agrees()) return;
+  std::vector<Certificates::Change> again;
+  for (Certificates::Change& change : changes_) {
+    Result<std::string> set = keeper_.runtime(change.set + "\n");
+    Result<std::string> committed = set.has_value() ? keeper_.runtime(change.commit) : set;
+    log::debug("gateway", "certificate changes", {{"answer", committed.has_value() ? *committed : committed.error().message}});
+    if (!committed.has_value()) again.push_back(std::move(change));
+  }
+  changes_ = std::move(again);
 }
 
 }  // namespace mcloud::gateway

@@ -2,13 +2,19 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
+#include "gateway/access_log.h"
+#include "gateway/acme.h"
 #include "gateway/certificates.h"
+#include "gateway/domain_watch.h"
 #include "gateway/gateway.h"
 #include "gateway/haproxy_keeper.h"
 #include "gateway/site_plan.h"
+#include "gateway/tunnel/tunnel_server.h"
 #include "io/clock.h"
 #include "io/loop.h"
 
@@ -17,25 +23,35 @@ namespace mcloud::gateway {
 // One thread: run()'s.
 class GatewayProcess {
  public:
-  GatewayProcess(const GatewayOptions& options, const HaproxyPaths& paths);
+  GatewayProcess(const GatewayOptions& options, const HaproxyPaths& paths, const crypto::SigningKey& node_key);
   Status run();
 
  private:
   void round();
   void read_wanted();
+  void take_wanted(pb::LocalGateway wanted);
+  void keep_tunnels();
   Status decide();
+  void order_certificates();
   void change_certificates();
   void write_state();
   pb::SiteState state_of(const pb::LocalSite& site, const std::map<std::string, BackendFigures>& figures) const;
+  std::string message_of(const pb::LocalSite& site, const std::string& key) const;
   std::string wanted_path() const { return options_.folder + "/wanted"; }
 
   const GatewayOptions options_;
   const HaproxyPaths paths_;
+  const crypto::SigningKey& node_key_;
   io::SystemClock clock_;
   io::Loop loop_;
   io::Timer timer_;
   HaproxyKeeper keeper_;
   Certificates certificates_;
+  Acme acme_;
+  std::unique_ptr<AccessLog> access_log_;
+  std::unique_ptr<TunnelServer> tunnels_;
+  std::string tunnels_at_;  // address and port they listen on
+  std::string tunnels_problem_;
 
   uint64_t wanted_inode_ = 0;
   int64_t wanted_time_ns_ = 0;
@@ -44,11 +60,17 @@ class GatewayProcess {
   std::string wanted_problem_;
   bool must_decide_ = false;
 
+  pb::LocalGateway effective_;           // `wanted_` with the domains whose proof stands
+  std::vector<CertificateUnit> units_;   // of its sites
+  std::set<std::string> possible_units_;  // and of domains that wait for their proof
+  std::vector<Certificates::Change> changes_;
   std::map<std::string, std::string> problems_;       // site_key() -> why it is not served
   std::map<std::string, std::string> backend_sites_;  // name of a back end -> site_key()
   std::string decide_problem_;
   std::string last_state_;
   uint64_t next_state_ms_ = 0;
+  uint64_t next_orders_ms_ = 0;
+  DomainWatch domains_;  // the last member: its lookups post to the loop
 };
 
 }  // namespace mcloud::gateway

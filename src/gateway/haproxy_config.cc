@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
+#include "gateway/certificate_unit.h"
 #include "gateway/sections.h"
 #include "gateway/servers.h"
 #include "gateway/words.h"
@@ -25,15 +26,15 @@ class Builder {
   Builder(const pb::LocalGateway& gateway, const HaproxyPaths& paths)
       : gateway_(gateway), paths_(paths), plans_(plan_sites(gateway)), front_{&gateway, &paths, false, 60'000, 5'000} {}
 
-  HaproxyConfig build() {
+  HaproxyConfig build(std::string_view salt) {
     look_over();
-    body_ = defaults_section() + "\n" + http_frontends(front_) + "\n" + nobody_backend(gateway_.domain());
-    if (front_.passes_through) body_ += "\n" + sni_frontend(front_);
+    add(defaults_section() + "\n" + http_frontends(front_) + "\n" + nobody_backend(gateway_.domain()));
+    if (front_.passes_through) add("\n" + sni_frontend(front_));
     out_.files = {{"http.map", ""}, {"https.map", ""}, {"acme.map", ""}, {"sni.map", ""}};
     out_.files["certificates.list"] = paths_.placeholder() + "\n";
     for (const SitePlan& plan : plans_.sites) add_site(plan);
     out_.problems = plans_.problems;
-    finish();
+    finish(salt);
     return std::move(out_);
   }
 
@@ -52,7 +53,7 @@ class Builder {
     const pb::Site& site = plan.site->site();
     if (site.mode() == pb::SITE_UDP) return;  // the kernel's: network/ leads its ports
     if (site.mode() == pb::SITE_HTTP) return add_http(plan);
-    body_ += "\n" + (site.mode() == pb::SITE_TLS ? pass_backend(plan) : raw_frontend(front_, plan));
+    add("\n" + (site.mode() == pb::SITE_TLS ? pass_backend(plan) : raw_frontend(front_, plan)));
     for (const std::string& host : plan.hosts) out_.files["sni.map"] += host + " " + backend_name(plan, 0) + "\n";
     add_servers(plan, 0);
   }
@@ -60,7 +61,7 @@ class Builder {
   void add_http(const SitePlan& plan) {
     const pb::Site& site = plan.site->site();
     for (int route = 0; route < site.routes_size(); ++route) {
-      body_ += "\n" + http_backend(front_, plan, route);
+      add("\n" + http_backend(front_, plan, route));
       add_servers(plan, route);
       std::string path = site.routes(route).path();
       if (!path.ends_with('/')) path += '/';
@@ -71,35 +72,38 @@ class Builder {
       }
     }
     if (!site.has_tls()) return;
-    std::string names;
-    for (const std::string& host : plan.hosts) {
-      names += " " + host;
-      if (site.tls().has_acme()) out_.files["acme.map"] += host + " " + site.tls().acme().account_thumbprint() + "\n";
+    for (const CertificateUnit& unit : certificate_units(plan, gateway_.domain())) {
+      out_.files["certificates.list"] += paths_.certificate(unit.id);
+      for (const std::string& host : unit.hosts) {
+        out_.files["certificates.list"] += " " + host;
+        if (site.tls().has_acme()) out_.files["acme.map"] += host + " " + site.tls().acme().account_thumbprint() + "\n";
+      }
+      out_.files["certificates.list"] += "\n";
     }
-    if (!names.empty()) out_.files["certificates.list"] += paths_.certificate(plan.key) + names + "\n";
   }
 
+  void add(const std::string& text) {
+    structure_ += text;
+    text_ += text;
+  }
+
+  // Servers are in the text alone: another replica is not another structure. Those of a sticky route are in both.
   void add_servers(const SitePlan& plan, int route) {
     const pb::Route& wanted = plan.site->site().routes(route);
     HaproxyBackend backend{backend_name(plan, route), wanted.sticky(), servers_of(*plan.site, wanted, paths_)};
     if (backend.is_sticky) {
-      for (const HaproxyServer& server : backend.servers) sticky_ += server.name + " " + server.address + "\n";
+      for (const HaproxyServer& server : backend.servers) structure_ += server.name + " " + server.address + "\n";
     }
     out_.backend_sites[backend.name] = plan.key;
-    body_ += kServersOf + backend.name + "\n";
+    text_ += server_lines(backend);
     out_.backends.push_back(std::move(backend));
   }
 
-  // The structure's hash is taken while the servers are still marks, and then stands in the text.
-  void finish() {
-    std::string all = global_section(paths_, "") + body_ + sticky_;
-    for (auto& [name, content] : out_.files) all += name + "\n" + content;
-    out_.structure = crypto::blake2b(all).hex().substr(0, 32);
-    out_.text = global_section(paths_, out_.structure) + "\n" + body_;
-    for (const HaproxyBackend& backend : out_.backends) {
-      std::string mark = kServersOf + backend.name + "\n";
-      out_.text.replace(out_.text.find(mark), mark.size(), server_lines(backend));
-    }
+  void finish(std::string_view salt) {
+    structure_ += global_section(paths_, "") + std::string(salt);
+    for (auto& [name, content] : out_.files) structure_ += name + "\n" + content;
+    out_.structure = crypto::blake2b(structure_).hex().substr(0, 32);
+    out_.text = global_section(paths_, out_.structure) + "\n" + text_;
   }
 
   static std::string server_lines(const HaproxyBackend& backend) {
@@ -112,20 +116,18 @@ class Builder {
     return out;
   }
 
-  static constexpr const char* kServersOf = "  # servers of ";
-
   const pb::LocalGateway& gateway_;
   const HaproxyPaths& paths_;
   SitePlans plans_;
   Front front_;
-  std::string body_;
-  std::string sticky_;
+  std::string structure_;
+  std::string text_;
   HaproxyConfig out_;
 };
 
 }  // namespace
 
-std::string ms(uint64_t value) { return std::to_string(std::min<uint64_t>(value, 86'400'000)) + "ms"; }
+std::string ms(uint64_t value) { return std::to_string(std::min<uint64_t>(value, 7ull * 86'400'000)) + "ms"; }
 uint64_t idle_ms_of(const pb::Site& site) { return site.idle_ms() == 0 ? 300'000 : site.idle_ms(); }
 uint64_t request_ms_of(const pb::Site& site) { return site.request_ms() == 0 ? 10'000 : site.request_ms(); }
 
@@ -133,13 +135,12 @@ std::string backend_name(const SitePlan& plan, int route) { return plan.key + "_
 
 std::string global_section(const HaproxyPaths& paths, const std::string& structure) {
   std::string out = "global\n  master-worker\n  description " + quoted("mcloud " + structure) + "\n  stats socket " + paths.stats_socket() +
-                    " mode 600 level admin expose-fd listeners\n  stats timeout 1h\n  log " + paths.seen_in_jail("log") +
-                    " len 8192 format raw local0\n  maxconn " + std::to_string(paths.connections_max) +
+                    " mode 600 level admin expose-fd listeners\n  stats timeout 1h\n  log stdout len 4000 format raw local0\n  maxconn " + std::to_string(paths.connections_max) +
                     "\n  hard-stop-after 24h\n  mworker-max-reloads 100\n  no-memory-trimming\n" +
                     "  server-state-file " + paths.folder + "/servers\n" +
                     "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets\n  ssl-default-bind-ciphers " + std::string(kCiphers) + "\n";
-  if (paths.user.empty()) return out;
-  return out + "  chroot " + paths.jail() + "\n  user " + paths.user + "\n  group " + paths.user + "\n";
+  if (!paths.user.empty()) out += "  chroot " + paths.jail() + "\n  user " + paths.user + "\n  group " + paths.user + "\n";
+  return out;
 }
 
 std::string defaults_section() {
@@ -168,6 +169,8 @@ std::string allow_acl(const pb::Site& site) {
   return out;
 }
 
-HaproxyConfig haproxy_config(const pb::LocalGateway& gateway, const HaproxyPaths& paths) { return Builder(gateway, paths).build(); }
+HaproxyConfig haproxy_config(const pb::LocalGateway& gateway, const HaproxyPaths& paths, std::string_view salt) {
+  return Builder(gateway, paths).build(salt);
+}
 
 }  // namespace mcloud::gateway

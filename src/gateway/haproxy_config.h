@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/site_plan.h"
@@ -26,7 +27,7 @@ struct HaproxyPaths {
   uint32_t connections_max = 20'000;  // each takes two descriptors
   std::string jail() const { return folder + "/jail"; }
   std::string targets() const { return jail() + "/targets"; }
-  std::string log_socket() const { return jail() + "/log"; }
+  std::string log_pipe() const { return folder + "/log"; }  // HAProxy's standard output
   std::string stats_socket() const { return folder + "/haproxy.sock"; }
   std::string certificate(const std::string& site_key) const { return folder + "/certificates/" + site_key + ".pem"; }
   std::string placeholder() const { return certificate("placeholder"); }
@@ -58,7 +59,7 @@ struct HaproxyConfig {
   std::map<std::string, std::string> problems;       // site_key() -> why it is not served
 };
 
-// `gateway.sites[].site.domains` are those whose proof stands.
-HaproxyConfig haproxy_config(const pb::LocalGateway& gateway, const HaproxyPaths& paths);
+// `gateway.sites[].site.domains` are those whose proof stands. `salt` goes into the structure's hash: another one is a reload.
+HaproxyConfig haproxy_config(const pb::LocalGateway& gateway, const HaproxyPaths& paths, std::string_view salt = "");
 
 }  // namespace mcloud::gateway

@@ -1,10 +1,12 @@
 #include "gateway/haproxy_process.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 
 #include "base/log.h"
@@ -59,7 +61,10 @@ Status HaproxyProcess::check() const {
 
 Status HaproxyProcess::start() {
   io::Command command{.arguments = {program_, "-W", "-S", master_socket() + ",mode,600", "-p", pid_path(), "-f", config_path()}};
-  io::Child::Streams streams{.output = STDERR_FILENO, .errors = STDERR_FILENO, .die_with_parent = false, .new_session = true};
+  // For reading too: it writes on when nobody reads.
+  io::Fd log(::open(paths_.log_pipe().c_str(), O_RDWR | O_CLOEXEC));
+  if (!log.is_open()) return errno_error(errno, "open " + paths_.log_pipe());
+  io::Child::Streams streams{.output = log.get(), .errors = STDERR_FILENO, .die_with_parent = false, .new_session = true};
   child_ = TRY(io::Child::start(command, streams));
   return wait_for_structure("", kAnswerMs);
 }

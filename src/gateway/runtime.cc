@@ -1,5 +1,6 @@
 #include "gateway/runtime.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace mcloud::gateway {
@@ -29,6 +30,12 @@ uint64_t number(std::string_view text) {
   uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+// As we name them; anything else could become another command.
+bool is_name(std::string_view text) {
+  auto is_good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'; };
+  return !text.empty() && std::ranges::all_of(text, is_good);
 }
 
 // A table whose head names its columns.
@@ -71,6 +78,7 @@ Result<RunningServers> parse_servers(std::string_view answer) {
     std::string_view line = take_line(answer);
     if (line.empty()) continue;
     table.read(line);
+    if (!is_name(table.cell("be_name")) || !is_name(table.cell("srv_name"))) return corrupt("a server without a name");
     RunningServer server;
     server.weight = static_cast<uint32_t>(number(table.cell("srv_uweight")));
     server.is_up = number(table.cell("srv_op_state")) >= 2;  // SRV_ST_RUNNING; 3 is stopping softly, which still answers

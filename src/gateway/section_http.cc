@@ -1,12 +1,15 @@
+#include <algorithm>
+
 #include "gateway/sections.h"
 #include "gateway/words.h"
 
 namespace mcloud::gateway {
 namespace {
 
-// HAProxy writes the line, our log reader only cuts the name of the back end off its front (access_log.h).
+// HAProxy writes the line, our log reader only cuts the name of the back end off its front (access_log.h). What strangers say is cut
+// so that a line fits into 4,000 bytes unless half of it needs escapes.
 constexpr std::string_view kHttpLog =
-    R"(%b {"client":"%ci","method":"%[capture.req.method,json(utf8s)]","host":"%[var(txn.host),json(utf8s)]","uri":"%[capture.req.uri,json(utf8s)]",)"
+    R"(%b {"client":"%ci","method":"%[capture.req.method,json(utf8s)]","host":"%[var(txn.host),bytes(0,253),json(utf8s)]","uri":"%[capture.req.uri,json(utf8s)]",)"
     R"("protocol":"%[capture.req.ver]","status":%ST,"bytes_in":%U,"bytes_out":%B,"ms":%Ta,"server":"%s","tls":"%sslv",)"
     R"("referer":"%[capture.req.hdr(1),json(utf8s)]","agent":"%[capture.req.hdr(0),json(utf8s)]","end":"%ts"})";
 
@@ -23,7 +26,9 @@ constexpr std::string_view kForwarded =
 std::string file_of(const Front& front, const std::string& name) { return front.paths->folder + "/" + name; }
 
 std::string common_rules(const Front& front, const std::string& map, const std::string& scheme) {
-  return "  timeout client " + ms(front.idle_ms) + "\n  timeout http-request " + ms(front.request_ms) + "\n" +
+  // At a reload the old worker tells its clients with their next answer; hanging up would race with their next request.
+  // A WebSocket has its site's own bound on both sides ("timeout tunnel"); this one is for strangers who stop reading or sending.
+  return "  option idle-close-on-response\n  timeout client " + ms(std::min<uint64_t>(front.idle_ms, 600'000)) + "\n  timeout http-request " + ms(front.request_ms) + "\n" +
          "  capture request header User-Agent len 256\n  capture request header Referer len 256\n" +
          "  log-format " + quoted(kHttpLog) + "\n" +
          "  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower\n"

@@ -20,12 +20,13 @@ std::string tcp_lines(const pb::Site& site, const pb::Route& route) {
 }  // namespace
 
 std::string sni_frontend(const Front& front) {
-  return "frontend sni\n  mode tcp\n" + bind_lines(front, front.gateway->https_port(), "") + "  timeout client " + ms(front.idle_ms) +
-         "\n  tcp-request inspect-delay 5s\n  tcp-request content set-var(sess.sni) req.ssl_sni,rtrim(.),lower if { req.ssl_hello_type 1 }\n"
+  return "frontend sni\n  mode tcp\n" + bind_lines(front, front.gateway->https_port(), "") +
+         "  timeout client 60s\n  tcp-request inspect-delay " + ms(front.request_ms) +
+         "\n  tcp-request content set-var(sess.sni) req.ssl_sni,rtrim(.),lower if { req.ssl_hello_type 1 }\n"
          "  tcp-request content accept if { req.ssl_hello_type 1 }\n  tcp-request content reject if WAIT_END\n" +
          "  log-format " + quoted(kTcpLog) + "\n  use_backend %[var(sess.sni),map_str(" + front.paths->folder +
          "/sni.map)]\n  default_backend ended\n\n" +
-         "backend ended\n  mode tcp\n  timeout server " + ms(front.idle_ms) + "\n  server https unix@" + front.paths->seen_in_jail("https") +
+         "backend ended\n  mode tcp\n  timeout server 60s\n  timeout tunnel " + ms(front.idle_ms) + "\n  server https unix@" + front.paths->seen_in_jail("https") +
          " send-proxy-v2\n";
 }
 

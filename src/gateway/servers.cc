@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
 #include "crypto/hash.h"
-#include "gateway/words.h"
+#include "gateway/tunnel/tunnel_server.h"
 
 namespace mcloud::gateway {
 namespace {
@@ -17,8 +16,12 @@ bool carries(const pb::LocalServer& server, const pb::Backend& backend) {
 }
 
 std::string socket_of(const pb::LocalSite& site, const pb::LocalServer& server) {
-  return to_hex(BytesView(site.contract()).substr(0, 8)) + "-" + server.target() + "-" + std::to_string(server.index()) + "-" +
-         std::to_string(server.port());
+  pb::LocalTunnelTarget target;
+  target.set_contract(site.contract());
+  target.set_workload(server.target());
+  target.set_index(server.index());
+  target.set_port(server.port());
+  return target_socket_name(target);
 }
 
 std::string address_of(const pb::LocalSite& site, const pb::LocalServer& server, const HaproxyPaths& paths) {
@@ -30,7 +33,7 @@ std::string address_of(const pb::LocalSite& site, const pb::LocalServer& server,
 // A check that fails twice takes a server out; a connection that fails makes the next check come at once. TCP connections of a
 // dead server are ended, as nothing else would tell their clients; HTTP requests in flight get their own end.
 std::string options_of(const pb::LocalSite& site, const pb::Route& route) {
-  uint64_t every = std::clamp<uint64_t>(route.check_ms() == 0 ? kCheckMsDefault : route.check_ms(), 200, 3'600'000);
+  uint64_t every = std::clamp<uint64_t>(route.check_ms() == 0 ? kCheckMsDefault : route.check_ms(), 100, 3'600'000);
   auto ms = [](uint64_t value) { return std::to_string(value) + "ms"; };
   std::string out = "check inter " + ms(every) + " fastinter " + ms(std::min<uint64_t>(every, 300)) + " downinter " +
                     ms(std::min<uint64_t>(every, 1'000)) + " fall 2 rise 1 observe layer4 error-limit 2 on-error fastinter";

@@ -68,11 +68,10 @@ def site(contract="acme", workload="site", mode="SITE_HTTP", names=(), routes=No
 
 
 class Gateway:
-    def __init__(self, host, folder, resolver="", environment=None):
-        self.host, self.folder, self.resolver = host, folder / "gateway", resolver
+    def __init__(self, host, folder, resolver="", seed=""):
+        self.host, self.folder, self.resolver, self.seed = host, folder / "gateway", resolver, seed
         self.data, self.logs = folder / "data", folder / "logs"
         self.http_port, self.https_port = free_port(), free_port()
-        self.environment = dict(os.environ, **(environment or {}))
         self.process = None
         self.folder.mkdir(mode=0o755, exist_ok=True)
         self.start()
@@ -90,9 +89,9 @@ class Gateway:
         self.kill_haproxy()
 
     def start(self):
-        arguments = [self.host, str(self.folder), str(self.data), str(self.logs)] + ([self.resolver] if self.resolver else [])
+        arguments = [self.host, "gateway", str(self.folder), str(self.data), str(self.logs), self.resolver, self.seed]
         log = open(self.folder / "process.log", "ab")
-        self.process = subprocess.Popen(arguments, stdout=log, stderr=log, env=self.environment)
+        self.process = subprocess.Popen(arguments, stdout=log, stderr=log)
         log.close()
 
     def kill(self):
@@ -157,7 +156,7 @@ class Gateway:
         else:
             connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
         try:
-            connection.request(method, path, body, {"Host": host, **(headers or {})})
+            connection.request(method, path, body, {"Host": host, **(headers or {})}, encode_chunked="Transfer-Encoding" in (headers or {}))
             response = connection.getresponse()
             return response.status, dict((k.lower(), v) for k, v in response.getheaders()), response.read().decode(errors="replace")
         finally:

@@ -1,0 +1,68 @@
+// What the gateway process says about itself: FOLDER/state.
+#include "base/log.h"
+#include "gateway/gateway_process.h"
+#include "io/file.h"
+#include "wire/canonical.h"
+
+namespace mcloud::gateway {
+namespace {
+
+constexpr uint64_t kStateMs = 1'000;
+
+}  // namespace
+
+// What keeps a site from being served comes first, then what keeps a domain from it, then what only will.
+std::string GatewayProcess::message_of(const pb::LocalSite& site, const std::string& key) const {
+  if (auto problem = problems_.find(key); problem != problems_.end()) return problem->second;
+  for (const std::string& domain : site.site().domains()) {
+    std::string message = domains_.proofs().message(domain, to_hex(site.contract()), clock_.wall_ms());
+    if (!message.empty()) return message;
+  }
+  std::string message = certificates_.message(key);
+  return message.empty() ? acme_.message(key) : message;
+}
+
+pb::SiteState GatewayProcess::state_of(const pb::LocalSite& site, const std::map<std::string, BackendFigures>& figures) const {
+  std::string key = site_key(site);
+  pb::SiteState state;
+  state.set_contract(site.contract());
+  state.set_workload(site.workload());
+  state.set_certificate_expires_ms(certificates_.expires_ms(key));
+  state.set_message(message_of(site, key));
+  for (const std::string& domain : site.site().domains()) {
+    if (domains_.proofs().holder(domain, clock_.wall_ms()) != to_hex(site.contract())) state.add_domains_waiting(domain);
+  }
+  for (auto backend = backend_sites_.lower_bound(key + "_"); backend != backend_sites_.end() && backend->second == key; ++backend) {
+    auto counted = figures.find(backend->first);
+    if (counted == figures.end()) continue;
+    state.set_requests(state.requests() + counted->second.requests);
+    state.set_bytes_in(state.bytes_in() + counted->second.bytes_in);
+    state.set_bytes_out(state.bytes_out() + counted->second.bytes_out);
+    state.set_servers_up(state.servers_up() + counted->second.servers_up);
+  }
+  bool is_kernels = site.site().mode() == pb::SITE_UDP;
+  state.set_serves(!problems_.contains(key) && (is_kernels || state.servers_up() > 0));
+  return state;
+}
+
+void GatewayProcess::write_state() {
+  uint64_t now_ms = clock_.monotonic_ms();
+  if (now_ms < next_state_ms_) return;
+  next_state_ms_ = now_ms + kStateMs;
+  pb::GatewayState state;
+  state.set_wanted_revision(keeper_.agrees() && !must_decide_ ? revision_ : 0);
+  for (const std::string& message : {wanted_problem_, decide_problem_, keeper_.message(), tunnels_problem_}) {
+    if (state.message().empty()) state.set_message(message);
+  }
+  if (wanted_.has_value()) {
+    std::map<std::string, BackendFigures> figures = keeper_.figures();
+    for (const pb::LocalSite& site : wanted_->sites()) *state.add_sites() = state_of(site, figures);
+  }
+  std::string text = wire::encode(state);
+  if (text == last_state_) return;
+  Status written = io::write_file(options_.folder + "/state", text, io::Durability::None, 0600);
+  if (!written.has_value()) return log::error("gateway", written.error().message);
+  last_state_ = std::move(text);
+}
+
+}  // namespace mcloud::gateway
