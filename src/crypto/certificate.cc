@@ -140,6 +140,11 @@ Result<CertificateFacts> check_certificate(const std::string& chain_pem, const s
   return facts;
 }
 
+Result<uint64_t> certificate_expiry_ms(const std::string& chain_pem) {
+  std::vector<Certificate> chain = TRY(parse_chain(chain_pem));
+  return ms_of(X509_get0_notAfter(chain[0].get()));
+}
+
 bool covers(const std::vector<std::string>& names, const std::string& host) {
   for (const std::string& name : names) {
     if (name == host) return true;

@@ -25,6 +25,9 @@ struct CertificateFacts {
 // another certificate, more than 256 KiB, a chain whose next certificate did not sign the one before it.
 Result<CertificateFacts> check_certificate(const std::string& chain_pem, const std::string& key_pem);
 
+// When the first certificate of a PEM chain expires; the same errors, but for the key.
+Result<uint64_t> certificate_expiry_ms(const std::string& chain_pem);
+
 // True when a certificate for `names` is good for `host`: equal, or "*." in place of its first label.
 bool covers(const std::vector<std::string>& names, const std::string& host);
 

@@ -14,6 +14,8 @@ TEST_CASE("a certificate signed by itself is for its names and its key") {
   Result<CertificateFacts> facts = check_certificate(*made, key);
   REQUIRE(facts.has_value());
   CHECK(facts->dns_names == std::vector<std::string>{"a.example", "b.example"});
+  CHECK(certificate_expiry_ms(*made).value() == facts->not_after_ms);
+  CHECK(!certificate_expiry_ms("no certificate").has_value());
   CHECK(facts->not_after_ms - facts->not_before_ms == (30ull * 86'400 + 3'600) * 1'000);
 }
 

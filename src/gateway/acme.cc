@@ -70,13 +70,14 @@ Status Acme::open() {
     if (!name.ends_with(".pem")) continue;
     std::string id = name.substr(0, name.size() - 4);
     units_[id].chain = TRY(io::read_file(kept(id), kChainBytesMax));
+    units_[id].expires_ms = crypto::certificate_expiry_ms(units_[id].chain).value_or(0);
   }
   return {};
 }
 
-bool Acme::round(const std::vector<CertificateUnit>& wanted, const std::set<std::string>& kept_ids, uint64_t now_ms, uint64_t wall_ms) {
+bool Acme::round(const std::vector<CertificateUnit>& wanted, uint64_t now_ms, uint64_t wall_ms) {
   bool has_come = false;
-  std::set<std::string> seen = kept_ids;
+  std::set<std::string> seen;
   auto running = static_cast<size_t>(std::ranges::count_if(units_, [](const auto& unit) { return unit.second.child != nullptr; }));
   for (const CertificateUnit& one : wanted) {
     if (!one.local->site().tls().has_acme()) continue;
@@ -96,13 +97,19 @@ bool Acme::round(const std::vector<CertificateUnit>& wanted, const std::set<std:
     ++running;
     if (Status begun = begin(unit, one, now_ms); !begun.has_value()) fail(unit, one.id, begun.error(), now_ms);
   }
-  forget_all_but(seen);
+  rest_all_but(seen, wall_ms);
   return has_come;
 }
 
-void Acme::forget_all_but(const std::set<std::string>& ids) {
+void Acme::rest_all_but(const std::set<std::string>& ids, uint64_t wall_ms) {
   for (auto entry = units_.begin(); entry != units_.end();) {
-    if (ids.contains(entry->first)) {
+    Unit& unit = entry->second;
+    bool is_wanted = ids.contains(entry->first);
+    if (!is_wanted) {
+      unit.child.reset();
+      unit.message.clear();
+    }
+    if (is_wanted || wall_ms < unit.expires_ms) {
       ++entry;
       continue;
     }
@@ -164,6 +171,7 @@ Result<bool> Acme::look_after(Unit& unit, const CertificateUnit& wanted, uint64_
   if (*code != 0) return make_error(Code::Unavailable, last_line(folder_of(wanted.id) + "/words"));
   unit.chain = TRY(take_chain(wanted));
   unit.due_for.clear();
+  unit.expires_ms = crypto::certificate_expiry_ms(unit.chain).value_or(0);
   unit.failures = 0;
   unit.message.clear();
   log::info("gateway", "a certificate has come", {{"unit", wanted.id}, {"name", wanted.hosts[0]}});

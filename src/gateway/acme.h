@@ -34,9 +34,9 @@ class Acme {
   explicit Acme(Options options) : options_(std::move(options)) {}
 
   Status open();  // reads what DATA holds
-  // Orders what is due. True when a certificate has come. What is in neither list is forgotten, its file removed; `kept` are ids
-  // of units that may come back (a domain whose proof is waited for).
-  bool round(const std::vector<CertificateUnit>& units, const std::set<std::string>& kept, uint64_t now_ms, uint64_t wall_ms);
+  // Orders what is due. True when a certificate has come. Units that left may come back (a domain whose proof is lost, an agent that
+  // has not read the ledger yet), so their chains are kept until they expire.
+  bool round(const std::vector<CertificateUnit>& units, uint64_t now_ms, uint64_t wall_ms);
 
   std::string chain(const std::string& unit) const;         // "" = none yet
   std::string message(const std::string& site) const;       // why an order of the site's failed; "" = none did
@@ -45,6 +45,7 @@ class Acme {
   struct Unit {
     std::string site;
     std::string chain;
+    uint64_t expires_ms = 0;  // wall time; 0 = no chain
     std::string tried_for;  // names and keys of the last order: others are another matter
     std::string due_for;    // those of due_ms
     uint64_t due_ms = 0;    // wall time
@@ -60,7 +61,7 @@ class Acme {
   // True when the unit has a new chain.
   Result<bool> look_after(Unit& unit, const CertificateUnit& wanted, uint64_t now_ms);
   Result<std::string> take_chain(const CertificateUnit& wanted);
-  void forget_all_but(const std::set<std::string>& ids);
+  void rest_all_but(const std::set<std::string>& ids, uint64_t wall_ms);
   void fail(Unit& unit, const std::string& id, const Error& error, uint64_t now_ms);
   std::string folder_of(const std::string& id) const { return options_.work_folder + "/" + id; }
   std::string kept(const std::string& id) const { return options_.data_folder + "/certificates/" + id + ".pem"; }

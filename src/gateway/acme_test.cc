@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "crypto/certificate.h"
 #include "crypto/web_key.h"
 #include "gateway/test_sites.h"
 #include "io/clock.h"
@@ -52,10 +53,27 @@ TEST_CASE("an order that fails says why, waits, and leaves no key behind") {
   io::SystemClock clock;
   uint64_t deadline = clock.monotonic_ms() + 10'000;
   while (acme.message(units[0].site).empty() && clock.monotonic_ms() < deadline) {
-    CHECK(!acme.round(units, {}, clock.monotonic_ms(), clock.wall_ms()));
+    CHECK(!acme.round(units, clock.monotonic_ms(), clock.wall_ms()));
   }
   CHECK(acme.message(units[0].site) == "certificate: the authority is tired");
   CHECK(io::list_folder(folder.path() + "/work")->empty());
+}
+
+TEST_CASE("a chain of a unit that left is kept until it expires, and is there when the unit comes back") {
+  testing::TemporaryFolder folder;
+  std::string key = crypto::make_web_key();
+  std::string chain = crypto::make_self_signed(key, {"www.gw.example"}, 30).value();
+  REQUIRE(io::make_folders(folder.path() + "/data/certificates").has_value());
+  std::string file = folder.path() + "/data/certificates/unit.pem";
+  REQUIRE(io::write_file(file, chain, io::Durability::None).has_value());
+  uint64_t expires_ms = crypto::certificate_expiry_ms(chain).value();
+  Acme acme({folder.path() + "/data", folder.path() + "/work", "no-such-program"});
+  REQUIRE(acme.open().has_value());
+  acme.round({}, 0, expires_ms - 1);
+  CHECK(acme.chain("unit") == chain);
+  acme.round({}, 0, expires_ms);
+  CHECK(acme.chain("unit") == "");
+  CHECK(!io::exists(file));
 }
 
 }  // namespace

@@ -5,16 +5,20 @@
 namespace mcloud::gateway {
 
 void DomainProofs::want(const std::map<std::string, std::set<std::string>>& contracts_of_domain) {
-  std::erase_if(domains_, [&](const auto& known) { return !contracts_of_domain.contains(known.first); });
+  std::erase_if(domains_, [&](const auto& known) {
+    bool is_wanted = contracts_of_domain.contains(known.first);
+    if (!is_wanted && !known.second.holder.empty()) resting_[known.first] = {known.second.holder, known.second.proven_ms};
+    return !is_wanted;
+  });
   for (const auto& [name, contracts] : contracts_of_domain) {
     Domain& domain = domains_[name];
     if (domain.wanted_by != contracts) domain.next_ms = 0;
     domain.wanted_by = contracts;
-    auto before = loaded_.find(name);
-    if (domain.holder.empty() && before != loaded_.end()) std::tie(domain.holder, domain.proven_ms) = before->second;
+    auto before = resting_.find(name);
+    if (domain.holder.empty() && before != resting_.end()) std::tie(domain.holder, domain.proven_ms) = before->second;
+    resting_.erase(name);
     if (!contracts.contains(domain.holder)) domain.holder.clear();
   }
-  loaded_.clear();
 }
 
 std::vector<std::string> DomainProofs::due(uint64_t now_ms, size_t count_max) {
@@ -33,6 +37,7 @@ bool DomainProofs::answer(const std::string& name, const Result<std::vector<std:
   if (found == domains_.end()) return false;
   Domain& domain = found->second;
   domain.is_asked = false;
+  std::erase_if(resting_, [&](const auto& resting) { return wall_ms >= resting.second.second + kGraceMs; });
   std::string before = holder(name, wall_ms);
   domain.problem = texts.has_value() ? "" : texts.error().message;
   if (texts.has_value()) {
@@ -71,6 +76,7 @@ std::string DomainProofs::save() const {
   for (const auto& [name, domain] : domains_) {
     if (!domain.holder.empty()) out += name + " " + domain.holder + " " + std::to_string(domain.proven_ms) + "\n";
   }
+  for (const auto& [name, proof] : resting_) out += name + " " + proof.first + " " + std::to_string(proof.second) + "\n";
   return out;
 }
 
@@ -84,7 +90,7 @@ void DomainProofs::load(std::string_view text) {
     if (second == line.npos) continue;
     uint64_t proven_ms = 0;
     std::from_chars(line.data() + second + 1, line.data() + line.size(), proven_ms);
-    loaded_[std::string(line.substr(0, first))] = {std::string(line.substr(first + 1, second - first - 1)), proven_ms};
+    resting_[std::string(line.substr(0, first))] = {std::string(line.substr(first + 1, second - first - 1)), proven_ms};
   }
 }
 

@@ -21,7 +21,8 @@ class DomainProofs {
   static constexpr uint64_t kWaitingMs = 10'000;
   static constexpr uint64_t kGraceMs = 86'400'000;
 
-  // Domains that contracts (64 hex digits) ask for; others are forgotten.
+  // Domains that contracts (64 hex digits) ask for. The proof of one that nobody asks for rests until its 24 hours are over: an agent
+  // that has not read the ledger yet asks for nothing.
   void want(const std::map<std::string, std::set<std::string>>& contracts_of_domain);
   // Domains to look up now, at most `count_max`; each until it is answered.
   std::vector<std::string> due(uint64_t now_ms, size_t count_max);
@@ -48,7 +49,7 @@ class DomainProofs {
     std::string problem;          // of the last lookup
   };
   std::map<std::string, Domain> domains_;
-  std::map<std::string, std::pair<std::string, uint64_t>> loaded_;
+  std::map<std::string, std::pair<std::string, uint64_t>> resting_;  // contract and time of proof
 };
 
 }  // namespace mcloud::gateway

@@ -83,6 +83,10 @@ TEST_CASE("proofs outlive the process") {
   next.want({{"d.example", {kA}}, {"e.example", {kA}}});
   CHECK(next.holder("d.example", watched.now) == kA);
   CHECK(next.holder("e.example", watched.now) == "");
+  next.want({});
+  CHECK(next.holder("d.example", watched.now) == "");
+  next.want({{"d.example", {kA}}});
+  CHECK(next.holder("d.example", watched.now) == kA);
   DomainProofs another;
   another.load(watched.proofs.save());
   another.want({{"d.example", {kB}}});

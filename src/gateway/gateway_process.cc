@@ -104,14 +104,10 @@ void GatewayProcess::keep_tunnels() {
 
 Status GatewayProcess::decide() {
   effective_ = *wanted_;
-  possible_units_.clear();
   for (pb::LocalSite& site : *effective_.mutable_sites()) {
     std::string contract = to_hex(site.contract());
-    std::string key = site_key(site);
     google::protobuf::RepeatedPtrField<std::string> domains;
-    possible_units_.insert(key);
     for (const std::string& domain : site.site().domains()) {
-      possible_units_.insert(domain_unit_id(key, domain));
       if (domains_.proofs().holder(domain, clock_.wall_ms()) == contract) *domains.Add() = domain;
     }
     site.mutable_site()->mutable_domains()->Swap(&domains);
@@ -135,7 +131,7 @@ void GatewayProcess::order_certificates() {
   uint64_t now_ms = clock_.monotonic_ms();
   if (!wanted_.has_value() || !keeper_.agrees() || now_ms < next_orders_ms_) return;
   next_orders_ms_ = now_ms + kOrdersMs;
-  if (acme_.round(units_, possible_units_, now_ms, clock_.wall_ms())) must_decide_ = true;
+  if (acme_.round(units_, now_ms, clock_.wall_ms())) must_decide_ = true;
 }
 
 // One that HAProxy does not know yet it has read itself, or will: its answer is an answer. What got none is told again.

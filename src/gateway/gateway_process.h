@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "gateway/access_log.h"
@@ -60,9 +59,8 @@ class GatewayProcess {
   std::string wanted_problem_;
   bool must_decide_ = false;
 
-  pb::LocalGateway effective_;           // `wanted_` with the domains whose proof stands
-  std::vector<CertificateUnit> units_;   // of its sites
-  std::set<std::string> possible_units_;  // and of domains that wait for their proof
+  pb::LocalGateway effective_;          // `wanted_` with the domains whose proof stands
+  std::vector<CertificateUnit> units_;  // of its sites
   std::vector<Certificates::Change> changes_;
   std::map<std::string, std::string> problems_;       // site_key() -> why it is not served
   std::map<std::string, std::string> backend_sites_;  // name of a back end -> site_key()
