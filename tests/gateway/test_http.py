@@ -1,5 +1,9 @@
 """Sites over HTTP/1.1: names, paths, back ends."""
-from harness import expect
+import http.client
+import pathlib
+import socket
+
+from harness import Skip, expect
 from stand import Backend, Gateway, route, server, site, until
 
 
@@ -60,3 +64,21 @@ def test_replicas_come_and_go_without_a_reload(host, folder):
         until(lambda: "web-0-" not in gateway.runtime("show servers state"), "a is deleted")
         expect({gateway.request("www.gw.example")[2] for _ in range(10)} == {"b"}, "only b")
         expect(gateway.runtime("show info").split("Pid: ")[1].split()[0] == worker, "the worker is another")
+
+
+def test_strangers_come_over_ipv6(host, folder):
+    """a stranger comes over IPv6 as well, and a list of addresses holds for both families"""
+    if not socket.has_ipv6 or not pathlib.Path("/proc/net/if_inet6").read_text():
+        raise Skip("no IPv6 here")
+    with Backend("a") as backend, Gateway(host, folder) as gateway:
+        def status():
+            connection = http.client.HTTPConnection("::1", gateway.http_port, timeout=10)
+            connection.request("GET", "/", headers={"Host": "www.gw.example"})
+            return connection.getresponse().status
+
+        gateway.want(one(backend))
+        expect(status() == 200 and backend.requests[-1][2]["x-forwarded-for"] == "::1", backend.requests[-1:])
+        gateway.want(one(backend, more='allow: "127.0.0.0/8"'))
+        expect(status() == 403 and gateway.request("www.gw.example")[0] == 200, "only IPv4")
+        gateway.want(one(backend, more='allow: "::1"'))
+        expect(status() == 200 and gateway.request("www.gw.example")[0] == 403, "only IPv6")
