@@ -142,6 +142,7 @@ void Client::on_up(Link& link) {
   if (visit.dialer == nullptr) return;
   visit.dialer->since_ms = io::SystemClock().wall_ms();
   visit.dialer->message.clear();
+  visit.dialer->logged.clear();
   log::info("gateway", "tunnel: a gateway was reached", {{"gateway", link.peer().short_hex()}});
 }
 
@@ -175,9 +176,8 @@ void Client::on_over(Link& link, const Error& why) {
   if (visit.dialer == nullptr || is_draining_) return;
   if (link.was_up()) visit.dialer->since_ms = io::SystemClock().wall_ms();
   if (was_good) visit.dialer->failures = 0;
-  bool is_news = visit.dialer->failures == 0 || why.message != visit.dialer->message;
   failed(*visit.dialer, why.message);
-  if (is_news)
+  if (std::exchange(visit.dialer->logged, why.message) != why.message)
     log::warning("gateway", "tunnel: a gateway is not reached",
                  {{"gateway", link.peer().short_hex()}, {"reason", why.message}});
 }

@@ -38,6 +38,7 @@ class Client final : public LinkOwner {
     uint64_t due_us = 0;
     uint64_t since_ms = 0;
     std::string message = "not dialed yet";
+    std::string logged;  // the last failure: its repetitions are not worth a line each
   };
   struct Gateway {
     std::vector<std::string> endpoints;
