@@ -113,12 +113,16 @@ void Session::reset(uint32_t number) {
   send(FrameType::Reset, number);
 }
 
-// A window grows while its half is used up within two round trips: then it, and not the reader, is the bound.
-void Session::grow_window(Stream& stream) const {
+// A window grows while its half is used up within two round trips and the reader has taken everything: then it, and not
+// the reader, is the bound. It shrinks while much of it lies unread: that is memory, and copies of what is cold by then.
+void Session::adapt_window(Stream& stream) const {
+  bool is_fast = now_us_ - stream.granted_us < 2 * shortest_rtt_us();
   if (unread_ > limits_.unread_pressure)
     stream.window = limits_.window_small;
-  else if (now_us_ - stream.granted_us < 2 * shortest_rtt_us())
+  else if (stream.unread == 0 && is_fast)
     stream.window = std::min(stream.window * 2, limits_.window_max);
+  else if (stream.unread > stream.window / 4)
+    stream.window = std::max(stream.window / 2, std::min(stream.window, limits_.window_first));
 }
 
 void Session::consumed(uint32_t number, size_t bytes) {
@@ -131,7 +135,7 @@ void Session::consumed(uint32_t number, size_t bytes) {
   if (stream.has_got_fin) return forget_if_over(at);
   uint32_t held = stream.allowed + stream.unread;
   if (held > stream.window / 2) return;
-  grow_window(stream);
+  adapt_window(stream);
   if (held >= stream.window) return;
   stream.granted_us = now_us_;
   stream.allowed += stream.window - held;

@@ -131,7 +131,7 @@ class Session {
   void send(FrameType type, uint32_t stream, BytesView payload = {});
   void send_u32(FrameType type, uint32_t stream, uint32_t value);
   uint32_t first_window() const;
-  void grow_window(Stream& stream) const;
+  void adapt_window(Stream& stream) const;
   void queue(uint32_t number, Stream& stream);
   void forget(Streams::iterator at);
   void forget_if_over(Streams::iterator at);
