@@ -84,6 +84,13 @@ void add_network_figures(const NamedNetwork& network, const LinkFigures& between
   add_link("outside", outside);
 }
 
+void add_rule_figures(const std::vector<network::RuleCounter>& rules, Figures& figures) {
+  for (const network::RuleCounter& rule : rules) {
+    if (!rule.is_drop) continue;
+    add("mcloud_network_drops_total", {{"netns", rule.netns}, {"rule", rule.rule}}, static_cast<double>(rule.packets), figures);
+  }
+}
+
 void add_mesh_figures(const std::vector<network::ActualDevice>& devices,
                       const std::map<network::WireGuardKey, NodeId>& peers, uint64_t wall_ms, Figures& figures) {
   for (const network::ActualDevice& device : devices) {

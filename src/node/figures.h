@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mcloud/gateway.pb.h"
+#include "network/machine.h"
 #include "network/wireguard.h"
 #include "node/peer_book.h"
 
@@ -42,6 +43,8 @@ struct NamedNetwork {
 // `between_nodes`: as the network's VXLAN device counts; `outside`: its link to the node.
 void add_network_figures(const NamedNetwork& network, const LinkFigures& between_nodes, const LinkFigures& outside,
                          Figures& figures);
+// What rules have dropped; rules that let pass are left out.
+void add_rule_figures(const std::vector<network::RuleCounter>& rules, Figures& figures);
 // `peers`: whose a WireGuard key is.
 void add_mesh_figures(const std::vector<network::ActualDevice>& devices,
                       const std::map<network::WireGuardKey, NodeId>& peers, uint64_t wall_ms, Figures& figures);

@@ -17,6 +17,9 @@ bool has(const std::string& text, const std::string& line) { return ("\n" + text
 Figures all() {
   Figures figures;
   add_network_figures({"0123456789abcdef", "net", 1001}, {1, 2, 3, 4}, {5, 6, 7, 8}, figures);
+  add_rule_figures({{.netns = "mcloud_net_1001", .rule = "spoofed", .is_drop = true, .packets = 5, .bytes = 1},
+                    {.netns = "mcloud_net_1001", .rule = "allow 1", .is_drop = false, .packets = 77, .bytes = 1}},
+                   figures);
   network::ActualDevice device;
   device.device.name = "mwg0";
   device.device.netns = "mcloud_mesh";
@@ -49,6 +52,7 @@ TEST_CASE("figures of networks are what the sink takes, each name once with its 
   std::string peer = "peer=\"" + label_of(kPeer.view()) + "\"";
   CHECK(has(text, "# TYPE mcloud_network_bytes_total counter"));
   CHECK(has(text, R"(mcloud_network_bytes_total{contract="0123456789abcdef",network="net",vni="1001",way="nodes",direction="out"} 3)"));
+  CHECK(has(text, R"(mcloud_network_drops_total{netns="mcloud_net_1001",rule="spoofed"} 5)"));
   CHECK(has(text, "mcloud_mesh_handshake_age_seconds{device=\"mwg0\",netns=\"mcloud_mesh\"," + peer + "} 1.5"));
   CHECK(has(text, "mcloud_mesh_rtt_seconds{" + peer + "} 0.00025"));
   CHECK(has(text, "mcloud_mesh_lost_ratio{" + peer + "} 0.1"));

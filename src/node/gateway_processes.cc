@@ -13,6 +13,10 @@ Status run_gateway_process(const Config& config) {
   options.folder = config.gateway_folder();
   options.data_folder = config.data_folder + "/gateway";
   options.log_folder = config.data_folder + "/containers";  // as those of containers, and shipped with them
+  if (!config.resolvers.empty()) {
+    const std::string& server = config.resolvers[0];
+    options.resolver = (server.find(':') == std::string::npos ? server : "[" + server + "]") + ":53";
+  }
   TRY(io::make_folders(options.data_folder, 0700));
   return gateway::run_gateway(options, key);
 }

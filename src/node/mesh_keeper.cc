@@ -59,15 +59,25 @@ std::vector<network::ActualDevice> MeshKeeper::devices() const {
   return devices_;
 }
 
+// While a key is being changed, tend() says which of the two the ledger is to have; an agent that has just begun does not
+// know, and leaves the ledger as it is.
 void MeshKeeper::publish() {
   std::set<std::pair<uint32_t, uint32_t>> withheld;
-  for (const auto& [vni, rotation] : rotations_) {
+  std::map<uint32_t, size_t> counts;
+  for (const pb::LocalKey& key : keys_.all().keys()) counts[key.vni()] += key.slot() != network::kRelaySlot;
+  bool is_known = true;
+  for (const auto& [vni, count] : counts) {
+    auto rotation = rotations_.find(vni);
+    bool has_advice = rotation != rotations_.end() && !rotation->second.published.empty();
+    if (count > 1 && !has_advice) is_known = false;
+    if (!has_advice) continue;
+    const std::vector<uint32_t>& told = rotation->second.published;
     for (uint32_t slot : {0u, 1u}) {
-      const std::vector<uint32_t>& told = rotation.published;
-      if (!told.empty() && std::find(told.begin(), told.end(), slot) == told.end()) withheld.emplace(vni, slot);
+      if (std::find(told.begin(), told.end(), slot) == told.end()) withheld.emplace(vni, slot);
     }
   }
-  pb::PublishKeys published = keys_.published(options_.mesh_secret, withheld);
+  pb::PublishKeys published;
+  if (is_known) published = keys_.published(options_.mesh_secret, withheld);
   std::lock_guard lock(mutex_);
   published_ = std::move(published);
 }

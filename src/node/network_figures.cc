@@ -35,6 +35,7 @@ void NetworkAdapter::note_figures() {
       add_network_figures({label_of(contract.view()), network.name(), network.vni()}, (*links)["vx0"], (*links)["up0"], figures);
     }
   }
+  if (auto rules = machine_.read_counters(); rules.has_value()) add_rule_figures(*rules, figures);
   if (mesh_keeper_ != nullptr)
     add_mesh_figures(mesh_keeper_->devices(), mesh_keeper_->key_owners(), clock_.wall_ms(), figures);
   std::lock_guard lock(mutex_);
