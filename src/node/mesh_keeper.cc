@@ -132,12 +132,20 @@ Result<bool> MeshKeeper::tend() {
     std::lock_guard lock(mutex_);
     devices_ = std::move(devices);
   }
+  bool has_changed = TRY(rotate_all());
+  publish();
+  return has_changed;
+}
+
+Result<bool> MeshKeeper::rotate_all() {
+  is_asked_ = !options_.ask_file.empty() && io::exists(options_.ask_file);
+  is_answered_ = false;
   bool has_changed = false;
   for (const auto& [vni, wish] : wishes_) {
     bool is_other = TRY(rotate(vni, wish));
     has_changed = has_changed || is_other;
   }
-  publish();
+  if (is_answered_) TRY(io::remove_tree(options_.ask_file));
   return has_changed;
 }
 
@@ -155,6 +163,7 @@ Result<bool> MeshKeeper::rotate(uint32_t vni, const network::MeshWish& wish) {
   network::RotationView view;
   view.wall_ms = clock_.wall_ms();
   view.steady_ms = clock_.monotonic_ms();
+  view.is_asked = is_asked_;
   view.on_ledger = on_ledger(vni);
   view.peers = wish.peers;
   view.devices = devices();
@@ -166,6 +175,7 @@ Result<bool> MeshKeeper::rotate(uint32_t vni, const network::MeshWish& wish) {
     view.own.push_back({key.slot(), secret->public_key(), key.since_ms()});
   }
   network::RotationAdvice advice = network::advise(options_.rotation, view, rotation.memory);
+  is_answered_ = is_answered_ || (is_asked_ && advice.make_slot);
   auto paths = network::choose_paths(view, rotation.paths);
   bool has_changed = paths != rotation.paths || advice.make_slot || advice.drop_slot;
   TRY(change_keys(vni, advice));

@@ -33,6 +33,7 @@ class MeshKeeper {
     int underlay_mtu = 1500;
     std::string netns_folder = "/run/netns";
     network::RotationPolicy rotation;
+    std::string ask_file;  // RUNTIME/rotate-keys: who makes it wants new keys now; removed when they are made. "" = none
   };
   // Both are borrowed.
   static Result<std::unique_ptr<MeshKeeper>> open(network::MeshMachine& machine, const Clock& clock, Options options);
@@ -62,6 +63,7 @@ class MeshKeeper {
   Status ensure_keys(const MeshNeeds& needs);
   Status apply_wishes();
   Result<bool> rotate(uint32_t vni, const network::MeshWish& wish);
+  Result<bool> rotate_all();
   Status change_keys(uint32_t vni, const network::RotationAdvice& advice);
   std::vector<network::WireGuardKey> on_ledger(uint32_t vni) const;
   void publish();
@@ -78,6 +80,8 @@ class MeshKeeper {
     std::map<NodeId, network::SendPath> paths;
   };
   std::map<uint32_t, Rotation> rotations_;
+  bool is_asked_ = false;   // by `ask_file`, at this tend()
+  bool is_answered_ = false;
   std::vector<network::WireGuardDevice> access_;
 
   mutable std::mutex mutex_;

@@ -184,6 +184,8 @@ class SiteMaker {
 
   Status serve(const pb::AssignedReplica& replica, const pb::Site& site) {
     if (!facts_.ledger.node.addresses().has_gateway()) return make_error(Code::Unsupported, "this node is no gateway");
+    // A way leads from the portal's link; no rule leads a datagram of the uplink to it.
+    if (site.mode() == pb::SITE_UDP) return make_error(Code::Unsupported, "UDP at gateways is not supported here");
     pb::LocalSite local;
     local.set_contract(facts_.id.bytes());
     local.set_contract_name(facts_.version_of(replica)->header().name());

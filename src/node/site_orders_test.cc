@@ -134,6 +134,18 @@ TEST_CASE("a node that is no gateway says so of a publication that was placed on
   CHECK(orders.gateway.sites().empty());
 }
 
+TEST_CASE("a gateway does not claim to lead datagrams") {
+  std::string text = kSite;
+  text.replace(text.find("{http: 80}"), 10, "{dns: 53/udp}");
+  size_t site = text.find("  site:");
+  text.replace(site, std::string::npos, "  site: {kind: publish, at: gateways, port: 5353, to: \"web:dns\", gateways: 1}\n");
+  Sample shop = make(text);
+  Orders orders = gateway_ledger(shop).orders();
+  REQUIRE(orders.refusals.contains({shop.id, "site", 0}));
+  CHECK(orders.refusals.at({shop.id, "site", 0}).code == Code::Unsupported);
+  CHECK(orders.gateway.sites().empty());
+}
+
 TEST_CASE("a way keeps its port when other replicas come and go") {
   Sample shop = make(kSite);
   Ledger ledger = gateway_ledger(shop);
