@@ -2,12 +2,27 @@
 
 #include <algorithm>
 
-#include "crypto/exchange.h"
+#include "base/check.h"
+#include "crypto/box.h"
+#include "crypto/x25519.h"
 
 namespace mcloud::network {
 
-WireGuardKey WireGuardKey::make_secret() { return {crypto::make_exchange_secret()}; }
-WireGuardKey WireGuardKey::public_key() const { return {crypto::exchange_public_key(bytes)}; }
+WireGuardKey WireGuardKey::make_secret() {
+  Bytes secret = crypto::make_x25519_secret();
+  WireGuardKey out;
+  std::copy(secret.begin(), secret.end(), out.bytes.begin());
+  crypto::wipe(secret);
+  return out;
+}
+
+WireGuardKey WireGuardKey::public_key() const {
+  auto key = crypto::x25519_public(view());
+  CHECK(key.has_value());  // it has 32 bytes
+  WireGuardKey out;
+  std::copy(key->begin(), key->end(), out.bytes.begin());
+  return out;
+}
 
 Result<WireGuardKey> WireGuardKey::from_base64(std::string_view text) {
   auto raw = mcloud::from_base64(text);

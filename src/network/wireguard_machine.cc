@@ -231,7 +231,8 @@ Status WireGuardMachine::run(const SetDevice& step) {
   if (there.secret != device.secret) change.secret = device.secret;
   if (there.port != device.port) change.port = device.port;
   if (change.secret.has_value() || change.port.has_value()) TRY(backend_->configure(spot, netns, change));
-  return shape(device, netns);
+  TRY(shape(device, netns));
+  return change.port.has_value() ? backend_->wait_ready(spot, device.port) : Status();
 }
 
 Status WireGuardMachine::run(const DropRanges& step) {

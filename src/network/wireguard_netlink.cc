@@ -141,7 +141,8 @@ Status merge_range(BytesView bytes, WireGuardPeer& peer) {
   IpPrefix range;
   range.address = TRY(IpAddress::from_bytes(attributes.find(WGALLOWEDIP_A_IPADDR)));
   range.bits = TRY(fixed<uint8_t>(attributes.find(WGALLOWEDIP_A_CIDR_MASK)));
-  if (range.bits > (range.address.is_v6 ? 128 : 32)) return make_error(Code::Corrupt, "WireGuard: a range is too long");
+  bool is_sound = range.bits <= (range.address.is_v6 ? 128 : 32) && range.is_range();
+  if (!is_sound) return make_error(Code::Corrupt, "WireGuard: a range is none");
   peer.allowed.push_back(range.text());
   return {};
 }

@@ -1,6 +1,7 @@
 #include "network/wireguard_process.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -8,10 +9,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <ctime>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <vector>
 
 #include "io/clock.h"
 #include "io/process.h"
@@ -23,6 +28,7 @@ namespace {
 constexpr uint64_t kStartMs = 5'000;
 constexpr uint64_t kAnswerMs = 5'000;
 constexpr int kEndMs = 2'000;
+constexpr int kBurstBytes = 2 << 20;
 
 Result<io::Fd> connect_to(const std::string& path) {
   sockaddr_un address{};
@@ -118,7 +124,7 @@ Result<std::string> ask_wireguard_go(const std::string& socket, const std::strin
   return receive_answer(fd);
 }
 
-io::Fd wireguard_go_at(const std::string& socket) {
+WireGuardProcess wireguard_go_at(const std::string& socket) {
   auto fd = connect_to(socket);
   if (!fd.has_value()) return {};
   ucred credentials{};
@@ -128,20 +134,36 @@ io::Fd wireguard_go_at(const std::string& socket) {
   // Held by the pidfd, the number is not another's: its name can be trusted.
   auto name = io::read_file("/proc/" + std::to_string(credentials.pid) + "/comm");
   if (!pidfd.is_open() || !name.has_value() || *name != "wireguard-go\n") return {};
-  return pidfd;
+  return {std::move(pidfd), credentials.pid};
 }
 
-bool is_running(const io::Fd& pidfd) {
-  pollfd waiting{pidfd.get(), POLLIN, 0};
-  return pidfd.is_open() && ::poll(&waiting, 1, 0) == 0;
+bool is_running(const WireGuardProcess& process) {
+  pollfd waiting{process.pidfd.get(), POLLIN, 0};
+  return process.pidfd.is_open() && ::poll(&waiting, 1, 0) == 0;
+}
+
+void widen_sockets(const WireGuardProcess& process) {
+  auto names = io::list_folder("/proc/" + std::to_string(process.pid) + "/fd");
+  if (!names.has_value() || !is_running(process)) return;
+  for (const std::string& name : *names) {
+    io::Fd theirs(static_cast<int>(::syscall(SYS_pidfd_getfd, process.pidfd.get(), std::atoi(name.c_str()), 0)));
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    bool is_udp = theirs.is_open() && ::getsockopt(theirs.get(), SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+                  protocol == IPPROTO_UDP;
+    if (!is_udp) continue;
+    for (int option : {SO_RCVBUFFORCE, SO_SNDBUFFORCE}) {
+      static_cast<void>(::setsockopt(theirs.get(), SOL_SOCKET, option, &kBurstBytes, sizeof kBurstBytes));
+    }
+  }
 }
 
 Status end_wireguard_go(const std::string& socket) {
-  io::Fd process = wireguard_go_at(socket);
-  if (process.is_open()) {
-    pollfd waiting{process.get(), POLLIN, 0};
+  WireGuardProcess process = wireguard_go_at(socket);
+  if (process.pidfd.is_open()) {
+    pollfd waiting{process.pidfd.get(), POLLIN, 0};
     if (::poll(&waiting, 1, kEndMs) <= 0) {
-      static_cast<void>(::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0));
+      static_cast<void>(::syscall(SYS_pidfd_send_signal, process.pidfd.get(), SIGKILL, nullptr, 0));
       if (::poll(&waiting, 1, kEndMs) <= 0) return make_error(Code::TimedOut, "wireguard-go at " + socket + " does not end");
     }
   }
@@ -149,21 +171,24 @@ Status end_wireguard_go(const std::string& socket) {
   return {};
 }
 
-Result<bool> is_udp_port_bound(uint16_t port) {
-  // proc(5): the local address and port, in hexadecimal, is the second word of each line after the first.
+bool has_udp_port(const WireGuardProcess& process, uint16_t port) {
+  std::string folder = "/proc/" + std::to_string(process.pid) + "/fd";
+  std::set<std::string> sockets;
+  for (const std::string& name : io::list_folder(folder).value_or(std::vector<std::string>())) {
+    char text[64];
+    ssize_t size = ::readlink((folder + "/" + name).c_str(), text, sizeof text);
+    std::string_view target(text, size < 0 ? 0 : static_cast<size_t>(size));
+    if (target.starts_with("socket:[")) sockets.emplace(target.substr(8, target.size() - 9));
+  }
   char wanted[8];
-  ::snprintf(wanted, sizeof wanted, ":%04X", port);
+  std::snprintf(wanted, sizeof wanted, ":%04X", port);
   for (const char* path : {"/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"}) {
-    auto text = io::read_file(path);
-    if (!text.has_value()) continue;
-    std::string_view rest = *text;
-    while (!rest.empty()) {
-      std::string_view line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-      size_t colon = line.find(": ");
-      if (colon == std::string_view::npos) continue;
-      std::string_view local = line.substr(colon + 2);
-      if (local.substr(0, local.find(' ')).ends_with(wanted)) return true;
+    std::istringstream lines(io::read_file(path).value_or(Bytes()));
+    for (std::string line; std::getline(lines, line);) {
+      // proc(5): number, local address, remote, state, queues, timer, retransmissions, user, timeout, inode.
+      std::istringstream words(line);
+      std::vector<std::string> row(std::istream_iterator<std::string>(words), {});
+      if (row.size() > 9 && row[1].ends_with(wanted) && sockets.contains(row[9])) return true;
     }
   }
   return false;

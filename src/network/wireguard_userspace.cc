@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "mw-";  // of what wireguard-go's devices and sockets are called at first
 constexpr size_t kFirstNameSize = 15;
-constexpr uint64_t kReadyMs = 5'000;
+constexpr uint64_t kReadyMs = 3'000;
 constexpr time_t kYoungSeconds = 10;
 
 void pause_shortly() {
@@ -49,14 +49,15 @@ class UserspaceWireGuard final : public WireGuardBackend {
   // wireguard-go looks once a second whether its link is up; then it binds its port.
   Status wait_ready(const DeviceSpot& spot, uint16_t port) override {
     uint64_t deadline = io::SystemClock().monotonic_ms() + kReadyMs;
-    while (!TRY(is_udp_port_bound(port))) {
+    while (!has_udp_port(alive_[spot], port)) {
       if (!is_alive(spot)) return make_error(Code::Unavailable, "wireguard-go ended when its device came up");
       if (io::SystemClock().monotonic_ms() >= deadline) {
         return make_error(Code::TimedOut, "wireguard-go does not take UDP port " + std::to_string(port) +
-                                              " within 5 s: does another program have it?");
+                                              " within 3 s: does another program have it?");
       }
       pause_shortly();
     }
+    widen_sockets(alive_[spot]);
     return {};
   }
 
@@ -96,7 +97,7 @@ class UserspaceWireGuard final : public WireGuardBackend {
   std::string socket(const DeviceSpot& spot) const { return options_.uapi_folder + "/" + first_name(spot) + ".sock"; }
 
   WireGuard::Options options_;
-  std::map<DeviceSpot, io::Fd> alive_;
+  std::map<DeviceSpot, WireGuardProcess> alive_;
 };
 
 // Links of a first name here are half made; a socket where nobody listens is a dead process'.
@@ -116,7 +117,7 @@ void UserspaceWireGuard::sweep() {
     struct stat about{};
     // A young one may be about to listen.
     bool is_old = ::lstat(path.c_str(), &about) == 0 && about.st_mtime + kYoungSeconds < ::time(nullptr);
-    if (is_old && !wireguard_go_at(path).is_open()) static_cast<void>(::unlink(path.c_str()));
+    if (is_old && !wireguard_go_at(path).pidfd.is_open()) static_cast<void>(::unlink(path.c_str()));
   }
 }
 
