@@ -30,11 +30,20 @@ std::string endpoint(const std::string& address, uint16_t port) {
   return parsed.has_value() && port != 0 ? IpEndpoint{*parsed, port}.text() : "";
 }
 
+bool is_v6(const std::string& address) { return address.find(':') != std::string::npos; }
+
 // Where `to` is called by `from`; "" when it cannot be.
 std::string address_for(const MeshNode& from, const MeshNode& to) {
   bool share_backplane = from.farm == to.farm && !from.backplane.empty() && !to.backplane.empty();
   if (share_backplane) return to.backplane;
-  return to.is_hidden || to.endpoints.empty() ? "" : to.endpoints.front();
+  if (to.is_hidden || to.endpoints.empty()) return "";
+  // The first of a family that `from` has too, as far as it says which it has.
+  for (const std::string& address : to.endpoints) {
+    bool is_known = std::any_of(from.endpoints.begin(), from.endpoints.end(),
+                                [&](const std::string& own) { return is_v6(own) == is_v6(address); });
+    if (is_known) return address;
+  }
+  return to.endpoints.front();
 }
 
 bool can_relay(const MeshNode& relay) {

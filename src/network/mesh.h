@@ -37,7 +37,7 @@ struct MeshNode {
   uint32_t number = 0;
   std::string farm;
   std::string backplane;                // IPv4 or IPv6 address, "" = none
-  std::vector<std::string> endpoints;   // public addresses, "" never
+  std::vector<std::string> endpoints;   // public addresses; others call the first of a family that they have too
   bool is_hidden = false;
   std::vector<MeshKey> keys;            // of the mesh, or of one dedicated network
   Hash mesh_secret_id;                  // zero = none

@@ -40,7 +40,7 @@ MeshNodes::MeshNodes(size_t count) : Nodes(count) {
     place.add_key(0);
     meshes.push_back(std::move(place));
     NetnsScope scope = NetnsScope::enter(places[i].netns).value();
-    WireGuard::Options options{.netns_folder = *folder / ("netns" + std::to_string(i + 1)), .force_userspace = false};
+    WireGuard::Options options{.netns_folder = *folder / ("netns" + std::to_string(i + 1))};
     mesh_machines.push_back(MeshMachine::open(options).value());
   }
 }
@@ -61,6 +61,7 @@ MeshWish MeshNodes::wish(size_t node) const {
   out.own_keys = meshes[node].own_keys;
   out.mesh_secret = "the secret of this farm, 32 bytes";
   out.relays = relays;
+  out.underlay_mtu = underlay_mtu;
   for (size_t i = 0; i < meshes.size(); ++i) {
     if (i != node) out.peers.push_back(meshes[i].node);
   }
@@ -81,6 +82,12 @@ void MeshNodes::leave_mesh(size_t node) {
   NetnsScope scope = NetnsScope::enter(places[node].netns).value();
   auto done = mesh_machines[node]->apply({});
   if (!done.has_value()) FAIL(done.error().message);
+}
+
+void MeshNodes::use_userspace(size_t node) {
+  NetnsScope scope = NetnsScope::enter(places[node].netns).value();
+  WireGuard::Options options{.netns_folder = *folder / ("netns" + std::to_string(node + 1)), .force_userspace = true};
+  mesh_machines[node] = MeshMachine::open(options).value();
 }
 
 std::vector<ActualDevice> MeshNodes::read_mesh(size_t node) {

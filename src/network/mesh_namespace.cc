@@ -100,7 +100,11 @@ std::string relay_text(const RelayRules& rules) {
     out += between + "ip protocol udp counter name forwarded accept\n";
     out += between + "icmp type destination-unreachable accept\n";
   }
-  return out + "    counter name dropped drop\n  }\n";
+  out += "    counter name dropped drop\n  }\n";
+  // The kernel's advice to users of a relay to go the direct way, among other things.
+  return out + "  chain output {\n    type filter hook output priority filter - 10; policy accept;\n    oifname != " + device +
+         " accept\n    ip protocol udp accept\n"
+         "    icmp type { echo-request, echo-reply, destination-unreachable } accept\n    counter name dropped drop\n  }\n";
 }
 
 }  // namespace
@@ -131,6 +135,9 @@ Status ensure_relay_rules(const RelayRules& rules) {
   return {};
 }
 
-Status remove_relay_rules() { return run_nft(nft_remove_table("inet", kRelayTableName)); }
+Status remove_relay_rules() {
+  if (!TRY(has_chain(kRelayTableName, "input"))) return {};
+  return run_nft(nft_remove_table("inet", kRelayTableName));
+}
 
 }  // namespace mcloud::network
