@@ -138,8 +138,9 @@ def gateway(place):
 def stranger(cluster, name="stranger", number=200):
     """A machine on the uplink that is none of the cluster's: 10.250.0.NUMBER, fd00:250::NUMBER."""
     home = root(cluster)
-    home.run("ip", "netns", "del", name)
-    home.out("ip", "netns", "add", name)
+    keeper = Place("root", [*home.enter, "-p"])  # ip netns looks into /proc/self
+    keeper.run("ip", "netns", "del", name)
+    keeper.out("ip", "netns", "add", name)
     try:
         place = Place(name, [*home.enter, "nsenter", f"--net=/run/netns/{name}"])
         port = f"str-{number}"
@@ -152,7 +153,7 @@ def stranger(cluster, name="stranger", number=200):
                               f"ip route add default via {HUB}")
         yield place
     finally:
-        home.run("ip", "netns", "del", name)
+        keeper.run("ip", "netns", "del", name)
 
 
 # ---- what is there

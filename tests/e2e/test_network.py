@@ -1,4 +1,5 @@
 """Private networks: who reaches whom, by which name, and that nobody else does. Six nodes; n5 and n6 are behind NAT."""
+import json
 import pathlib
 import random
 import re
@@ -27,7 +28,7 @@ def captured(cluster, nodes, interfaces, act):
     for name in nodes:
         for interface in interfaces:
             files.append(folder / f"{name}-{interface}.pcap")
-            dump = node(cluster, name).start("tcpdump", "-i", interface, "-U", "-Z", "root", "-w", files[-1],
+            dump = node(cluster, name).start("tcpdump", "-i", interface, "-U", "--immediate-mode", "-Z", "root", "-w", files[-1],
                                              stderr=subprocess.PIPE, text=True)
             dumps.append(dump)
             expect(any("listening" in line for line in iter(dump.stderr.readline, "")), "tcpdump does not start")
@@ -223,8 +224,8 @@ def test_the_rings_cuts_heal_through_the_encrypted_network(cluster):
 
 
 def counters(cluster, name):
-    place = node(cluster, name)
-    return {link: int(place.out("cat", f"/sys/class/net/{link}/statistics/tx_packets")) for link in ("ring-next", "ring-prev")}
+    links = json.loads(node(cluster, name).out("ip", "-j", "-s", "link"))
+    return {link["ifname"]: link["stats64"]["tx"]["packets"] for link in links if link["ifname"].startswith("ring-")}
 
 
 def test_both_ways_of_the_ring_are_used(cluster):
