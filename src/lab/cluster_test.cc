@@ -273,8 +273,8 @@ TEST_CASE("a hidden node is behind a router that lets its connections out and no
   CHECK_FALSE(reaches(0, "192.168.2.2"));
   CHECK(reaches(0, "10.250.0.12"));  // the router itself, which has nothing to offer
   CHECK_EQ(in_node(1, "ping -c 1 -W 1 10.251.0.1").exit_code != 0, true);
-  CHECK_EQ(in_node(1, "ping -c 1 -W 1 fd00:250::13").exit_code, 0);
-  CHECK_EQ(in_node(0, "ping -c 1 -W 1 fd00:250::1").exit_code, 0);
+  CHECK_EQ(in_node(1, "ping -c 1 -W 1 2001:db8:250::13").exit_code, 0);
+  CHECK_EQ(in_node(0, "ping -c 1 -W 1 2001:db8:250::1").exit_code, 0);
   CHECK_EQ(in_node(0, "ping -c 1 -W 1 fd00:192:2::2").exit_code != 0, true);
   CHECK(in_node(0, "ip -6 addr show dev ring-next").output.empty());
   good(cluster.kill("n2"));

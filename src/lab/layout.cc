@@ -5,7 +5,7 @@ namespace mcloud::lab {
 std::string uplink_address(size_t index) { return "10.250.0." + std::to_string(10 + index); }
 std::string hidden_address(size_t index) { return "192.168." + std::to_string(index) + ".2"; }
 std::string router_address(size_t index) { return "192.168." + std::to_string(index) + ".1"; }
-std::string uplink_address6(size_t index) { return "fd00:250::" + std::to_string(10 + index); }
+std::string uplink_address6(size_t index) { return "2001:db8:250::" + std::to_string(10 + index); }
 std::string hidden_address6(size_t index) { return "fd00:192:" + std::to_string(index) + "::2"; }
 std::string router_address6(size_t index) { return "fd00:192:" + std::to_string(index) + "::1"; }
 std::string backplane_address(size_t index) { return "10.251.0." + std::to_string(index); }

@@ -5,9 +5,10 @@
 //   node 1  node 2  node 3  NAT 4       uplink 10.250.0.(10+i)/24, on lo the backplane address 10.251.0.i/32
 //     \___/   \___/           \
 //                            node 4     hidden: uplink 192.168.4.2/24 behind a router that masquerades; not on the ring
-//   On the uplink IPv6 as well: fd00:250::1/64, node i fd00:250::(10+i, in decimal digits); a hidden one
-//   fd00:192:i::2/64. The backplane has IPv4 only. link i leads from node i ("ring-next", 10.251.(100+i).0/31) to its
-//   successor ("ring-prev", .1); the last one closes the ring. Two nodes have two links, a single one has none.
+//
+//   Link i leads from node i ("ring-next", 10.251.(100+i).0/31) to its successor ("ring-prev", .1); the last one closes
+//   the ring. Two nodes have two links, a single one has none. The backplane has IPv4 only. The uplink has IPv6 too, in
+//   a range that is no private one: 2001:db8:250::1/64, node i (10+i, in decimal digits); a hidden one fd00:192:i::2/64.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ inline constexpr const char* kUplinkInterface = "uplink";
 inline constexpr const char* kRingNext = "ring-next";
 inline constexpr const char* kRingPrevious = "ring-prev";
 inline constexpr const char* kHubAddress = "10.250.0.1";  // of the cluster's root on the uplink
-inline constexpr const char* kHubAddress6 = "fd00:250::1";
+inline constexpr const char* kHubAddress6 = "2001:db8:250::1";
 inline constexpr const char* kUplinkRange = "10.250.0.0/24";
 inline constexpr const char* kBackplaneRange = "10.251.0.0/16";
 inline constexpr const char* kGatewayDomain = "gw.localhost";  // browsers take names below it for this machine

@@ -149,6 +149,13 @@ Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32
     oifname "mcloud-*" tcp flags syn tcp option maxseg size set rt mtu
   }
 )" + node_forward(desired.uplink);
+  // wireguard-go answers through the interface by which it heard last and stays with it when the way has changed. A packet
+  // whose mark changes here is routed anew, as the kernel's own would be. Ports of the mesh, of relays, of dedicated networks.
+  out += R"(  chain ways {
+    type route hook output priority mangle; policy accept;
+    udp sport 51820-51899 meta mark set 0x6d63
+  }
+)";
   std::string spared = std::string("    ip daddr ") + kResolverAddress + " accept\n    ip6 daddr " + kResolverAddress6 +
                        " accept\n";
   out += "  chain publish {\n    type nat hook prerouting priority dstnat; policy accept;\n" + spared;

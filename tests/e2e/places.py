@@ -136,7 +136,7 @@ def gateway(place):
 
 @contextlib.contextmanager
 def stranger(cluster, name="stranger", number=200):
-    """A machine on the uplink that is none of the cluster's: 10.250.0.NUMBER, fd00:250::NUMBER."""
+    """A machine on the uplink that is none of the cluster's: 10.250.0.NUMBER, 2001:db8:250::NUMBER."""
     home = root(cluster)
     keeper = Place("root", [*home.enter, "-p"])  # ip netns looks into /proc/self
     keeper.run("ip", "netns", "del", name)
@@ -149,7 +149,7 @@ def stranger(cluster, name="stranger", number=200):
         place.out("sh", "-c", "sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.eth0.accept_dad=0 "
                               "net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.eth0.disable_ipv6=0 "
                               "net.ipv4.conf.all.rp_filter=0; ip link set lo up; ip link set eth0 up; "
-                              f"ip addr add 10.250.0.{number}/24 dev eth0; ip -6 addr add fd00:250::{number}/64 dev eth0; "
+                              f"ip addr add 10.250.0.{number}/24 dev eth0; ip -6 addr add 2001:db8:250::{number}/64 dev eth0; "
                               f"ip route add default via {HUB}")
         yield place
     finally:

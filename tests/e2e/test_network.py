@@ -97,7 +97,7 @@ def test_ipv6_between_containers_and_to_the_world(cluster):
         wait_for("an answer over IPv6", 20, lambda: left.curl(f"http://[{there}]/")[0] in (200, 404), 0.1)
         expect(left.ping(there, 3, 1300, "-6") == 3, "pings of 1300 bytes are lost")
         with outside.running("python3", "-m", "http.server", "-b", "::", "8000"):
-            wait_for("the world over IPv6", 10, lambda: left.curl("http://[fd00:250::200]:8000/")[0] == 200, 0.2)
+            wait_for("the world over IPv6", 10, lambda: left.curl("http://[2001:db8:250::200]:8000/")[0] == 200, 0.2)
             expect(left.curl("http://10.250.0.200:8000/")[0] == 200, "no way out over IPv4")
 
 
@@ -190,7 +190,7 @@ def test_a_container_cannot_be_somebody_else(cluster):
         left.run("ip", "route", "replace", "default", "via", gateway(right))
         expect(left.ping(there, 3) == 0, "a spoofed MAC is answered")
         forbidden = [("10.250.0.1", 7100), ("10.250.0.1", 7200), ("10.251.0.3", 179), ("10.251.0.1", 179), ("198.18.0.4", 53),
-                     ("fd00:250::1", 7100)]
+                     ("2001:db8:250::1", 7100)]
         transits = re.findall(r"198\.19\.\d+\.\d+", node(cluster, "n3").out("ip", "-4", "addr"))
         forbidden += [(where, port) for where in transits if where != "198.19.255.254" for port in (22, 53, 80, 8080)]
         open_ways = [f"{where}:{port}" for where, port in forbidden if right.connects(where, port) == "yes"]
