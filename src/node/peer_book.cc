@@ -4,13 +4,16 @@
 
 namespace mcloud::node {
 
-void PeerBook::set_targets(const std::map<NodeId, Reach>& targets) {
+void PeerBook::set_targets(const std::map<NodeId, Reach>& targets, const NodeId& self) {
   std::erase_if(peers_, [&](const auto& entry) {
     auto target = targets.find(entry.first);
     return target == targets.end() || target->second != entry.second.reach;
   });
   for (const auto& [node, reach] : targets) {
-    if (!peers_.contains(node)) peers_[node].reach = reach;
+    auto [peer, is_new] = peers_.try_emplace(node);
+    if (!is_new) continue;
+    peer->second.reach = reach;
+    if (self > node) peer->second.rests = kRestRounds;
   }
 }
 
@@ -26,6 +29,10 @@ std::vector<PeerBook::Echo> PeerBook::next() {
   judge();
   std::vector<Echo> echoes;
   for (auto& [node, peer] : peers_) {
+    if (peer.rests > 0) {
+      --peer.rests;
+      continue;
+    }
     peer.waiting = ++sequence_;
     echoes.push_back({node, peer.reach, sequence_});
   }

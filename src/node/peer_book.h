@@ -35,8 +35,12 @@ class PeerBook {
   static constexpr size_t kFirstMissesMax = 14;
   static constexpr size_t kWindow = 120;
 
-  // Those that are new count as answering. Another reach of a known one begins anew.
-  void set_targets(const std::map<NodeId, Reach>& targets);
+  // Rounds in which the higher of two ids does not ask a new peer: two ends whose first packets leave at the same moment
+  // spoil each other's WireGuard handshake, and try again only after 5 s.
+  static constexpr size_t kRestRounds = 4;
+
+  // Those that are new count as answering. Another reach of a known one begins anew. `self`: who asks.
+  void set_targets(const std::map<NodeId, Reach>& targets, const NodeId& self);
   bool empty() const { return peers_.empty(); }
 
   struct Echo {
@@ -60,6 +64,7 @@ class PeerBook {
     std::optional<uint16_t> waiting;  // sequence
     size_t misses = 0;                // in a row
     bool has_answered = false;
+    size_t rests = 0;                 // rounds
     bool is_silent() const { return misses >= (has_answered ? kMissesMax : kFirstMissesMax); }
     uint64_t rtt_us = 0;
     std::deque<bool> window;          // true: lost

@@ -89,11 +89,11 @@ std::optional<EchoReply> parse_echo_reply(BytesView packet, uint16_t id, BytesVi
   return reply;
 }
 
-PeerWatch::PeerWatch(io::Loop& loop, Options options, std::function<void(const std::set<NodeId>&)> on_change)
-    : loop_(loop), options_(std::move(options)), on_change_(std::move(on_change)), token_(crypto::random_bytes(kTokenSize)) {}
+PeerWatch::PeerWatch(io::Loop& loop, const NodeId& self, Options options, std::function<void(const std::set<NodeId>&)> on_change)
+    : loop_(loop), self_(self), options_(std::move(options)), on_change_(std::move(on_change)), token_(crypto::random_bytes(kTokenSize)) {}
 
 void PeerWatch::set_targets(const std::map<NodeId, Reach>& targets) {
-  book_.set_targets(targets);
+  book_.set_targets(targets, self_);
   std::erase_if(sockets_, [&](const auto& entry) {
     return std::none_of(targets.begin(), targets.end(), [&](const auto& target) { return target.second.netns == entry.first; });
   });

@@ -23,7 +23,8 @@ class PeerWatch {
     uint64_t every_ms = 500;
   };
   // `on_change`: the set of silent nodes is another one. A namespace that cannot be entered is as if nobody in it answers.
-  PeerWatch(io::Loop& loop, Options options, std::function<void(const std::set<NodeId>&)> on_change);
+  // `self`: this node.
+  PeerWatch(io::Loop& loop, const NodeId& self, Options options, std::function<void(const std::set<NodeId>&)> on_change);
 
   void set_targets(const std::map<NodeId, Reach>& targets);
   std::map<NodeId, PeerFigures> figures() const { return book_.figures(); }
@@ -41,6 +42,7 @@ class PeerWatch {
   void tell();
 
   io::Loop& loop_;
+  const NodeId self_;
   const Options options_;
   const std::function<void(const std::set<NodeId>&)> on_change_;
   PeerBook book_;

@@ -25,7 +25,7 @@ Bytes reply_to(Bytes request) {
 
 TEST_CASE("a node is silent after three misses in a row, and no more when it answers") {
   PeerBook book;
-  book.set_targets({{kOne, kReach}});
+  book.set_targets({{kOne, kReach}}, NodeId());
   for (int i = 0; i < 2; ++i) (void)book.next();
   book.judge();
   CHECK(book.silent().empty());
@@ -49,15 +49,29 @@ TEST_CASE("a node is silent after three misses in a row, and no more when it ans
 
 TEST_CASE("a node that is reached another way begins anew") {
   PeerBook book;
-  book.set_targets({{kOne, kReach}});
+  book.set_targets({{kOne, kReach}}, NodeId());
   for (size_t i = 0; i < PeerBook::kFirstMissesMax; ++i) (void)book.next();
   CHECK(book.silent().empty());  // the way may be in the making
   (void)book.next();
   CHECK(!book.silent().empty());
-  book.set_targets({{kOne, {"mcloud_mesh", network::Ipv4{0xc6120008}}}});
+  book.set_targets({{kOne, {"mcloud_mesh", network::Ipv4{0xc6120008}}}}, NodeId());
   CHECK(book.silent().empty());
-  book.set_targets({});
+  book.set_targets({}, NodeId());
   CHECK(book.empty());
+}
+
+TEST_CASE("of two nodes that are new to each other the one with the lower id asks first") {
+  NodeId low, high;
+  low.data()[0] = 1;
+  high.data()[0] = 2;
+  PeerBook asks_first, rests;
+  asks_first.set_targets({{high, kReach}}, low);
+  rests.set_targets({{low, kReach}}, high);
+  CHECK(asks_first.next().size() == 1);
+  for (size_t i = 0; i < PeerBook::kRestRounds; ++i) CHECK(rests.next().empty());
+  CHECK(rests.next().size() == 1);
+  rests.set_targets({{low, kReach}}, high);  // known: no rest again
+  CHECK(rests.next().size() == 1);
 }
 
 TEST_CASE("only an answer with our token counts") {
@@ -75,7 +89,7 @@ TEST_CASE("only an answer with our token counts") {
 TEST_CASE("pings reach what is there, and tell of what is not") {
   io::Loop loop;
   std::set<NodeId> silent;
-  PeerWatch watch(loop, {.netns_folder = "/nowhere", .every_ms = 20}, [&](const std::set<NodeId>& now) {
+  PeerWatch watch(loop, NodeId(), {.netns_folder = "/nowhere", .every_ms = 20}, [&](const std::set<NodeId>& now) {
     silent = now;
     loop.stop();
   });

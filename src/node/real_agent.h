@@ -35,7 +35,7 @@ class RealAgent final : public Agent {
         telemetry_(1, 2),
         exits_(loop_, ports_.containers, reconciler_, ports_.clock, [this] { pump(); }),
         house_(loop_, ports_.containers, reconciler_, ports_.clock, options_.house, [this] { pump(); }),
-        peers_(loop_, options_.peers, [this](const std::set<NodeId>& silent) { on_silent(silent); }) {}
+        peers_(loop_, key.public_key(), options_.peers, [this](const std::set<NodeId>& silent) { on_silent(silent); }) {}
 
   Status look();
   void recall();
