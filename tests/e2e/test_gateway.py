@@ -50,8 +50,7 @@ def test_a_name_is_served_by_both_gateways(cluster):
     with stranger(cluster) as outside, contract(cluster, "shop", {"web": web(cluster, replicas=2), "site": site("shop")}):
         wait_served(outside, "shop")
         for gateway in GATEWAYS:
-            seen = {get(outside, gateway, "shop")[1].strip() for _ in range(10)}
-            expect(seen == {"web-0", "web-1"}, f"{gateway} serves {seen}")
+            wait_for(f"both replicas at {gateway}", 20, lambda: {get(outside, gateway, "shop")[1].strip() for _ in range(6)} == {"web-0", "web-1"}, 0.2)
             expect(get(outside, gateway, "nobody")[0] in (404, 421, 503), "a name of nobody is served")
         port = next(f["port"] for f in cluster.json("cluster", "status")["forwards"] if f["name"] == "gateway-http")
         done = subprocess.run(["curl", "-s", "-m", "3", f"http://shop.{DOMAIN}:{port}/"], capture_output=True, text=True)

@@ -151,9 +151,11 @@ def test_a_replica_that_fails_its_health_check_is_withdrawn(cluster):
         eye, ill = container(cluster, "sick", "eye"), container(cluster, "sick", "web")
         there = address(ill)
         wait_for("its record", 15, lambda: served(eye, "web.sick.internal") == [there], 0.1)
-        with ill.running("nft", "-f", "-", stdin=subprocess.PIPE) as nft:
-            nft.communicate(b"table inet test { chain in { type filter hook input priority 0; tcp dport 80 drop; } }")
+        ill.run("nft", "-f", "-", check=True,
+                stdin="table inet test {\n chain in {\n  type filter hook input priority 0\n  tcp dport 80 drop\n }\n}\n")
         wait_for("the withdrawal", 30, lambda: served(eye, "web.sick.internal") == ["NXDOMAIN"], 0.1)
+        ill.out("nft", "delete", "table", "inet", "test")
+        wait_for("its record again", 30, lambda: served(eye, "web.sick.internal") == [there], 0.1)
 
 
 RULES = ["kind: network", "range: 10.78.0.0/24", 'allow: ["web -> db:5432", "any -> web:80"]']
