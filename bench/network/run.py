@@ -90,7 +90,9 @@ class HandMade:
                 wait_for("wireguard-go", 5, lambda: home.run("wg", "show", device).returncode == 0, 0.05)
             config = (f"[Interface]\nPrivateKey = {keys[i]}\nListenPort = {PEER_PORT}\n[Peer]\nPublicKey = {public[1 - i]}\n"
                       f"AllowedIPs = 10.99.0.{2 - i}/32\nEndpoint = {backplane[1 - i]}:{PEER_PORT}\n")
-            home.run("wg", "setconf", device, "/dev/stdin", stdin=config, check=True)
+            file = pathlib.Path(cluster.folder) / f"{device}.conf"
+            file.write_text(config)
+            home.out("wg", "setconf", device, file)
             home.out("ip", "link", "set", device, "netns", place.enter[-1].removeprefix("--net="))
             place.out("ip", "addr", "add", f"10.99.0.{i + 1}/24", "dev", device)
             place.out("ip", "link", "set", device, "mtu", RING_MTU - 80, "up")
