@@ -59,16 +59,15 @@ int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, con
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-// TLS 1.3 with Ed25519 and nothing else. No tickets: they would save two signatures and no round trip, and a key that has
-// left would be let in by them.
+// TLS 1.3 with Ed25519 and nothing else. No tickets: they would save two signatures and no round trip, and a key that
+// has left would be let in by them.
 Status restrict(SSL_CTX* context) {
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   bool is_good = SSL_CTX_set_num_tickets(context, 0) == 1 &&
                  SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
                  SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
-                 SSL_CTX_set1_groups_list(context, "X25519") == 1 &&
-                 SSL_CTX_set1_sigalgs_list(context, "ed25519") == 1;
+                 SSL_CTX_set1_groups_list(context, "X25519") == 1 && SSL_CTX_set1_sigalgs_list(context, "ed25519") == 1;
   if (!is_good) return failed("settings");
   return {};
 }
@@ -87,9 +86,8 @@ Bytes raw_key(X509* certificate) {
 Result<std::shared_ptr<const TlsContext>> TlsContext::pinned(const TlsPin& pin) {
   ERR_clear_error();
   const auto* seed = reinterpret_cast<const unsigned char*>(pin.seed.data());
-  Key key(pin.seed.size() == kKeyBytes
-              ? EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed, pin.seed.size())
-              : nullptr);
+  Key key(pin.seed.size() == kKeyBytes ? EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed, pin.seed.size())
+                                       : nullptr);
   if (key == nullptr || pin.protocol.empty() || pin.protocol.size() > 255 || !pin.is_believed)
     return make_error(Code::Invalid, "TLS: no key or no protocol for a pinned session");
   Certificate certificate = TRY(make_certificate(key.get()));

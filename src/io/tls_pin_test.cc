@@ -28,7 +28,8 @@ struct Somebody {
   }
   Bytes key() const {
     std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> made(
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, reinterpret_cast<const unsigned char*>(seed.data()), 32),
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, reinterpret_cast<const unsigned char*>(seed.data()),
+                                     32),
         EVP_PKEY_free);
     Bytes raw(32, '\0');
     size_t size = 32;
@@ -182,7 +183,8 @@ TEST_CASE("only the key counts: the dates of a certificate are nobody's business
   Somebody server('a'), client('c');
   server.friends = {client.key()};
   CHECK(!meet(server, [](SSL_CTX* context) { show_certificate(context, 'c', "20000101000000Z", "20010101000000Z"); }));
-  auto other = meet(server, [](SSL_CTX* context) { show_certificate(context, 'd', "20000101000000Z", "20990101000000Z"); });
+  auto other =
+      meet(server, [](SSL_CTX* context) { show_certificate(context, 'd', "20000101000000Z", "20990101000000Z"); });
   REQUIRE(other.has_value());
   CHECK(other->code == Code::Denied);
 }

@@ -114,15 +114,16 @@ void Client::dial(Dialer& dialer) {
   if (!address) return failed(dialer, address.error().message);
   Result<io::Fd> socket = start_connect(*address);
   if (!socket) return failed(dialer, endpoint + ": " + socket.error().message);
-  auto link = Link::begin(std::move(*socket), {.role = Session::Role::Node, .tls = tls_, .peer = dialer.gateway}, poller_,
-                          *this);
+  auto link = Link::begin(std::move(*socket), {.role = Session::Role::Node, .tls = tls_, .peer = dialer.gateway},
+                          poller_, *this);
   if (!link) return failed(dialer, link.error().message);
   dialer.link = link->get();
   dialer.message = "dials " + endpoint;
   visits_[dialer.link] = {std::move(*link), &dialer, {}};
 }
 
-// The other endpoints at once, then a pause that doubles, with a part of it by chance: not all nodes come back together.
+// The other endpoints at once, then a pause that doubles, with a part of it by chance: not all nodes come back
+// together.
 void Client::failed(Dialer& dialer, const std::string& why) {
   dialer.link = nullptr;
   dialer.message = why;

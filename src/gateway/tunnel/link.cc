@@ -13,10 +13,10 @@ namespace {
 
 constexpr uint64_t kHandshakeUs = 5'000'000;  // until the peer's Hello
 constexpr uint64_t kStallUs = 10'000'000;     // the peer takes nothing
-constexpr size_t kFillBytes = 46 << 10;       // of streams; with one frame more it is encrypted in 64 KiB, which TLS keeps
-constexpr size_t kReadBytesMax = 1 << 20;     // in one turn
-constexpr int kFillsMax = 16;                 // in one turn
-constexpr int kUnsentBytes = 256 << 10;       // in the kernel: what is urgent does not wait behind megabytes
+constexpr size_t kFillBytes = 46 << 10;    // of streams; with one frame more it is encrypted in 64 KiB, which TLS keeps
+constexpr size_t kReadBytesMax = 1 << 20;  // in one turn
+constexpr int kFillsMax = 16;              // in one turn
+constexpr int kUnsentBytes = 256 << 10;    // in the kernel: what is urgent does not wait behind megabytes
 
 Error gone(std::string_view what, int error) {
   return make_error(Code::Unavailable, std::string(what) + ": " + std::strerror(error));

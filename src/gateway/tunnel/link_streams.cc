@@ -153,8 +153,8 @@ void Link::ask_for_room(Conduit& conduit) {
 void Link::flush_backlog(Conduit& conduit) {
   size_t before = conduit.done;
   while (conduit.done < conduit.backlog.size() && !conduit.is_deaf) {
-    ssize_t sent = send(conduit.socket.get(), conduit.backlog.data() + conduit.done, conduit.backlog.size() - conduit.done,
-                        MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = send(conduit.socket.get(), conduit.backlog.data() + conduit.done,
+                        conduit.backlog.size() - conduit.done, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno == EAGAIN) break;
     if (sent < 0) became_deaf(conduit);

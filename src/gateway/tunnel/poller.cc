@@ -49,7 +49,8 @@ Status Poller::add(int fd, Watcher& watcher, Interest interest) {
 }
 
 void Poller::change(int fd, Interest interest) {
-  epoll_event event{.events = events_of(interest), .data = {.u64 = key_of(fd, slots_[static_cast<size_t>(fd)].generation)}};
+  epoll_event event{.events = events_of(interest),
+                    .data = {.u64 = key_of(fd, slots_[static_cast<size_t>(fd)].generation)}};
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 

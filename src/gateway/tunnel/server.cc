@@ -61,8 +61,8 @@ Status Server::open_doors() {
     Address address = TRY(make_address(is_any ? any : options_.address, port_));
     Result<io::Fd> fd = listen_on(address);
     if (!fd && is_any && !front_.empty()) break;  // a machine without IPv6
-    io::Fd socket = TRY(std::move(fd).with_context("tunnel: " + (is_any ? any : options_.address) + " port " +
-                                                   std::to_string(port_)));
+    io::Fd socket = TRY(
+        std::move(fd).with_context("tunnel: " + (is_any ? any : options_.address) + " port " + std::to_string(port_)));
     port_ = bound_port(socket.get());
     front_.push_back(std::make_unique<Door>(*this, std::move(socket), Bytes()));
     TRY(poller_->add(front_.back()->socket.get(), *front_.back()));

@@ -40,7 +40,8 @@ void Server::accept_all(Door& door) {
 // --- nodes
 
 void Server::accept_node(io::Fd socket) {
-  auto link = Link::begin(std::move(socket), {.role = Session::Role::Gateway, .tls = tls_, .peer = {}}, *poller_, *this);
+  auto link =
+      Link::begin(std::move(socket), {.role = Session::Role::Gateway, .tls = tls_, .peer = {}}, *poller_, *this);
   if (!link) return log::warning("gateway", "tunnel: a connection is lost", {{"reason", link.error().message}});
   greeting_.emplace((*link)->begun_us(), link->get());
   Link* key = link->get();
@@ -66,8 +67,8 @@ void Server::bound_links(const Link& newest) {
     if (key->is_up() && key->peer() == newest.peer()) links.push_back(visit.link.get());
   }
   if (links.size() <= kLinksMax) return;
-  auto oldest = std::min_element(links.begin(), links.end(),
-                                 [](Link* a, Link* b) { return a->begun_us() < b->begun_us(); });
+  auto oldest =
+      std::min_element(links.begin(), links.end(), [](Link* a, Link* b) { return a->begun_us() < b->begun_us(); });
   (*oldest)->end(make_error(Code::Exhausted, "the node has newer connections"));
 }
 
@@ -133,8 +134,8 @@ bool Server::is_allowed(const Bytes& target, const Link& link) const {
 
 // A socket is there while its target can be reached: else HAProxy is refused at once, and goes elsewhere.
 void Server::update_door(const Bytes& name, Target& target) {
-  bool is_wanted = std::any_of(target.ways.begin(), target.ways.end(),
-                               [&](const Way& way) { return is_usable(name, *way.link); });
+  bool is_wanted =
+      std::any_of(target.ways.begin(), target.ways.end(), [&](const Way& way) { return is_usable(name, *way.link); });
   if (is_wanted == (target.door != nullptr)) return;
   if (!is_wanted) {
     unlink(target.door->path.c_str());

@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kUnknownRttUs = 10'000;
 constexpr uint64_t kMeasureUs = 2'000'000;  // the round trip of a busy connection
 constexpr uint64_t kAbsentUs = 1'000'000;   // without a tick: we were not there
-constexpr uint8_t kEnds = 1;  // 0: it drains
+constexpr uint8_t kEnds = 1;                // 0: it drains
 
 }  // namespace
 
@@ -114,7 +114,8 @@ void Session::reset(uint32_t number) {
 }
 
 // A window grows while its half is used up within two round trips and the reader has taken everything: then it, and not
-// the reader, is the bound. It shrinks while much of it lies unread: that is memory, and copies of what is cold by then.
+// the reader, is the bound. It shrinks while much of it lies unread: that is memory, and copies of what is cold by
+// then.
 void Session::adapt_window(Stream& stream) const {
   bool is_fast = now_us_ - stream.granted_us < 2 * shortest_rtt_us();
   if (unread_ > limits_.unread_pressure)

@@ -24,7 +24,9 @@ char byte_of(uint32_t stream, int side, size_t i) {
 class SimEnd final : public SessionEvents {
  public:
   SimEnd(int side, const SessionLimits& limits, testing::SimulatedRandom& random)
-      : side_(side), random_(random), session(side == 0 ? Session::Role::Gateway : Session::Role::Node, limits, *this, 1) {}
+      : side_(side),
+        random_(random),
+        session(side == 0 ? Session::Role::Gateway : Session::Role::Node, limits, *this, 1) {}
 
   struct Local {
     size_t wanted = 0, sent = 0, got = 0, unread = 0;
@@ -110,8 +112,7 @@ class SimEnd final : public SessionEvents {
 };
 
 struct Sim {
-  explicit Sim(uint64_t seed)
-      : random(seed), limits(some_limits()), ends{{0, limits, random}, {1, limits, random}} {}
+  explicit Sim(uint64_t seed) : random(seed), limits(some_limits()), ends{{0, limits, random}, {1, limits, random}} {}
 
   SessionLimits some_limits() {
     SessionLimits some;

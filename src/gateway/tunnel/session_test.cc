@@ -268,7 +268,8 @@ TEST_CASE("whatever breaks the protocol ends the session with one reason, and th
       {"a window that overflows", hello() + open_frame(1, 1) + frame(FrameType::Window, 1, u32(INT32_MAX))},
       {"an answer of the gateway", hello() + open_frame(1, 1) + frame(FrameType::Opened, 1, u32(1))},
       {"a pong without a ping", hello() + frame(FrameType::Pong, 0, Bytes(8, '\1'))},
-      {"a second GoAway", hello() + frame(FrameType::GoAway, 0, Bytes(1, '\0')) + frame(FrameType::GoAway, 0, Bytes(1, '\0'))},
+      {"a second GoAway",
+       hello() + frame(FrameType::GoAway, 0, Bytes(1, '\0')) + frame(FrameType::GoAway, 0, Bytes(1, '\0'))},
       {"a stream after a GoAway", hello() + frame(FrameType::GoAway, 0, Bytes(1, '\0')) + open_frame(1, 1)},
       {"one stream too many", hello() + open_frame(1, 1) + open_frame(2, 1) + open_frame(3, 1)},
   };

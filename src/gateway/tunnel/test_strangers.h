@@ -2,8 +2,8 @@
 #pragma once
 
 #include "gateway/tunnel/frame.h"
-#include "gateway/tunnel/tunnel_tls.h"
 #include "gateway/tunnel/test_world.h"
+#include "gateway/tunnel/tunnel_tls.h"
 
 namespace mcloud::gateway {
 
@@ -43,10 +43,13 @@ class TestWire {
         ssize_t got = recv(ends[side].get(), piece, sizeof piece, MSG_DONTWAIT);
         if (got == 0 || (got < 0 && errno != EAGAIN)) return;
         for (ssize_t done = 0; done < got && !is_cut_ && !stop.stop_requested();) {
-          ssize_t sent = send(ends[1 - side].get(), piece + done, static_cast<size_t>(got - done), MSG_NOSIGNAL | MSG_DONTWAIT);
+          ssize_t sent =
+              send(ends[1 - side].get(), piece + done, static_cast<size_t>(got - done), MSG_NOSIGNAL | MSG_DONTWAIT);
           if (sent < 0 && errno != EAGAIN) return;
-          if (sent > 0) done += sent;
-          else poll(nullptr, 0, 1);
+          if (sent > 0)
+            done += sent;
+          else
+            poll(nullptr, 0, 1);
         }
       }
     }
@@ -69,7 +72,8 @@ class TestStranger {
     socket_ = TestSocket(std::move(fd));
     session_ = io::TlsSession::connect(tls_, "").value();
     flush();
-    while (!session_->is_ready() && hear()) {}
+    while (!session_->is_ready() && hear()) {
+    }
   }
   bool is_ready() const { return session_->is_ready(); }
   bool say(BytesView plain) { return session_->write(plain) && flush(); }

@@ -68,7 +68,8 @@ class Files final : public Watcher {
     Bytes bytes = wire::encode(state);
     if (bytes == written_) return;
     Status status = io::write_file(folder_ + "/state", bytes, io::Durability::None, 0600);
-    if (!status) return log::warning("gateway", "tunnel: the state is not written", {{"reason", status.error().message}});
+    if (!status)
+      return log::warning("gateway", "tunnel: the state is not written", {{"reason", status.error().message}});
     written_ = std::move(bytes);
   }
   bool has_changed = true;

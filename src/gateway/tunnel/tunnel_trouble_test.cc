@@ -49,7 +49,8 @@ TEST_CASE("a silent cut under load is noticed within 3 s at both ends, and its s
   TestSocket client = world.gateway.connect("web");
   std::atomic<bool> is_over = false;
   std::jthread load([&] {
-    while (!is_over && client.send_all(Bytes(10'000, 'x')) && client.receive(10'000).size() == 10'000) {}
+    while (!is_over && client.send_all(Bytes(10'000, 'x')) && client.receive(10'000).size() == 10'000) {
+    }
   });
   CHECK(eventually([&] { return world.gateway.server().links()[0].bytes_in() > 1'000'000; }));
   world.wire.cut();
@@ -137,7 +138,8 @@ TEST_CASE("a thousand streams live at once, and each gets its own bytes") {
   REQUIRE(eventually([&] { return open == 1000; }));
   may_answer = true;
   int right = 0;
-  for (int i = 0; i < 1000; ++i) right += clients[static_cast<size_t>(i)].receive(14) == "answer to " + std::to_string(1000 + i);
+  for (int i = 0; i < 1000; ++i)
+    right += clients[static_cast<size_t>(i)].receive(14) == "answer to " + std::to_string(1000 + i);
   CHECK(right == 1000);
 }
 
@@ -147,8 +149,10 @@ TEST_CASE("garbage after the handshake ends the connection with a reason, and ha
   REQUIRE(stranger.is_ready());
   REQUIRE(stranger.say("GET / HTTP/1.1\r\nHost: here\r\n\r\n"));
   CHECK(stranger.hear_until("the peer breaks the protocol"));
-  while (stranger.hear()) {}
-  CHECK(eventually([&] { return door.gateway.server().links()[0].message().find("breaks the protocol") != std::string::npos; }));
+  while (stranger.hear()) {
+  }
+  CHECK(eventually(
+      [&] { return door.gateway.server().links()[0].message().find("breaks the protocol") != std::string::npos; }));
   TestStranger polite = door.stranger();
   REQUIRE(polite.say_hello());
   CHECK(eventually([&] { return door.gateway.server().links()[0].is_up(); }));
@@ -170,7 +174,8 @@ TEST_CASE("what is announced must be a target; another's target is not served") 
 TEST_CASE("strangers that say nothing do not keep a node out") {
   TunnelWorld world;
   std::vector<io::Fd> silent;
-  for (int i = 0; i < 300; ++i) silent.push_back(start_connect(make_address("127.0.0.1", world.gateway.server().port()).value()).value());
+  for (int i = 0; i < 300; ++i)
+    silent.push_back(start_connect(make_address("127.0.0.1", world.gateway.server().port()).value()).value());
   REQUIRE(world.is_up());
   TestNode late;
   world.gateway.expect(late.id(), {"web"});
