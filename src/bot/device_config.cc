@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bot/nearest.h"
+#include "network/address.h"
 
 namespace mcloud::bot {
 namespace {
@@ -10,6 +11,12 @@ namespace {
 // Inside the container's MTU on every node, with WireGuard over IPv6 around it.
 constexpr int kDeviceMtu = 1340;
 constexpr int kKeepaliveS = 25;
+
+// Names are answered at the network's own end on each node, which is at the same address everywhere.
+std::string resolver_of(const NetworkView& view) {
+  auto range = network::Range::parse(view.range);
+  return range.has_value() ? range->gateway().text() : "";
+}
 
 }  // namespace
 
@@ -36,6 +43,7 @@ Result<AccessPoint> choose_access(const NetworkView& view, const std::string& vi
 std::string wireguard_config(const DeviceConfig& config) {
   const NetworkView& view = *config.view;
   const std::string zone = config.contract + ".internal";
+  const std::string names = resolver_of(view);
   std::string text;
   auto line = [&](const std::string& what) { text += what + "\n"; };
   line("# " + config.device->name + " in network " + view.name + " of " + config.contract);
@@ -43,9 +51,9 @@ std::string wireguard_config(const DeviceConfig& config) {
   line("PrivateKey = " + config.secret);
   line("Address = " + config.device->address + "/32" +
        (config.device->address6.empty() ? "" : ", " + config.device->address6 + "/128"));
-  line("DNS = " + config.access.address + ", " + zone);
+  line("DNS = " + names + ", " + zone);
   line("# All names are asked there. To ask only for the network's own (split DNS) with systemd-resolved, put instead of DNS:");
-  line("# PostUp = resolvectl dns %i " + config.access.address + " && resolvectl domain %i ~" + zone);
+  line("# PostUp = resolvectl dns %i " + names + " && resolvectl domain %i ~" + zone);
   line("MTU = " + std::to_string(kDeviceMtu));
   line("");
   line("[Peer]");

@@ -123,7 +123,7 @@ TEST_CASE("a device's configuration is what WireGuard reads") {
   const std::string text = wireguard_config(config);
   for (const std::string& line :
        {std::string("[Interface]\nPrivateKey = SECRET=\nAddress = 10.42.0.9/32, " + view.devices[0].address6 + "/128\n"),
-        std::string("DNS = " + config.access.address + ", team.internal\n"), std::string("~team.internal"),
+        std::string("DNS = 10.42.0.1, team.internal\n"), std::string("~team.internal"),
         std::string("MTU = 1340\n"), std::string("[Peer]\nPublicKey = SERVER=\nEndpoint = 10.250.0.11:20100\n"),
         std::string("AllowedIPs = 10.42.0.0/16, " + view.range6 + "\n"), std::string("PersistentKeepalive = 25\n")}) {
     CAPTURE(line);

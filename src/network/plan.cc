@@ -18,7 +18,8 @@ constexpr uint32_t kNoTransit = UINT32_MAX;
 
 NetworkShape shape_of(const DesiredNetworks& desired, const Network& network) {
   bool is_plain = network.underlay == Underlay::Plain;
-  int mtu = desired.underlay_mtu - kVxlanOverhead - (is_plain ? 0 : kMeshOverhead);
+  int underlay_mtu = network.underlay_mtu == 0 ? desired.underlay_mtu : std::min(desired.underlay_mtu, network.underlay_mtu);
+  int mtu = underlay_mtu - kVxlanOverhead - (is_plain ? 0 : kMeshOverhead);
   // Hosts of a physical network expect what is usual there.
   if (!network.bridge.empty()) mtu = std::min(kMtuEthernet, desired.underlay_mtu);
   NetworkShape shape;

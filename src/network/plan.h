@@ -101,6 +101,7 @@ struct Network {
   std::string range6;  // "fd12:3456:789a::/64", see address.h; "" = no IPv6
   Underlay underlay = Underlay::Plain;
   std::string bridge;  // with Plain: interface of a physical network that takes VXLAN's place; "" = none
+  int underlay_mtu = 0;  // of the narrowest way between its nodes, so that all send packets that all can take; 0 = as below
   bool restricted = false;
   std::vector<AllowRule> allow;
   std::vector<Member> members;

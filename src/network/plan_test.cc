@@ -78,6 +78,23 @@ DesiredNetworks random_desired(Random& random) {
 
 }  // namespace
 
+TEST_CASE("a network may have narrower ways than its node") {
+  DesiredNetworks desired{.backplane = *Ipv4::parse("10.251.0.1"), .uplink = "", .underlay_mtu = 9000};
+  Network network{.contract = {}, .name = "net", .vni = 7, .range = *Range::parse("10.7.0.0/16")};
+  network.underlay = Underlay::Mesh;
+  auto mtu_of = [&](int underlay_mtu) {
+    network.underlay_mtu = underlay_mtu;
+    desired.networks = {network};
+    for (const NetworkStep& step : plan(desired, {})) {
+      if (const auto* create = std::get_if<CreateNetwork>(&step)) return create->shape.mtu;
+    }
+    return 0;
+  };
+  CHECK_EQ(mtu_of(0), 9000 - 80 - 50);
+  CHECK_EQ(mtu_of(1500), 1500 - 80 - 50);
+  CHECK_EQ(mtu_of(9500), 9000 - 80 - 50);
+}
+
 TEST_CASE("from any state, with steps cut short anywhere, planning again ends with exactly what is wanted") {
   for (uint64_t seed = 0; seed < 500; ++seed) {
     CAPTURE(seed);

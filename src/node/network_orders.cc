@@ -98,6 +98,11 @@ class NetworkMaker {
     }
   }
 
+  bool shares_backplane(const pb::Node& node) const {
+    const pb::Node& self = facts_.ledger.node;
+    return node.farm() == self.farm() && !node.addresses().backplane().empty() && !self.addresses().backplane().empty();
+  }
+
   std::string target_of(const pb::Node& node) const {
     if (!is_encrypted(network_.encryption())) return node.addresses().backplane();
     uint32_t vni = network_.encryption() == pb::ENCRYPTION_DEDICATED ? grant_.vni() : 0;
@@ -124,6 +129,7 @@ class NetworkMaker {
       // A peer without a key is told of too: that the orders change when it has one.
       if (is_encrypted(network_.encryption()))
         peers[one.node].insert(network_.encryption() == pb::ENCRYPTION_DEDICATED ? grant_.vni() : 0);
+      if (is_encrypted(network_.encryption()) && !shares_backplane(*node)) network_.set_spans_uplinks(true);
       std::string target = target_of(*node);
       if (target.empty()) continue;
       pb::LocalRemote& remote = *network_.add_remotes();

@@ -94,6 +94,17 @@ TEST_CASE("a peer that changes its key is sent to at its newest address, and bot
   CHECK(networks.peers(0).mesh_keys_size() == 2);
 }
 
+TEST_CASE("a network with a node behind an uplink sends packets that fit there, on every node") {
+  Ledger ledger;
+  CHECK_FALSE(networks_of(ledger, "").networks(0).spans_uplinks());
+  Ledger wide;
+  wide.view.nodes[kOtherNode.public_key()].mutable_addresses()->clear_backplane();
+  CHECK(networks_of(wide, "").networks(0).spans_uplinks());
+  Ledger foreign;
+  foreign.view.nodes[kOtherNode.public_key()].set_farm("barn");
+  CHECK(networks_of(foreign, "").networks(0).spans_uplinks());
+}
+
 TEST_CASE("a peer without a key is no remote yet, but it is in the orders: they change when it has one") {
   Ledger ledger;
   ledger.view.nodes[kOtherNode.public_key()].clear_mesh_keys();

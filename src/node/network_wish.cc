@@ -3,6 +3,8 @@
 namespace mcloud::node {
 namespace {
 
+constexpr int kUplinkMtu = 1500;
+
 network::Underlay underlay_of(pb::Encryption encryption) {
   if (encryption == pb::ENCRYPTION_WIREGUARD) return network::Underlay::Mesh;
   return encryption == pb::ENCRYPTION_DEDICATED ? network::Underlay::Dedicated : network::Underlay::Plain;
@@ -68,6 +70,7 @@ Result<network::Network> network_of(const ContractId& contract, const pb::LocalN
   network.range = TRY(network::Range::parse(from.range()));
   network.range6 = from.range6();
   network.underlay = underlay_of(from.encryption());
+  if (from.spans_uplinks()) network.underlay_mtu = kUplinkMtu;
   if (!from.bridge().empty()) {
     auto bridge = bridges.find(from.bridge());
     if (bridge == bridges.end()) return make_error(Code::Unsupported, "this node has no bridge to " + from.bridge());
