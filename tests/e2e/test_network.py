@@ -266,7 +266,7 @@ def test_a_key_changes_without_a_lost_packet(cluster):
         ping = left.start("ping", "-n", "-q", "-i", "0.02", address(right), stdout=subprocess.PIPE, text=True)
         for name in ("n1", "n3"):
             node(cluster, name).out("touch", "/run/mcloud/rotate-keys")
-        wait_for("new keys", 90, lambda: all(before[n].isdisjoint(keys_of(cluster, n)) for n in before), 0.5)
+        wait_for("new keys", 180, lambda: all(before[n].isdisjoint(keys_of(cluster, n)) for n in before), 0.5)
         ping.send_signal(signal.SIGINT)
         summary = ping.communicate(timeout=10)[0]
         sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", summary).groups())
