@@ -72,11 +72,16 @@ std::string node_sets(const DesiredNetworks& desired, const std::map<uint32_t, u
 }
 
 // Nothing of the node is for containers but the resolver.
-std::string node_input() {
+std::string node_input(const std::string& uplink) {
   std::string plain = std::to_string(kPlainPort);
   std::string out = "  chain input {\n    type filter hook input priority filter; policy accept;\n    udp dport " + plain +
                     " ip saddr . @th,96,24 != @sources counter drop comment \"no peer\"\n    meta nfproto ipv6 udp dport " +
                     plain + " counter drop comment \"no peer\"\n";
+  // The backplane's addresses come from the world only when they live there.
+  if (!uplink.empty()) {
+    out += "    iifname \"" + uplink + "\" udp dport " + plain +
+           " fib saddr . iif oif missing counter drop comment \"no peer\"\n";
+  }
   out += R"(    iifname "mcloud-*" ct state established,related accept
     iifname "mcloud-*" icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 )";
@@ -142,7 +147,7 @@ std::string sources_text(const DesiredNetworks& desired, Underlay underlay) {
 }
 
 Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
-  std::string out = node_sets(desired, transits) + node_input();
+  std::string out = node_sets(desired, transits) + untracked_chains(kPlainPort, "iifname != \"mcloud-*\" ", "") + node_input(desired.uplink);
   out += R"(  chain segments {
     type filter hook forward priority mangle; policy accept;
     iifname "mcloud-*" tcp flags syn tcp option maxseg size set rt mtu

@@ -26,7 +26,6 @@ inline constexpr uint16_t kPlainPort = 4790;        // VXLAN on the backplane
 inline constexpr uint16_t kMeshVxlanPort = 4789;    // VXLAN inside WireGuard
 // The last /31 of 198.19.0.0/16 is the resolver's (resolver.h).
 inline constexpr uint32_t kTransitsMax = (1 << 15) - 1;
-inline constexpr const char* kResolverAddress6 = "fd6d:6300:7472::fffe";
 
 // "mcloud-1001": the node's end of a network's transit link.
 std::string transit_interface(uint32_t vni);

@@ -160,6 +160,24 @@ TEST_CASE("a node that has no place in a network cannot send into it") {
   CHECK(arrives(2, 7, "web-0"));
 }
 
+TEST_CASE("the world cannot send into a network under a peer's backplane address") {
+  if (!can_make_networks()) return;
+  Liars nodes;
+  std::string frame = ethernet(mac_of(ip("10.42.0.3")), mac_of(ip("10.42.0.4")), ETH_P_IP,
+                               ipv4_udp("10.42.0.4", "10.42.0.3", 1000, 2000, "injected"));
+  shell(nodes.places[0], "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.uplink.rp_filter=0");
+  std::string mac = shell(nodes.places[0], "ip -o link show uplink | sed 's/.*ether //; s/ .*//' | tr -d '\\n'");
+  auto arrives = [&] {
+    Ear ear(nodes.container(0, "victim-0"), "eth0");
+    send_frame(nodes.outside, "switch",
+               ethernet(mac, "02:00:00:00:00:01", ETH_P_IP, ipv4_udp("172.16.0.2", "10.250.0.11", 4790, 4790, vxlan(7, frame))));
+    return ear.hears(frame);
+  };
+  CHECK_FALSE(arrives());
+  run_rules(nodes.places[0], "flush chain inet mcloud input\n");
+  CHECK(arrives());
+}
+
 TEST_CASE("packets on the bare backplane do not get into an encrypted network, only those of its peers in the mesh") {
   if (!can_make_networks()) return;
   Nodes nodes(3, true);

@@ -94,6 +94,7 @@ class Links {
   Status add_address(int link, Ipv4 address, int prefix);  // there already: fine
   Status remove_address(int link, Ipv4 address, int prefix);  // absent is fine
   Status add_address6(int link, const Ipv6& address, int prefix);  // without looking for others who have it
+  Status remove_address6(int link, const Ipv6& address, int prefix);  // absent is fine
   Status add_default_route(Ipv4 gateway);                  // replaces
   Status add_default_route6(const Ipv6& gateway);          // replaces
   Status add_unreachable(const Range& range);              // where no better route leads; replaces

@@ -73,6 +73,18 @@ NetlinkMessage proxy_message(uint16_t type, int link, unsigned char family, cons
   return message;
 }
 
+NetlinkMessage address6_message(uint16_t type, uint16_t flags, int link, const Ipv6& address, int prefix) {
+  NetlinkMessage message(type, flags);
+  ifaddrmsg info{};
+  info.ifa_family = AF_INET6;
+  info.ifa_prefixlen = static_cast<unsigned char>(prefix);
+  info.ifa_flags = IFA_F_NODAD;
+  info.ifa_index = static_cast<unsigned>(link);
+  message.append(info);
+  message.put(IFA_LOCAL, bytes_of(address));
+  return message;
+}
+
 NetlinkMessage address_message(uint16_t type, uint16_t flags, int link, const Range& address) {
   NetlinkMessage message(type, flags);
   ifaddrmsg info{};
@@ -165,15 +177,13 @@ Result<std::vector<ForwardingEntry>> Links::forwarding(int link) {
 }
 
 Status Links::add_address6(int link, const Ipv6& address, int prefix) {
-  NetlinkMessage message(RTM_NEWADDR, kReplace);
-  ifaddrmsg info{};
-  info.ifa_family = AF_INET6;
-  info.ifa_prefixlen = static_cast<unsigned char>(prefix);
-  info.ifa_flags = IFA_F_NODAD;
-  info.ifa_index = static_cast<unsigned>(link);
-  message.append(info);
-  message.put(IFA_LOCAL, bytes_of(address));
-  return change(std::move(message), "add address " + address.text());
+  return change(address6_message(RTM_NEWADDR, kReplace, link, address, prefix), "add address " + address.text());
+}
+
+Status Links::remove_address6(int link, const Ipv6& address, int prefix) {
+  auto removed = socket_.request(address6_message(RTM_DELADDR, kAck, link, address, prefix));
+  bool is_gone = removed.has_value() || removed.error().message.find(std::strerror(EADDRNOTAVAIL)) != std::string::npos;
+  return is_gone ? Status() : removed.error().with_context("remove address " + address.text());
 }
 
 Status Links::add_default_route6(const Ipv6& gateway) {

@@ -212,7 +212,8 @@ std::string dedicated_sources(const Network& network) {
   DesiredNetworks alone;
   alone.networks = {network};
   return set_of(std::string("set ") + kSources, "typeof ip saddr . @th,96,24",
-                source_elements(vxlan_sources(alone, Underlay::Dedicated)));
+                source_elements(vxlan_sources(alone, Underlay::Dedicated))) +
+         untracked_chains(kMeshVxlanPort, "iifname \"mwgd*\" ", "oifname \"mwgd*\" ");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 namespace mcloud::network {
 
 inline constexpr const char* kResolverAddress = "198.19.255.254";  // on the node's lo; reached from networks only
+inline constexpr const char* kResolverAddress6 = "fd6d:6300:7472::fffe";
 
 // One replica that serves, or a device.
 struct ServedMember {

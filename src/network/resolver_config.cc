@@ -34,10 +34,21 @@ constexpr const char* kLimits = R"(  num-threads: 1
   access-control: 0.0.0.0/0 refuse
   access-control: ::/0 refuse
   access-control: 198.19.0.0/16 allow
+  access-control: fd6d:6300:7472::/112 allow
+  ip-freebind: yes
   local-zone: "internal." static
 )";
 
 std::string name_of(const std::string& record) { return record.substr(0, record.find(' ')); }
+
+// A network asks from two addresses and sees one view.
+std::vector<std::string> sources_of(Ipv4 client) {
+  std::vector<std::string> out = {client.text() + "/32"};
+  uint32_t offset = client.value - transit_network_address(0).value;
+  bool is_transit = client >= transit_network_address(0) && offset % 2 == 0 && offset / 2 < kTransitsMax;
+  if (is_transit) out.push_back(transit_network_address6(offset / 2).text() + "/128");
+  return out;
+}
 
 std::string view_text(const ResolverOptions& options, Ipv4 client) {
   // view-first: what is in none of these zones is looked for in the server's own, so that its list of private ranges is
@@ -70,11 +81,12 @@ std::set<Ipv4> resolver_clients(const std::set<Ipv4>& wanted) {
 }
 
 std::string resolver_config(const ResolverOptions& options, const std::string& user, const std::set<Ipv4>& clients) {
-  std::string out = std::string("server:\n  interface: ") + kResolverAddress + "\n" + kLimits + "  username: \"" +
+  std::string out = std::string("server:\n  interface: ") + kResolverAddress + "\n  interface: " + kResolverAddress6 + "\n" + kLimits + "  username: \"" +
                     user + "\"\n  chroot: \"\"\n  directory: \"\"\n  pidfile: \"" + resolver_pid_file(options) + "\"\n";
   for (Ipv4 client : clients) {
-    out += "  access-control: " + client.text() + "/32 allow\n  access-control-view: " + client.text() + "/32 \"" +
-           client.text() + "\"\n";
+    for (const std::string& source : sources_of(client)) {
+      out += "  access-control: " + source + " allow\n  access-control-view: " + source + " \"" + client.text() + "\"\n";
+    }
   }
   if (options.upstreams.empty()) out += "  local-zone: \".\" refuse\n";
   out += "remote-control:\n  control-enable: yes\n  control-use-cert: no\n  control-interface: \"" +

@@ -151,6 +151,8 @@ Status Server::apply(const std::vector<NetworkNames>& networks) {
   Link lo = TRY(links.get("lo"));
   Ipv4 own = TRY(Ipv4::parse(kResolverAddress));
   TRY(links.add_address(lo.index, own, 32));
+  // A node without IPv6 answers over IPv4: unbound takes an address that is not there.
+  static_cast<void>(links.add_address6(lo.index, TRY(Ipv6::parse(kResolverAddress6)), 128));
   if (!process_.is_running()) return start(views);
   if (config_.empty()) read_in_force();
   std::set<Ipv4> clients;
@@ -258,6 +260,7 @@ Status Server::end() {
   Links links = TRY(Links::open());
   Link lo = TRY(links.get("lo"));
   Ipv4 own = TRY(Ipv4::parse(kResolverAddress));
+  static_cast<void>(links.remove_address6(lo.index, TRY(Ipv6::parse(kResolverAddress6)), 128));
   return links.remove_address(lo.index, own, 32);
 }
 

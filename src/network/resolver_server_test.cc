@@ -61,6 +61,7 @@ struct Bench {
     REQUIRE(links.add_veth({.name = name}, {.name = "up0", .netns = networks.back().netns.get()}).has_value());
     Link link = links.get(name).value();
     REQUIRE(links.add_address(link.index, transit_node_address(i), 31).has_value());
+    REQUIRE(links.add_address6(link.index, transit_node_address6(i), 127).has_value());
     REQUIRE(links.set_up(link.index).has_value());
     NetnsScope inner = NetnsScope::enter(networks.back().netns).value();
     Links inside = Links::open().value();
@@ -68,6 +69,8 @@ struct Bench {
     REQUIRE(inside.add_address(up.index, transit_network_address(i), 31).has_value());
     REQUIRE(inside.set_up(up.index).has_value());
     REQUIRE(inside.add_default_route(transit_node_address(i)).has_value());
+    REQUIRE(inside.add_address6(up.index, transit_network_address6(i), 127).has_value());
+    REQUIRE(inside.add_default_route6(transit_node_address6(i)).has_value());
   }
   void open() {
     NetnsScope scope = NetnsScope::enter(node.netns).value();
@@ -79,11 +82,12 @@ struct Bench {
     if (!done.has_value()) FAIL(done.error().message);
   }
   // Lines of the answer, sorted; "NXDOMAIN" and the like when it is no answer.
-  std::string ask(size_t network, const std::string& type, const std::string& name) const {
+  std::string ask(size_t network, const std::string& type, const std::string& name,
+                  const std::string& server = kResolverAddress) const {
     int netns = networks[network].netns.get();
     io::Command command;
     command.arguments = {
-        "dig", "+noall", "+answer", "+comments", "+time=1", "+tries=2", std::string("@") + kResolverAddress,
+        "dig", "+noall", "+answer", "+comments", "+time=1", "+tries=2", "@" + server,
         "-t",  type};
     if (type == "PTR") command.arguments.resize(command.arguments.size() - 2);
     command.arguments.push_back(type == "PTR" ? "-x" : name);
@@ -232,6 +236,17 @@ TEST_CASE("unbound outlives who drives it, is found again, and comes back with a
   NetnsScope scope = NetnsScope::enter(bench.node.netns).value();
   auto addresses = io::run({.arguments = {"ip", "-o", "addr", "show", "dev", "lo"}}).value();
   CHECK(addresses.output.find(kResolverAddress) == std::string::npos);
+  CHECK(addresses.output.find(kResolverAddress6) == std::string::npos);
+}
+
+TEST_CASE("each network sees its own names over IPv6 too") {
+  if (!can_resolve()) return;
+  Bench bench(2);
+  bench.open();
+  bench.apply({names_of(0, {member("web", 0, "10.42.0.7", "fd00::7")}), names_of(1, {member("web", 0, "10.42.0.9")})});
+  CHECK_EQ(bench.ask(0, "A", "web.hello.internal", kResolverAddress6), "10.42.0.7");
+  CHECK_EQ(bench.ask(0, "AAAA", "web.hello.internal", kResolverAddress6), "fd00::7");
+  CHECK_EQ(bench.ask(1, "A", "web.hello.internal", kResolverAddress6), "10.42.0.9");
 }
 
 TEST_CASE("an agent that was killed between two commands leaves nothing wrong behind") {

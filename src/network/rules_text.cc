@@ -63,6 +63,14 @@ std::string destination6(const std::vector<Publication::Target>& targets, const 
   return in_turn(targets, address);
 }
 
+std::string untracked_chains(uint16_t port, const std::string& arriving, const std::string& leaving) {
+  auto chain = [&](const std::string& hook, const std::string& condition) {
+    return "  chain untracked_" + hook + " {\n    type filter hook " + hook + " priority raw; policy accept;\n    " +
+           condition + "udp dport " + std::to_string(port) + " notrack\n  }\n";
+  };
+  return chain("prerouting", arriving) + chain("output", leaving);
+}
+
 std::string clamp_chain(const std::string& condition) {
   return "  chain segments {\n    type filter hook forward priority mangle; policy accept;\n    " + condition +
          "tcp flags syn tcp option maxseg size set rt mtu\n  }\n";

@@ -31,6 +31,10 @@ std::string owner_comment(const ContractId& contract);
 std::string destination(const std::vector<Publication::Target>& targets);
 std::string destination6(const std::vector<Publication::Target>& targets, const std::string& range6);
 
+// VXLAN packets of that port are not tracked: who sends them is looked at one by one anyway. The conditions tell them from
+// what members send to the same port.
+std::string untracked_chains(uint16_t port, const std::string& arriving, const std::string& leaving);
+
 // Chains of a namespace that forwards: clamps the MSS of connections both ways.
 std::string clamp_chain(const std::string& condition);
 

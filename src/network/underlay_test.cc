@@ -102,3 +102,18 @@ TEST_CASE("a remote that moves to another node is one entry, and the rules one c
   nodes.desired[0].networks[0].remotes[1].node = ip("198.18.0.16");  // a node that was no peer: heard, and told
   CHECK_EQ(nodes.apply(0, nodes.desired[0]), 3);
 }
+
+TEST_CASE("packets between nodes are not tracked, and a member may speak to that port of somebody else") {
+  if (!can_make_networks()) return;
+  TwoUnderlays nodes;
+  for (size_t node : {0, 1}) nodes.apply(node, nodes.desired[node]);
+  Place plain = nodes.container(0, "web-8-0");
+  CHECK(ping(plain, "10.42.0.3"));
+  UdpServer outside(nodes.outside, "10.250.0.1", 4790);
+  io::Fd query = send_udp(plain, "10.250.0.1", 4790, "who");
+  CHECK_EQ(outside.answer_one("me"), "10.250.0.11");
+  CHECK_EQ(receive_udp(query), "me");
+  std::string tracked = shell(nodes.places[0], "cat /proc/net/nf_conntrack");
+  CHECK(tracked.find("dst=10.250.0.1 ") != std::string::npos);
+  CHECK(tracked.find("dst=172.16.0.") == std::string::npos);
+}
