@@ -75,13 +75,16 @@ class LogFile {
 
 class PipeReader final : public AccessLog {
  public:
-  PipeReader(const Options& options, io::Fd pipe, io::Interrupt stop)
-      : options_(options), pipe_(std::move(pipe)), stop_(std::move(stop)), buffer_(kPipeBytes, '\0'), thread_([this] { run(); }) {}
+  PipeReader(const Options& options, std::map<std::string, std::string> site_of_backend, io::Fd pipe, io::Interrupt stop)
+      : options_(options), pipe_(std::move(pipe)), stop_(std::move(stop)), buffer_(kPipeBytes, '\0') {
+    set_sites(std::move(site_of_backend));
+    thread_ = std::thread([this] { run(); });
+  }
   ~PipeReader() override {
     stop_.ring();
     thread_.join();
   }
-  void set_sites(std::map<std::string, std::string> site_of_backend) override {
+  void set_sites(std::map<std::string, std::string> site_of_backend) final {
     std::lock_guard lock(mutex_);
     // A worker that ends its last connections still speaks of sites that left.
     for (auto& [backend, site] : site_of_backend) sites_[backend] = std::move(site);
@@ -139,10 +142,10 @@ class PipeReader final : public AccessLog {
 
 }  // namespace
 
-Result<std::unique_ptr<AccessLog>> AccessLog::start(const Options& options) {
+Result<std::unique_ptr<AccessLog>> AccessLog::start(const Options& options, std::map<std::string, std::string> site_of_backend) {
   io::Fd pipe = TRY(open_pipe(options.pipe_path));
   io::Interrupt stop = TRY(io::Interrupt::make());
-  return std::make_unique<PipeReader>(options, std::move(pipe), std::move(stop));
+  return std::make_unique<PipeReader>(options, std::move(site_of_backend), std::move(pipe), std::move(stop));
 }
 
 }  // namespace mcloud::gateway

@@ -21,7 +21,8 @@ class AccessLog {
     std::string log_folder;
     uint64_t file_bytes_max = 8 << 20;
   };
-  static Result<std::unique_ptr<AccessLog>> start(const Options& options);
+  // It reads at once, what HAProxy wrote before as well, so it must know the sites.
+  static Result<std::unique_ptr<AccessLog>> start(const Options& options, std::map<std::string, std::string> site_of_backend);
   virtual ~AccessLog() = default;
   // Back ends (as HAProxy names them) and the folders of their sites. Lines of others are dropped; folders stay.
   virtual void set_sites(std::map<std::string, std::string> site_of_backend) = 0;

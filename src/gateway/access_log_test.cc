@@ -12,9 +12,9 @@
 namespace mcloud::gateway {
 namespace {
 
-// As HAProxy's standard output.
+// As HAProxy's standard output: for reading too, so that it is never without a reader.
 io::Fd opened(const std::string& path) {
-  io::Fd pipe(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  io::Fd pipe(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   REQUIRE(pipe.is_open());
   return pipe;
 }
@@ -37,10 +37,9 @@ struct Stand {
     start();
   }
   void start() {
-    Result<std::unique_ptr<AccessLog>> started = AccessLog::start({pipe(), folder.path() + "/logs", 1'000});
+    Result<std::unique_ptr<AccessLog>> started = AccessLog::start({pipe(), folder.path() + "/logs", 1'000}, {{"site_0", "site"}, {"site_1", "site"}});
     REQUIRE(started.has_value());
     log = std::move(*started);
-    log->set_sites({{"site_0", "site"}, {"site_1", "site"}});
   }
   std::string pipe() const { return folder.path() + "/pipe"; }
   std::string path() const { return folder.path() + "/logs/site/log"; }

@@ -33,7 +33,6 @@ GatewayProcess::GatewayProcess(const GatewayOptions& options, const HaproxyPaths
       domains_({options.resolver, options.data_folder + "/domains"}, loop_, [this] { must_decide_ = true; }) {}
 
 Status GatewayProcess::run() {
-  access_log_ = TRY(AccessLog::start({paths_.log_pipe(), options_.log_folder}));
   TRY(acme_.open());
   loop_.stop_on_signals();
   loop_.post([this] { round(); });
@@ -121,7 +120,8 @@ Status GatewayProcess::decide() {
   HaproxyConfig config = haproxy_config(effective_, paths_, certificates_.large());
   problems_ = config.problems;
   backend_sites_ = config.backend_sites;
-  access_log_->set_sites(backend_sites_);
+  if (access_log_) access_log_->set_sites(backend_sites_);
+  else access_log_ = TRY(AccessLog::start({paths_.log_pipe(), options_.log_folder}, backend_sites_));
   keeper_.want(std::move(config));
   return {};
 }
