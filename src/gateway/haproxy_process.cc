@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -19,6 +20,8 @@ namespace {
 
 constexpr uint64_t kAnswerMs = 10'000;
 constexpr uint64_t kLookMs = 20;
+constexpr uint64_t kAgainMs = 3'000;
+constexpr uint64_t kStopAgainMs = 500;
 
 bool is_readable(int fd, uint64_t timeout_ms) {
   pollfd waiting{fd, POLLIN, 0};
@@ -73,8 +76,11 @@ Status HaproxyProcess::reload(const std::string& structure) {
   if (Result<std::string> servers = runtime("show servers state"); servers.has_value()) {
     TRY(io::write_file(paths_.folder + "/servers", *servers, io::Durability::None, 0600));
   }
+  // A master that has just started loses signals while it becomes the one that waits.
   signal(SIGUSR2);
-  return wait_for_structure(structure, kAnswerMs);
+  if (wait_for_structure(structure, kAgainMs).has_value()) return {};
+  signal(SIGUSR2);
+  return wait_for_structure(structure, kAnswerMs - kAgainMs);
 }
 
 // "" = any.
@@ -110,7 +116,9 @@ bool HaproxyProcess::wait(uint64_t timeout_ms) {
 
 void HaproxyProcess::stop(uint64_t grace_ms) {
   signal(SIGUSR1);
-  if (wait(grace_ms)) return;
+  if (wait(std::min(grace_ms, kStopAgainMs))) return;
+  signal(SIGUSR1);  // as with a reload: the first one may be lost
+  if (wait(grace_ms - std::min(grace_ms, kStopAgainMs))) return;
   signal(SIGTERM);
   if (wait(2'000)) return;
   signal(SIGKILL);
