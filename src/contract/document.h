@@ -213,7 +213,7 @@ struct Site {
   std::optional<SiteTls> tls;
   std::optional<Placed<bool>> redirect;
   std::optional<Placed<uint64_t>> hsts_ms;
-  std::optional<pb::Exposure> exposure;
+  std::optional<Placed<pb::Exposure>> exposure;
   std::optional<Placed<uint64_t>> connect_ms, idle_ms, request_ms, response_ms;
   std::optional<Placed<uint64_t>> body_max_bytes;
   std::vector<std::string> allow;  // canonical CIDR

@@ -172,6 +172,7 @@ const ReachLie<B> kBodyLies[] = {
     {"a site of no mode", [](B& b) { site(b, "plain").clear_mode(); }},
     {"a site of another mode", [](B& b) { site(b, "plain").set_mode(pb::SITE_TLS); }},
     {"a site without exposure", [](B& b) { site(b, "plain").clear_exposure(); }},
+    {"UDP by tunnel", [](B& b) { site(b, "dns").set_exposure(pb::EXPOSURE_TUNNEL); }},
     {"a site nobody can name", [](B& b) { site(b, "sni").clear_domains(); }},
     {"a domain with a capital", [](B& b) { site(b, "sni").set_domains(0, "Sni.example.org"); }},
     {"a domain with a wildcard", [](B& b) { site(b, "sni").set_domains(0, "*.example.org"); }},

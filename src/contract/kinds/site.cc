@@ -245,7 +245,7 @@ void compile_site(CompileScope& scope, const Workload& workload, const Site& sit
   if (site.port) out.set_port(site.port->value);
   compile_routes(scope.contract(), site, out);
   compile_tls(scope, workload, site, out);
-  out.set_exposure(site.exposure.value_or(pb::EXPOSURE_AUTO));
+  out.set_exposure(site.exposure ? site.exposure->value : pb::EXPOSURE_AUTO);
   compile_limits(site, out);
   const std::set<std::string> ranges(site.allow.begin(), site.allow.end());
   for (const std::string& range : ranges) out.add_allow(range);

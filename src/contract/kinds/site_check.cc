@@ -74,27 +74,33 @@ class SiteCheck {
   // What only HTTP has.
   void check_mode() {
     if (mode_ == pb::SITE_HTTP) return;
-    const std::string what = mode_ == pb::SITE_TLS ? "passes TLS through" : "forwards a port";
+    const std::string what =
+        std::string("needs HTTP, and it ") + (mode_ == pb::SITE_TLS ? "passes TLS through" : "forwards a port");
     for (const SiteRoute& route : site_.routes) {
-      if (!route.path.empty())
-        return complain(route.place, "routes", "needs HTTP, and it " + what, {"to: WORKLOAD:PORT", ""});
+      if (!route.path.empty()) return complain(route.place, "routes", what, {"to: WORKLOAD:PORT", ""});
       for (const Text& option : route.options) {
-        bool is_known =
-            option.value == "balance" || (option.value == "check" && mode_ != pb::SITE_UDP && !route.check_path);
-        if (!is_known) complain(option.place, option.value, "needs HTTP, and it " + what);
-      }
-      if (mode_ == pb::SITE_UDP && route.balance && route.balance->value == pb::BALANCE_LEAST_CONNECTIONS) {
-        complain(route.balance->place, "balance", "UDP has no connections", {"round-robin, source", "round-robin"});
+        const bool is_check = option.value == "check" && mode_ != pb::SITE_UDP && !route.check_path;
+        if (option.value != "balance" && !is_check) complain(option.place, option.value, what);
       }
     }
-    if (site_.body_max_bytes) complain(site_.body_max_bytes->place, "body_max", "needs HTTP, and it " + what);
-    if (site_.response_ms) complain(site_.response_ms->place, "timeouts.response", "needs HTTP, and it " + what);
-    if (site_.request_ms && mode_ != pb::SITE_TLS)
-      complain(site_.request_ms->place, "timeouts.request", "needs HTTP, and it " + what);
-    if (mode_ != pb::SITE_UDP) return;
-    if (site_.connect_ms) complain(site_.connect_ms->place, "timeouts.connect", "UDP has no connections");
-    if (site_.idle_ms) complain(site_.idle_ms->place, "timeouts.idle", "UDP has no connections");
-    if (site_.retries.value_or(0) > 0) complain(workload_.name.place, "retries", "UDP has no connections");
+    if (site_.body_max_bytes) complain(site_.body_max_bytes->place, "body_max", what);
+    if (site_.response_ms) complain(site_.response_ms->place, "timeouts.response", what);
+    if (site_.request_ms && mode_ != pb::SITE_TLS) complain(site_.request_ms->place, "timeouts.request", what);
+    if (mode_ == pb::SITE_UDP) check_udp();
+  }
+
+  void check_udp() {
+    constexpr std::string_view kWhy = "UDP has no connections";
+    for (const SiteRoute& route : site_.routes) {
+      if (!route.balance || route.balance->value != pb::BALANCE_LEAST_CONNECTIONS) continue;
+      complain(route.balance->place, "balance", kWhy, {"round-robin, source", "round-robin"});
+    }
+    if (site_.exposure && site_.exposure->value == pb::EXPOSURE_TUNNEL) {
+      complain(site_.exposure->place, "exposure", "tunnels carry connections, and UDP has none", {"auto", "auto"});
+    }
+    if (site_.connect_ms) complain(site_.connect_ms->place, "timeouts.connect", kWhy);
+    if (site_.idle_ms) complain(site_.idle_ms->place, "timeouts.idle", kWhy);
+    if (site_.retries.value_or(0) > 0) complain(workload_.name.place, "retries", kWhy);
   }
 
   void check_tls() {

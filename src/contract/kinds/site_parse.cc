@@ -213,7 +213,7 @@ void read_rest(MapReader& fields, Site& site) {
     if (auto value = found->boolean()) site.redirect = Placed<bool>{*value, found->place()};
   }
   if (auto found = fields.find("hsts")) site.hsts_ms = found->duration_ms(bounds::kHstsMs);
-  if (auto found = fields.find("exposure")) site.exposure = plain(found->word(kExposureWords));
+  if (auto found = fields.find("exposure")) site.exposure = found->word(kExposureWords);
   read_timeouts(fields, site);
   if (auto found = fields.find("body_max")) site.body_max_bytes = found->size(bounds::kBodyBytes);
   read_ranges(fields, site);

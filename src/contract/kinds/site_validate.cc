@@ -182,6 +182,8 @@ Status validate_site(const SignedScope& scope, const pb::Facets& facets, const p
   TRY(require(site.mode() >= pb::SITE_HTTP && site.mode() <= pb::SITE_UDP, "mode", "is not set"));
   TRY(require(site.exposure() == pb::EXPOSURE_AUTO || site.exposure() == pb::EXPOSURE_TUNNEL, "exposure",
               "is not set"));
+  TRY(require(site.mode() != pb::SITE_UDP || site.exposure() == pb::EXPOSURE_AUTO, "exposure",
+              "tunnels do not carry UDP"));
   TRY(check_door(site));
   TRY(check_tls(site));
   TRY(check_limits(site));
