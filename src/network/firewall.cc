@@ -1,6 +1,7 @@
 #include "network/firewall.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "network/resolver.h"
 #include "network/rules_text.h"
@@ -23,22 +24,32 @@ std::string protocol_name(Publication::Protocol protocol) {
   return protocol == Publication::Protocol::Tcp ? "tcp" : "udp";
 }
 
-// Ports of the uplink by protocol, with the transit addresses of the networks they lead to.
-std::string publication_maps(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
+// The link that a publication leads into.
+std::optional<uint32_t> transit_of(const Publication& publication, const Transits& transits) {
+  if (publication.portal.empty()) {
+    auto found = transits.networks.find(publication.vni);
+    return found == transits.networks.end() ? std::nullopt : std::optional(found->second);
+  }
+  auto found = transits.portals.find(publication.portal);
+  return found == transits.portals.end() ? std::nullopt : std::optional(found->second);
+}
+
+// Ports of the uplink by protocol, with the transit addresses of the networks and portals they lead to.
+std::string publication_maps(const DesiredNetworks& desired, const Transits& transits) {
   std::map<std::string, std::string> elements;
   std::map<uint32_t, const Network*> networks;
   for (const Network& network : desired.networks) networks[network.vni] = &network;
   for (const Publication& publication : desired.publications) {
-    auto transit = transits.find(publication.vni);
+    auto transit = transit_of(publication, transits);
     auto network = networks.find(publication.vni);
-    if (transit == transits.end() || network == networks.end() || publication.targets.empty()) continue;
+    if (!transit.has_value() || network == networks.end() || publication.targets.empty()) continue;
     std::string key = std::to_string(publication.port) + " " + owner_comment(network->second->contract) + " : ";
     auto add = [&](const std::string& map, const std::string& address) {
       elements[map] += (elements[map].empty() ? "" : ", ") + key + address;
     };
     std::string map = protocol_name(publication.protocol) + "_publications";
-    add(map, transit_network_address(transit->second).text());
-    if (!network->second->range6.empty()) add(map + "6", transit_network_address6(transit->second).text());
+    add(map, transit_network_address(*transit).text());
+    if (!network->second->range6.empty()) add(map + "6", transit_network_address6(*transit).text());
   }
   std::string out;
   for (const char* protocol : {"tcp", "udp"}) {
@@ -60,7 +71,47 @@ std::string to_publications(const std::string& condition) {
   return out;
 }
 
-std::string node_sets(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
+// Who may come in at a publication: a name of sets, one of each family.
+std::string allowed_set(const Publication& publication) {
+  return "from_" + protocol_name(publication.protocol) + "_" + std::to_string(publication.port);
+}
+
+bool is_bounded(const Publication& publication, const Transits& transits) {
+  return !publication.portal.empty() && !publication.from.empty() && transit_of(publication, transits).has_value();
+}
+
+std::string allowed_sets(const DesiredNetworks& desired, const Transits& transits) {
+  std::string out;
+  for (const Publication& publication : desired.publications) {
+    if (!is_bounded(publication, transits)) continue;
+    std::vector<std::string> ranges, ranges6;
+    for (const std::string& range : publication.from) {
+      (range.find(':') == std::string::npos ? ranges : ranges6).push_back(range);
+    }
+    auto text = [](const std::string& range) { return range; };
+    std::string name = "set " + allowed_set(publication);
+    out += set_of(name, "type ipv4_addr; flags interval; auto-merge", join(ranges, text));
+    out += set_of(name + "_6", "type ipv6_addr; flags interval; auto-merge", join(ranges6, text));
+  }
+  return out;
+}
+
+// To portals go requests only, so that what a range may no longer do ends at once.
+std::string allowed_rules(const DesiredNetworks& desired, const Transits& transits) {
+  std::string out;
+  for (const Publication& publication : desired.publications) {
+    if (!is_bounded(publication, transits)) continue;
+    std::string to = "    oifname \"" + portal_interface(*transit_of(publication, transits)) + "\" meta l4proto " +
+                     protocol_name(publication.protocol) + " ct original proto-dst " + std::to_string(publication.port);
+    for (const char* family : {"ip", "ip6"}) {
+      std::string set = allowed_set(publication) + (family == std::string("ip6") ? "_6" : "");
+      out += to + " " + family + " saddr != @" + set + " counter drop comment \"not of those allowed\"\n";
+    }
+  }
+  return out;
+}
+
+std::string node_sets(const DesiredNetworks& desired, const Transits& transits) {
   std::string out = set_of(std::string("set ") + kSources, "typeof ip saddr . @th,96,24", "");
   // What must never leave the node: what networks of the node have among themselves.
   out += set_of("set forbidden", "type ipv4_addr; flags interval; auto-merge",
@@ -68,7 +119,7 @@ std::string node_sets(const DesiredNetworks& desired, const std::map<uint32_t, u
   out += set_of("set forbidden6", "type ipv6_addr; flags interval; auto-merge",
                 join(desired.forbidden6, [](const std::string& range) { return range; }) +
                     (desired.forbidden6.empty() ? "" : ", ") + "fc00::/7, fe80::/10, ff00::/8");
-  return out + publication_maps(desired, transits);
+  return out + publication_maps(desired, transits) + allowed_sets(desired, transits);
 }
 
 // Nothing of the node is for containers but the resolver.
@@ -95,10 +146,9 @@ std::string node_input(const std::string& uplink) {
   return out;
 }
 
-std::string node_forward(const std::string& uplink) {
-  std::string out = R"(  chain forward {
-    type filter hook forward priority filter; policy accept;
-    ct state established,related accept
+std::string node_forward(const std::string& uplink, const std::string& first) {
+  std::string out = "  chain forward {\n    type filter hook forward priority filter; policy accept;\n" + first +
+                    R"(    ct state established,related accept
     iifname "mcloud-*" ct original ip daddr @forbidden counter drop comment "forbidden"
     iifname "mcloud-*" ct original ip6 daddr @forbidden6 counter drop comment "forbidden"
     oifname "mcloud-*" ct status dnat accept
@@ -146,14 +196,14 @@ std::string sources_text(const DesiredNetworks& desired, Underlay underlay) {
   return std::string("add element inet ") + kTable + " " + kSources + " { " + elements + " }\n";
 }
 
-Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits) {
+Rules node_rules(const DesiredNetworks& desired, const Transits& transits) {
   std::string out = node_sets(desired, transits) + untracked_chains(kPlainPort, "iifname != \"mcloud-*\" ", "") + node_input(desired.uplink);
   out += R"(  chain segments {
     type filter hook forward priority mangle; policy accept;
     iifname "mcloud-*" tcp flags syn tcp option maxseg size set rt mtu
     oifname "mcloud-*" tcp flags syn tcp option maxseg size set rt mtu
   }
-)" + node_forward(desired.uplink);
+)" + node_forward(desired.uplink, allowed_rules(desired, transits));
   // wireguard-go answers through the interface by which it heard last and stays with it when the way has changed. A packet
   // whose mark changes here is routed anew, as the kernel's own would be. Ports of the mesh, of relays, of dedicated networks.
   out += R"(  chain ways {
@@ -176,6 +226,8 @@ Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32
     out += "    ip saddr " + from + " oifname \"" + interface + "\" masquerade\n";
     out += "    ip6 saddr " + from6 + " oifname \"" + interface + "\" masquerade\n";
   }
+  // No route leads out of a portal: it sees the node alone.
+  out += "    oifname \"mcloud-p*\" ct status dnat masquerade\n";
   return finish_rules("mcloud node", out + "  }\n", "");
 }
 

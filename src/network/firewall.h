@@ -46,9 +46,15 @@ std::string source_elements(const std::set<VxlanSource>& sources);
 // What fills the set in fresh rules of the node (Plain) or the mesh; "" = nobody.
 std::string sources_text(const DesiredNetworks& desired, Underlay underlay);
 
-// Publications lead to the networks in `transits` (transit number by VNI) only. The set of sources is empty: it changes
-// one by one, so the revision does not cover it.
-Rules node_rules(const DesiredNetworks& desired, const std::map<uint32_t, uint32_t>& transits);
+// Numbers of transit links.
+struct Transits {
+  std::map<uint32_t, uint32_t> networks;    // by VNI
+  std::map<std::string, uint32_t> portals;  // by netns
+};
+
+// Publications lead to networks and portals in `transits` only. The set of sources is empty: it changes one by one, so
+// the revision does not cover it.
+Rules node_rules(const DesiredNetworks& desired, const Transits& transits);
 Rules mesh_rules();
 Rules network_rules(const Network& network, const std::vector<Publication>& publications);
 

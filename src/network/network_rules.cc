@@ -144,11 +144,11 @@ struct Entrance {
   std::vector<Publication::Target> targets;
 };
 
-// Publications and local ways.
+// Publications without a portal and local ways.
 std::vector<Entrance> entrances(const Network& network, const std::vector<Publication>& publications) {
   std::vector<Entrance> out;
   for (const Publication& publication : publications) {
-    if (publication.vni != network.vni || publication.targets.empty()) continue;
+    if (publication.vni != network.vni || !publication.portal.empty() || publication.targets.empty()) continue;
     bool is_tcp = publication.protocol == Publication::Protocol::Tcp;
     out.push_back({is_tcp ? "tcp" : "udp", publication.port, publication.targets});
   }

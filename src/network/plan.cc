@@ -126,8 +126,9 @@ class Planner {
     if (desired_.networks.empty()) return;
     bool has_ipv6 = std::any_of(desired_.networks.begin(), desired_.networks.end(),
                                 [](const Network& network) { return !network.range6.empty(); });
-    std::map<uint32_t, uint32_t> transits;
-    for (const auto& [vni, shape] : shapes_) transits[vni] = shape.transit;
+    Transits transits;
+    for (const auto& [vni, shape] : shapes_) transits.networks[vni] = shape.transit;
+    for (const PortalShape& portal : portals_) transits.portals[portal.netns] = portal.transit;
     Rules rules = node_rules(desired_, transits);
     if (rules.revision != actual_.firewall) {
       add(SetNodeFirewall{rules.removal + rules.text + sources_text(desired_, Underlay::Plain), rules.revision});

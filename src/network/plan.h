@@ -110,7 +110,7 @@ struct Network {
   std::optional<Access> access;
 };
 
-// A port of the uplink that leads to local members of one network, in turn. Without targets it is not there.
+// A port of the uplink that leads to members of one network, in turn. Without targets it is not there.
 struct Publication {
   enum class Protocol { Tcp, Udp };
   struct Target {
@@ -121,7 +121,11 @@ struct Publication {
   Protocol protocol = Protocol::Tcp;
   uint16_t port = 0;
   uint32_t vni = 0;
-  std::vector<Target> targets;
+  std::vector<Target> targets;  // a target that is there twice is led to twice as often
+  // Netns of a gateway portal, through which members on any node are reached: they see its address. "" = the network's
+  // own transit: to local members, which see the client's.
+  std::string portal = {};
+  std::vector<std::string> from = {};  // with a portal: ranges of either family that may come in; none = everybody
 };
 
 struct DesiredNetworks {

@@ -167,7 +167,26 @@ TEST_CASE("what contradicts itself is left out and named") {
   PlanModel model = make_model();
   for (const NetworkStep& step : plan(desired, model.actual)) model.run(step);
   CHECK_EQ(model.actual.networks.at(7).members.size(), 1);
-  CHECK(node_rules(desired, {}).text.find("publications") != std::string::npos);
+  CHECK(node_rules(desired, Transits()).text.find("publications") != std::string::npos);
+}
+
+TEST_CASE("a publication through a portal leads to members of any node, and is left out without its portal or a range") {
+  Network network{.name = "default", .vni = 7, .range = Range::parse("10.42.0.0/16").value()};
+  network.members = {{"gate", "eth0", address("10.42.0.9"), true}};
+  network.remotes = {{address("10.42.0.2"), address("10.251.0.2")}};
+  DesiredNetworks desired{.backplane = address("10.251.0.1"), .uplink = "uplink", .networks = {network}};
+  Publication good{Publication::Protocol::Udp, 5353, 7, {{address("10.42.0.2"), 53}}, "gate", {"192.0.2.0/24", "2001:db8::/32"}};
+  desired.publications = {good};
+  CHECK(complaints(desired).empty());
+  for (auto spoil : std::vector<void (*)(Publication&)>{
+           [](Publication& one) { one.portal = "gone"; }, [](Publication& one) { one.portal = ""; },
+           [](Publication& one) { one.targets[0].address = address("10.43.0.2"); },
+           [](Publication& one) { one.from.push_back("0.0.0.0/0 }; flush ruleset"); }, [](Publication&) {}}) {
+    Publication other = good;
+    spoil(other);
+    desired.publications = {good, other};
+    CHECK_EQ(complaints(desired).size(), 1);
+  }
 }
 
 TEST_CASE("with 1,000 networks of 200 nodes a change costs steps for what changes alone") {

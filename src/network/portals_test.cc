@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "network/firewall.h"
 #include "network/links.h"
 #include "network/machine_fixture.h"
@@ -108,4 +110,75 @@ TEST_CASE("ways come and go while the portal's link stays, and nothing is left i
   CHECK_EQ(nodes.apply(0, nodes.one), 0);
   NetnsScope scope = NetnsScope::enter(nodes.places[0].netns).value();
   for (const Link& link : Links::open().value().list().value()) CHECK_FALSE(link.name.starts_with("mcloud-p"));
+}
+
+namespace {
+
+// Port 5353 of the uplink leads through the portal: to dns-0 (10.42.0.2) on the second node, dns-1 (10.42.0.3) on the first.
+struct GatewayAndDns : GatewayAndWeb {
+  GatewayAndDns() {
+    one.networks[0].ways.clear();
+    one.networks[0].members.push_back(member("dns-1", "10.42.0.3"));
+    two.networks[0].remotes.push_back({ip("10.42.0.3"), ip("198.18.0.4")});
+    Publication publication;
+    publication.protocol = Publication::Protocol::Udp;
+    publication.port = 5353;
+    publication.vni = 7;
+    publication.targets = {{ip("10.42.0.2"), 53}, {ip("10.42.0.3"), 53}};
+    publication.portal = "gate-0";
+    one.publications = {publication};
+  }
+  void apply_both() {
+    apply(0, one);
+    apply(1, two);
+    CHECK_EQ(apply(0, one), 0);
+  }
+};
+
+// What two new clients of the outside hear, "" = nothing.
+struct Answers {
+  Answers(GatewayAndDns& nodes, const std::string& to, const std::string& any, const std::string& portal) {
+    UdpServer elsewhere(nodes.container(1, "web-0"), any, 53);
+    UdpServer here(nodes.container(0, "dns-1"), any, 53);
+    for (int i = 0; i < 2; ++i) {
+      io::Fd client = send_udp(nodes.outside, to, 5353, "who");
+      for (UdpServer* server : {&elsewhere, &here}) {
+        std::string from = server->answer_one(server == &here ? "here" : "elsewhere");
+        if (!from.empty()) CHECK_EQ(from, portal);
+      }
+      heard.insert(receive_udp(client));
+    }
+  }
+  std::set<std::string> heard;
+};
+
+}  // namespace
+
+TEST_CASE("a datagram to the uplink goes through the portal to members here and elsewhere in turn, and is answered") {
+  if (!can_make_networks()) return;
+  GatewayAndDns nodes;
+  nodes.apply_both();
+  const std::set<std::string> both = {"here", "elsewhere"};
+  CHECK_EQ(Answers(nodes, "10.250.0.11", "0.0.0.0", "10.42.0.9").heard, both);
+  CHECK_EQ(Answers(nodes, "2001:db8::11", "::", "fd12:3456:789a::a2a:9").heard, both);
+  nodes.one.publications[0].targets.pop_back();
+  CHECK_EQ(nodes.apply(0, nodes.one), 1);
+  CHECK_EQ(Answers(nodes, "10.250.0.11", "0.0.0.0", "10.42.0.9").heard, std::set<std::string>{"elsewhere"});
+  nodes.one.publications.clear();
+  nodes.apply(0, nodes.one);
+  CHECK_EQ(Answers(nodes, "10.250.0.11", "0.0.0.0", "10.42.0.9").heard, std::set<std::string>{""});
+}
+
+TEST_CASE("a publication through a portal hears the ranges it allows only, of either family") {
+  if (!can_make_networks()) return;
+  GatewayAndDns nodes;
+  const std::set<std::string> none = {""}, both = {"here", "elsewhere"};
+  nodes.one.publications[0].from = {"10.250.0.1/32", "10.250.0.0/24"};
+  nodes.apply_both();
+  CHECK_EQ(Answers(nodes, "10.250.0.11", "0.0.0.0", "10.42.0.9").heard, both);
+  CHECK_EQ(Answers(nodes, "2001:db8::11", "::", "fd12:3456:789a::a2a:9").heard, none);
+  nodes.one.publications[0].from = {"192.0.2.0/24", "2001:db8::/64"};
+  nodes.apply(0, nodes.one);
+  CHECK_EQ(Answers(nodes, "10.250.0.11", "0.0.0.0", "10.42.0.9").heard, none);
+  CHECK_EQ(Answers(nodes, "2001:db8::11", "::", "fd12:3456:789a::a2a:9").heard, both);
 }

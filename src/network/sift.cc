@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "network/firewall.h"
+#include "network/ip_prefix.h"
 
 namespace mcloud::network {
 namespace {
@@ -214,16 +215,23 @@ class Sieve {
                                   [&](const Network& one) { return one.vni == publication.vni; });
       Publication kept = publication;
       std::erase_if(kept.targets, [&](const Publication::Target& target) {
-        return network == out_.desired.networks.end() || target.port == 0 || !is_member(*network, target.address);
+        return network == out_.desired.networks.end() || target.port == 0 || !leads(*network, publication.portal, target.address);
       });
-      if (kept.targets.size() < publication.targets.size()) out_.complain(text + ": a target is no local member");
+      if (kept.targets.size() < publication.targets.size()) {
+        out_.complain(text + (publication.portal.empty() ? ": a target is no local member"
+                                                         : ": a target is not of the network, or there is no such portal"));
+      }
       if (kept.targets.empty()) continue;
+      if (!std::all_of(kept.from.begin(), kept.from.end(), [](const auto& range) { return IpPrefix::parse(range).has_value(); })) {
+        out_.complain(text + ": who may come in is no range");
+        continue;
+      }
       if (publication.port == 0 || !taken.emplace(publication.protocol, publication.port).second) {
         out_.complain(text + ": the port is taken");
         continue;
       }
       std::string protocol = publication.protocol == Publication::Protocol::Tcp ? "tcp" : "udp";
-      published_.emplace(publication.vni, protocol, publication.port);
+      published_.emplace(publication.vni, publication.portal, protocol, publication.port);
       out_.desired.publications.push_back(std::move(kept));
     }
   }
@@ -233,22 +241,25 @@ class Sieve {
                        [&](const Member& member) { return member.address == address; });
   }
 
+  // Through a portal every member is reached, else a local one.
+  static bool leads(const Network& network, const std::string& portal, Ipv4 address) {
+    if (portal.empty()) return is_member(network, address);
+    std::vector<Member> portals = gateway_portals(network);
+    return is_usable(network.range, address) &&
+           std::any_of(portals.begin(), portals.end(), [&](const Member& one) { return one.netns == portal; });
+  }
+
   void sift_ways(Network& kept) {
-    std::vector<Member> portals = gateway_portals(kept);
     std::set<std::tuple<std::string, std::string, uint16_t>> taken;
     std::erase_if(kept.ways, [&](const Way& way) {
       std::string text = "way " + way.protocol + " " + std::to_string(way.port) + " of " + network_text(kept);
-      bool leads = way.portal.empty() ? is_member(kept, way.address) : is_usable(kept.range, way.address);
-      bool has_portal = way.portal.empty() || std::any_of(portals.begin(), portals.end(), [&](const Member& portal) {
-                          return portal.netns == way.portal;
-                        });
       bool is_whole = (way.protocol == "tcp" || way.protocol == "udp") && way.port != 0 && way.target_port != 0;
-      if (!leads || !has_portal || !is_whole) {
+      if (!leads(kept, way.portal, way.address) || !is_whole) {
         out_.complain(text + ": it leads nowhere, or there is no such portal");
         return true;
       }
       bool is_free = taken.emplace(way.portal, way.protocol, way.port).second &&
-                     (!way.portal.empty() || !published_.contains({kept.vni, way.protocol, way.port}));
+                     !published_.contains({kept.vni, way.portal, way.protocol, way.port});
       if (!is_free) out_.complain(text + ": the port is taken");
       return !is_free;
     });
@@ -260,7 +271,7 @@ class Sieve {
   Taken taken_;
   size_t transits_ = 0;
   std::set<Ipv4> addresses_;  // of the network in hand
-  std::set<std::tuple<uint32_t, std::string, uint16_t>> published_;
+  std::set<std::tuple<uint32_t, std::string, std::string, uint16_t>> published_;
 };
 
 }  // namespace

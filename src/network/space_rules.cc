@@ -34,11 +34,12 @@ std::string one_end(const Network& network, size_t index, const std::string& con
 
 // ---- containers --------------------------------------------------------------------------------
 
-// Ports where the world comes in: publications and ways that lead to this member. The world is not of the range.
+// Ports where the world comes in: publications and ways that lead to this member. The world is not of the range; a portal
+// is, and needs a rule.
 std::string entrances_of(const Network& network, const Member& member, const std::vector<Publication>& publications) {
   std::map<std::string, std::set<uint16_t>> ports;
   for (const Publication& publication : publications) {
-    if (publication.vni != network.vni) continue;
+    if (publication.vni != network.vni || !publication.portal.empty()) continue;
     for (const Publication::Target& target : publication.targets) {
       bool is_tcp = publication.protocol == Publication::Protocol::Tcp;
       if (target.address == member.address) ports[is_tcp ? "tcp" : "udp"].insert(target.port);
@@ -118,15 +119,23 @@ constexpr const char* kPortalInput = R"(  chain input {
 
 std::string owner_of(const Network& network) { return network.contract.hex() + " " + network.name; }
 
-Rules gateway_portal_rules(const Network& network, const Member& portal) {
+std::string led_in(const Network& network, const std::string& protocol, uint16_t port,
+                   const std::vector<Publication::Target>& targets) {
+  std::string from = std::string("    iifname \"") + kTransit + "\" " + protocol + " dport " + std::to_string(port) + " dnat ";
+  std::string out = from + "ip to " + destination(targets) + "\n";
+  if (!network.range6.empty()) out += from + "ip6 to " + destination6(targets, network.range6) + "\n";
+  return out;
+}
+
+Rules gateway_portal_rules(const Network& network, const Member& portal, const std::vector<Publication>& publications) {
   std::string out = "  chain publish {\n    type nat hook prerouting priority dstnat; policy accept;\n";
   for (const Way& way : network.ways) {
-    if (way.portal != portal.netns) continue;
-    std::vector<Publication::Target> target = {{way.address, way.target_port}};
-    std::string from = std::string("    iifname \"") + kTransit + "\" " + way.protocol + " dport " + std::to_string(way.port) +
-                       " dnat ";
-    out += from + "ip to " + destination(target) + "\n";
-    if (!network.range6.empty()) out += from + "ip6 to " + destination6(target, network.range6) + "\n";
+    if (way.portal == portal.netns) out += led_in(network, way.protocol, way.port, {{way.address, way.target_port}});
+  }
+  for (const Publication& publication : publications) {
+    if (publication.portal != portal.netns || publication.targets.empty()) continue;
+    bool is_tcp = publication.protocol == Publication::Protocol::Tcp;
+    out += led_in(network, is_tcp ? "tcp" : "udp", publication.port, publication.targets);
   }
   std::string eth = "\"" + portal.interface + "\"";
   out += "  }\n  chain leave {\n    type nat hook postrouting priority srcnat; policy accept;\n    oifname " + eth +
@@ -190,7 +199,7 @@ std::map<std::string, SpaceRules> space_rules(const DesiredNetworks& desired) {
   std::map<std::string, Chains> containers;
   for (const Network& network : desired.networks) {
     for (const Member& portal : gateway_portals(network)) {
-      out[portal.netns] = {gateway_portal_rules(network, portal), true};
+      out[portal.netns] = {gateway_portal_rules(network, portal, desired.publications), true};
     }
     if (const Member* portal = access_portal(network)) out[portal->netns] = {access_portal_rules(network), true};
     for (const Member& member : network.members) {
