@@ -1,8 +1,21 @@
 #include "node/local_networks.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace mcloud::node {
+namespace {
+
+// Each as often as its weight among the others says.
+void add_targets(const std::vector<const PublishedTarget*>& targets, pb::LocalPublication& publication) {
+  uint32_t unit = 0;
+  for (const PublishedTarget* target : targets) unit = std::gcd(unit, target->weight);
+  for (const PublishedTarget* target : targets) {
+    for (uint32_t i = 0; i < target->weight / std::max(unit, 1u); ++i) *publication.add_targets() = target->local;
+  }
+}
+
+}  // namespace
 
 pb::LocalNetworks contract_networks(const Orders& orders, const ContractId& contract, const std::set<ReplicaKey>& serving) {
   pb::LocalNetworks networks;
@@ -13,9 +26,11 @@ pb::LocalNetworks contract_networks(const Orders& orders, const ContractId& cont
   std::vector<pb::LocalPublication> local;
   for (const Publication& publication : publications->second) {
     pb::LocalPublication& added = local.emplace_back(publication.publication);
-    for (const auto& [index, target] : publication.targets) {
-      if (serving.contains({contract, publication.workload, index})) *added.add_targets() = target;
+    std::vector<const PublishedTarget*> targets;
+    for (const PublishedTarget& target : publication.targets) {
+      if (serving.contains({contract, target.workload, target.index})) targets.push_back(&target);
     }
+    add_targets(targets, added);
     if (added.targets().empty()) local.pop_back();
   }
   std::sort(local.begin(), local.end(), [](const auto& a, const auto& b) {

@@ -7,7 +7,8 @@
 
 namespace mcloud::node {
 
-// The networks of one contract with publications that lead to those of its local replicas that serve.
+// The networks of one contract with publications that lead to those of its replicas that serve: local ones, and all that
+// are reached through a portal.
 pb::LocalNetworks contract_networks(const Orders& orders, const ContractId& contract,
                                     const std::set<ReplicaKey>& serving);
 

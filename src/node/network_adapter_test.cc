@@ -30,6 +30,21 @@ TEST_CASE("what the orders say becomes networks that the network room has no com
   CHECK(network::complaints(desired).empty());
 }
 
+TEST_CASE("a publication through a portal keeps its portal and who may come in") {
+  pb::LocalNetworks local;
+  pb::LocalPublication& published = *local.add_publications();
+  published.set_protocol("udp");
+  published.set_port(5353);
+  published.set_portal("gate-0");
+  published.add_from("192.0.2.0/24");
+  network::DesiredNetworks desired;
+  REQUIRE(add_networks({}, local, {}, desired).has_value());
+  REQUIRE(desired.publications.size() == 1);
+  CHECK(desired.publications[0].protocol == network::Publication::Protocol::Udp);
+  CHECK(desired.publications[0].portal == "gate-0");
+  CHECK(desired.publications[0].from == std::vector<std::string>{"192.0.2.0/24"});
+}
+
 TEST_CASE("networks that cannot be understood change nothing") {
   pb::LocalNetworks local;
   local.add_networks()->set_range("10.42.0.0/16");

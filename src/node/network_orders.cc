@@ -172,7 +172,6 @@ void add_publication(const ContractFacts& facts, const pb::PublishBody& body, st
   const pb::SpaceGrant* grant = facts.grant_of(target->spaces(0));
   if (grant == nullptr) return;
   Publication publication;
-  publication.workload = body.target();
   publication.publication.set_protocol(body.protocol());
   publication.publication.set_port(body.port());
   publication.publication.set_vni(grant->vni());
@@ -180,10 +179,13 @@ void add_publication(const ContractFacts& facts, const pb::PublishBody& body, st
     if (replica.workload() != body.target()) continue;
     const std::string* lease = facts.lease_of(grant->name(), replica.workload(), replica.index());
     if (lease == nullptr) continue;
-    pb::LocalTarget& local = publication.targets[replica.index()];
-    local.set_address(*lease);
-    local.set_port(body.target_port());
+    PublishedTarget& added = publication.targets.emplace_back();
+    added.workload = body.target();
+    added.index = replica.index();
+    added.local.set_address(*lease);
+    added.local.set_port(body.target_port());
   }
+  std::sort(publication.targets.begin(), publication.targets.end(), [](auto& a, auto& b) { return a.index < b.index; });
   if (!publication.targets.empty()) publications.push_back(std::move(publication));
 }
 
@@ -229,6 +231,7 @@ NetworkOrders network_orders(const ContractFacts& facts, const SiteOrders& sites
     if (auto names = names_order(facts, *grant)) orders.names.push_back(std::move(*names));
   }
   add_peers(facts, peers, orders.networks);
+  orders.publications = sites.publications;
   if (facts.newest() == nullptr) return orders;
   for (const pb::WorkloadBody& workload : facts.newest()->body().workloads()) {
     if (workload.has_publish() && !workload.publish().has_site()) add_publication(facts, workload.publish(), orders.publications);

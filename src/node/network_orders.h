@@ -9,13 +9,6 @@
 
 namespace mcloud::node {
 
-// What a contract publishes here, before it is known which replicas are ready.
-struct Publication {
-  pb::LocalPublication publication;             // without targets
-  std::string workload;                         // the target
-  std::map<uint32_t, pb::LocalTarget> targets;  // of local replicas, by index
-};
-
 // What a contract's containers find by name in one of its networks; `members`: all of them, whether they serve or not.
 struct NamesOrder {
   ContractId contract;

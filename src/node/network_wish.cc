@@ -87,6 +87,8 @@ Result<network::Publication> publication_of(const pb::LocalPublication& from) {
   publication.protocol = from.protocol() == "udp" ? network::Publication::Protocol::Udp : network::Publication::Protocol::Tcp;
   publication.port = static_cast<uint16_t>(from.port());
   publication.vni = from.vni();
+  publication.portal = from.portal();
+  publication.from.assign(from.from().begin(), from.from().end());
   for (const pb::LocalTarget& target : from.targets()) {
     publication.targets.push_back({.address = TRY(network::Ipv4::parse(target.address())),
                                    .port = static_cast<uint16_t>(target.port())});

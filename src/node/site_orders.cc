@@ -19,6 +19,7 @@ struct Target {
   std::string workload;
   uint32_t index = 0;
   uint32_t port = 0;
+  uint32_t weight = 1;
   std::string space;
   std::string address;
   NodeId node;
@@ -79,7 +80,9 @@ class SiteMaker {
     return "";
   }
 
+  // UDP has no tunnel: the mesh has its ways to hidden nodes.
   bool is_by_tunnel(const pb::Site& site, const NodeId& node) const {
+    if (site.mode() == pb::SITE_UDP) return false;
     const pb::Node* record = facts_.node_of(node);
     return site.exposure() == pb::EXPOSURE_TUNNEL || (record != nullptr && record->addresses().hidden());
   }
@@ -95,7 +98,8 @@ class SiteMaker {
           auto node = NodeId::from_bytes(replica->node());
           if (lease == nullptr || !node.has_value()) continue;
           targets[{backend.target(), replica->index(), backend.port()}] = {
-              .workload = backend.target(), .index = replica->index(), .port = backend.port(), .space = space,
+              .workload = backend.target(), .index = replica->index(), .port = backend.port(),
+              .weight = backend.weight(), .space = space,
               .address = *lease, .node = *node, .is_by_tunnel = is_by_tunnel(site, *node)};
         }
       }
@@ -184,8 +188,7 @@ class SiteMaker {
 
   Status serve(const pb::AssignedReplica& replica, const pb::Site& site) {
     if (!facts_.ledger.node.addresses().has_gateway()) return make_error(Code::Unsupported, "this node is no gateway");
-    // A way leads from the portal's link; no rule leads a datagram of the uplink to it.
-    if (site.mode() == pb::SITE_UDP) return make_error(Code::Unsupported, "UDP at gateways is not supported here");
+    if (site.mode() == pb::SITE_UDP) TRY(publish(replica, site));
     pb::LocalSite local;
     local.set_contract(facts_.id.bytes());
     local.set_contract_name(facts_.version_of(replica)->header().name());
@@ -194,7 +197,18 @@ class SiteMaker {
     local.set_index(replica.index());
     *local.mutable_site() = site;
     TRY(open_keys(replica, site.tls(), local));
+    if (site.mode() != pb::SITE_UDP) add_servers(replica, site, local);
+    orders_.sites.push_back(std::move(local));
+    return {};
+  }
+
+  std::string portal_of(const pb::AssignedReplica& replica, const std::string& space) const {
     const pb::Facets* facets = facts_.facets_of(replica);
+    auto place = std::find(facets->spaces().begin(), facets->spaces().end(), space) - facets->spaces().begin();
+    return portal_netns(facts_.key_of(replica), static_cast<size_t>(place));
+  }
+
+  void add_servers(const pb::AssignedReplica& replica, const pb::Site& site, pb::LocalSite& local) {
     for (const Target& target : targets_of(replica.workload(), site)) {
       pb::LocalServer& server = *local.add_servers();
       server.set_target(target.workload);
@@ -204,12 +218,47 @@ class SiteMaker {
         expect(target);
         continue;
       }
-      auto space = std::find(facets->spaces().begin(), facets->spaces().end(), target.space) - facets->spaces().begin();
-      std::string portal = portal_netns(facts_.key_of(replica), static_cast<size_t>(space));
+      std::string portal = portal_of(replica, target.space);
       server.set_address(transit_text({.vni = facts_.grant_of(target.space)->vni(), .portal = portal}));
       server.set_way_port(add_way(target, site, portal));
     }
-    orders_.sites.push_back(std::move(local));
+  }
+
+  // What the kernel alone cannot do.
+  static Status check_udp(const pb::Site& site) {
+    if (site.exposure() == pb::EXPOSURE_TUNNEL)
+      return make_error(Code::Unsupported, "UDP has no tunnel: \"exposure: tunnel\" is for TCP, TLS and HTTP");
+    if (site.routes_size() != 1) return make_error(Code::Invalid, "a UDP port has one route");
+    if (site.routes(0).balance() != pb::BALANCE_ROUND_ROBIN)
+      return make_error(Code::Unsupported, "UDP goes to its targets in turn: \"balance: source\" is for TCP, TLS and HTTP");
+    return {};
+  }
+
+  // A port of the uplink leads to one portal, as which the targets see it.
+  Status publish(const pb::AssignedReplica& replica, const pb::Site& site) {
+    TRY(check_udp(site));
+    std::set<std::string> spaces;
+    for (const pb::Backend& backend : site.routes(0).backends()) spaces.insert(space_of(replica.workload(), backend.target()));
+    if (spaces.size() != 1) return make_error(Code::Unsupported, "a UDP port at gateways leads into one network only");
+    const std::string& space = *spaces.begin();
+    const pb::SpaceGrant* grant = facts_.grant_of(space);
+    if (grant == nullptr || facts_.lease_of(space, replica.workload(), replica.index()) == nullptr)
+      return make_error(Code::Unavailable, "it has no address in network " + space + " yet");
+    Publication made;
+    made.publication.set_protocol("udp");
+    made.publication.set_port(site.port());
+    made.publication.set_vni(grant->vni());
+    made.publication.set_portal(portal_of(replica, space));
+    *made.publication.mutable_from() = site.allow();
+    for (const Target& target : targets_of(replica.workload(), site)) {
+      PublishedTarget& added = made.targets.emplace_back();
+      added.workload = target.workload;
+      added.index = target.index;
+      added.weight = target.weight;
+      added.local.set_address(target.address);
+      added.local.set_port(target.port);
+    }
+    orders_.publications.push_back(std::move(made));
     return {};
   }
 

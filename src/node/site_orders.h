@@ -20,10 +20,25 @@ std::string transit_text(const Transit& transit);  // "1001", "1001/0123456789ab
 // The namespace in which a replica without a process stands in its `space`-th network: a portal stands in one only.
 std::string portal_netns(const ReplicaKey& replica, size_t space);
 
+// A replica that a publication leads to while it serves.
+struct PublishedTarget {
+  std::string workload;
+  uint32_t index = 0;
+  uint32_t weight = 1;  // how often it is led to, beside the others
+  pb::LocalTarget local;
+};
+
+// What a contract publishes here, before it is known which replicas are ready.
+struct Publication {
+  pb::LocalPublication publication;      // without targets
+  std::vector<PublishedTarget> targets;  // local replicas; with a portal those of any node; sorted by workload, index
+};
+
 struct SiteOrders {
   // By network, sorted: ports of its transit address, or of a portal's, that lead to targets.
   std::map<std::string, std::vector<pb::LocalWay>> ways;
   std::vector<pb::LocalSite> sites;            // that this node serves; LocalServer.serves is not known yet
+  std::vector<Publication> publications;       // of UDP: the kernel leads it, no process
   std::vector<pb::LocalTunnelPeer> tunnels;    // who brings targets to them; sorted by node
   std::vector<pb::LocalTunnelGateway> gateways;  // that targets here are brought to; sorted by node
   std::set<std::string> targets;               // workloads that gateways lead to, here or elsewhere

@@ -27,6 +27,15 @@ std::string tunnelled() {
   return text.insert(text.find("gateways: 1"), "exposure: tunnel, ");
 }
 
+// Port 5353 of gateways to port 53 of web.
+std::string datagrams(const std::string& option) {
+  std::string text = kSite;
+  text.replace(text.find("{http: 80}"), 10, "{dns: 53/udp}");
+  return text.replace(text.find("  site:"), std::string::npos,
+                      "  site: {kind: publish, at: gateways, port: 5353, to: \"web:dns\", gateways: 1" +
+                          (option.empty() ? "" : ", " + option) + "}\n");
+}
+
 void offer_gateway(pb::Node& node, const std::string& uplink) {
   node.mutable_addresses()->set_uplink(uplink);
   pb::GatewayOffer& offer = *node.mutable_addresses()->mutable_gateway();
@@ -134,16 +143,61 @@ TEST_CASE("a node that is no gateway says so of a publication that was placed on
   CHECK(orders.gateway.sites().empty());
 }
 
-TEST_CASE("a gateway does not claim to lead datagrams") {
-  std::string text = kSite;
-  text.replace(text.find("{http: 80}"), 10, "{dns: 53/udp}");
-  size_t site = text.find("  site:");
-  text.replace(site, std::string::npos, "  site: {kind: publish, at: gateways, port: 5353, to: \"web:dns\", gateways: 1}\n");
+TEST_CASE("a gateway leads datagrams through its portal to the replicas that serve, on hidden nodes too") {
+  Sample shop = make(datagrams("allow: [192.0.2.0/24]"));
+  Ledger ledger = gateway_ledger(shop);
+  ledger.view.nodes[kOtherNode.public_key()].mutable_addresses()->set_hidden(true);
+  Orders orders = ledger.orders();
+  CHECK(orders.refusals.empty());
+  REQUIRE(orders.gateway.sites_size() == 1);
+  CHECK(orders.gateway.sites(0).servers().empty());
+  CHECK(orders.gateway.tunnels().empty());
+  CHECK(orders.networks.at(shop.id).networks(0).ways().empty());
+  pb::LocalNetworks both = contract_networks(orders, shop.id, {{shop.id, "web", 0}, {shop.id, "web", 1}});
+  REQUIRE(both.publications_size() == 1);
+  const pb::LocalPublication& led = both.publications(0);
+  CHECK(led.protocol() == "udp");
+  CHECK(led.port() == 5353);
+  CHECK(led.portal() == orders.portals.at({shop.id, "site", 0}).netns.at(0));
+  CHECK(led.from(0) == "192.0.2.0/24");
+  REQUIRE(led.targets_size() == 2);
+  CHECK(led.targets(0).port() == 53);
+  CHECK(led.targets(0).address() != led.targets(1).address());
+  pb::LocalNetworks one = contract_networks(orders, shop.id, {{shop.id, "web", 1}});
+  REQUIRE(one.publications(0).targets_size() == 1);
+  CHECK(one.publications(0).targets(0).address() == led.targets(1).address());
+  CHECK(contract_networks(orders, shop.id, {}).publications().empty());
+  // The targets let the portal in, and nobody else.
+  const pb::LocalAllow& rule = both.networks(0).allow(0);
+  CHECK(rule.protocol() == "udp");
+  CHECK(rule.port_first() == 53);
+}
+
+TEST_CASE("targets of datagrams are led to as often as their weights say, among those that serve") {
+  std::string text = datagrams("");
+  text.insert(text.find("  site:"), "  old: {kind: container, image: \"oci:./image\", ports: {dns: 53/udp}}\n");
+  text.replace(text.find("\"web:dns\""), 9, "[{to: \"web:dns\", weight: 6}, {to: \"old:dns\", weight: 4}]");
   Sample shop = make(text);
   Orders orders = gateway_ledger(shop).orders();
-  REQUIRE(orders.refusals.contains({shop.id, "site", 0}));
-  CHECK(orders.refusals.at({shop.id, "site", 0}).code == Code::Unsupported);
-  CHECK(orders.gateway.sites().empty());
+  auto targets = [&](const std::set<ReplicaKey>& serving) {
+    return contract_networks(orders, shop.id, serving).publications(0).targets_size();
+  };
+  CHECK(targets({{shop.id, "web", 0}, {shop.id, "old", 0}}) == 5);
+  CHECK(targets({{shop.id, "web", 0}, {shop.id, "web", 1}, {shop.id, "old", 0}}) == 8);
+  CHECK(targets({{shop.id, "old", 0}}) == 1);
+}
+
+TEST_CASE("a gateway says what it cannot do with datagrams") {
+  for (const char* option : {"exposure: tunnel", "balance: source"}) {
+    CAPTURE(option);
+    Sample shop = make(datagrams(option));
+    Orders orders = gateway_ledger(shop).orders();
+    REQUIRE(orders.refusals.contains({shop.id, "site", 0}));
+    CHECK(orders.refusals.at({shop.id, "site", 0}).code == Code::Unsupported);
+    CHECK(orders.refusals.at({shop.id, "site", 0}).message.find(option) != std::string::npos);
+    CHECK(orders.gateway.sites().empty());
+    CHECK(orders.publications.empty());
+  }
 }
 
 TEST_CASE("a way keeps its port when other replicas come and go") {
