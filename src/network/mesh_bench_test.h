@@ -98,7 +98,7 @@ class PingFlood {
   std::unique_ptr<io::Child> child_;
 };
 
-// Tries for up to 10 s; a handshake may have to be repeated.
+// Tries for up to 30 s; a handshake may have to be repeated.
 bool ping_at_last(const Place& from, const std::string& to);
 // Sends that many bytes over TCP; false when it takes longer than 60 s.
 bool transfer(const Place& from, const Place& to, const std::string& address, size_t bytes);

@@ -212,7 +212,8 @@ PingFlood::Count PingFlood::stop() {
 }
 
 bool ping_at_last(const Place& from, const std::string& to) {
-  uint64_t deadline = io::SystemClock().monotonic_ms() + 10'000;
+  // WireGuard asks anew when it has heard nothing for 15 s, and only then gives up the interface by which it heard last.
+  uint64_t deadline = io::SystemClock().monotonic_ms() + 30'000;
   while (!ping(from, to)) {
     if (io::SystemClock().monotonic_ms() >= deadline) return false;
   }
