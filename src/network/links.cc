@@ -21,11 +21,6 @@ constexpr uint64_t kDisposeMs = 500;
 
 Error named(const Error& error, const std::string& doing) { return error.with_context(doing); }
 
-void pause_shortly() {
-  timespec pause{0, 200'000};
-  ::nanosleep(&pause, nullptr);
-}
-
 ifinfomsg link_of(int index, unsigned char family = AF_UNSPEC) {
   ifinfomsg info{};
   info.ifi_family = family;
@@ -58,6 +53,11 @@ Link parse_link(const NetlinkReply& reply) {
 }
 
 }  // namespace
+
+void pause_shortly() {
+  timespec pause{0, 200'000};
+  ::nanosleep(&pause, nullptr);
+}
 
 Result<Links> Links::open() { return Links(TRY(NetlinkSocket::open(NETLINK_ROUTE))); }
 

@@ -94,6 +94,9 @@ class Links {
   Status add_address(int link, Ipv4 address, int prefix);  // there already: fine
   Status remove_address(int link, Ipv4 address, int prefix);  // absent is fine
   Status add_address6(int link, const Ipv6& address, int prefix);  // without looking for others who have it
+  // Until the kernel answers for it, which it does a moment after the link has come up; who asks before waits a second.
+  // TimedOut after 5 s.
+  Status wait_address6(const Ipv6& address);
   Status remove_address6(int link, const Ipv6& address, int prefix);  // absent is fine
   Status add_default_route(Ipv4 gateway);                  // replaces
   Status add_default_route6(const Ipv6& gateway);          // replaces
@@ -120,6 +123,7 @@ class Links {
 
 // "02:6d:..." as six bytes; all our MACs are made by mac_of() or constants.
 std::string mac_bytes(const std::string& text);
+void pause_shortly();  // 0.2 ms, between two looks at what the kernel does in its own time
 
 inline constexpr const char* kEveryMac = "00:00:00:00:00:00";
 

@@ -114,6 +114,8 @@ Status attach_member(const io::Fd& network, const io::Fd& container, const Attac
     Links inside = TRY(Links::open());
     TRY(give_member_addresses(inside, step));
     TRY(inside.wait_operational(step.member.interface));
+    auto range6 = Range6::parse(step.range6);
+    if (range6.has_value()) TRY(inside.wait_address6(range6->address_of(step.member.address)));
   }
   TRY(links.wait_operational(port_text));
   return links.set_alias(port.index, member_alias(step.contract, step.member));
@@ -138,7 +140,8 @@ Status lead_in(const PortalShape& shape) {
     TRY(links.add_address6(own.index, transit_network_address6(shape.transit), 127));
   }
   TRY(links.set_up(own.index));
-  return links.wait_operational(kTransit);
+  TRY(links.wait_operational(kTransit));
+  return shape.has_ipv6 ? links.wait_address6(transit_network_address6(shape.transit)) : Status();
 }
 
 }  // namespace
@@ -164,6 +167,7 @@ Status connect_portal(const io::Fd& portal, const PortalShape& shape) {
     TRY(lead_in(shape));
   }
   TRY(links.wait_operational(name));
+  if (shape.has_ipv6) TRY(links.wait_address6(transit_node_address6(shape.transit)));
   return links.set_alias(transit.index, portal_alias(shape));
 }
 

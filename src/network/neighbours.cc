@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/clock.h"
 #include "network/links.h"
 
 namespace mcloud::network {
@@ -90,6 +91,9 @@ NetlinkMessage address_message(uint16_t type, uint16_t flags, int link, const Ra
   ifaddrmsg info{};
   info.ifa_family = AF_INET;
   info.ifa_prefixlen = static_cast<unsigned char>(address.prefix);
+  // Else the kernel takes it for a source towards others, where a link has no address of its own.
+  bool is_loopback = address.first.value >> 24 == 127;
+  info.ifa_scope = is_loopback ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
   info.ifa_index = static_cast<unsigned>(link);
   message.append(info);
   message.put_u32_be(IFA_LOCAL, address.first.value);
@@ -178,6 +182,26 @@ Result<std::vector<ForwardingEntry>> Links::forwarding(int link) {
 
 Status Links::add_address6(int link, const Ipv6& address, int prefix) {
   return change(address6_message(RTM_NEWADDR, kReplace, link, address, prefix), "add address " + address.text());
+}
+
+Status Links::wait_address6(const Ipv6& address) {
+  uint64_t deadline = io::SystemClock().monotonic_ms() + 5'000;
+  while (true) {
+    // With its route the kernel has joined the group that asks for it.
+    NetlinkMessage message(RTM_GETROUTE, kAck);
+    message.append(route_of(AF_INET6, RTN_UNSPEC, 128));
+    message.put(RTA_DST, bytes_of(address));
+    auto replies = socket_.ask(std::move(message));
+    bool is_local = replies.has_value() && std::any_of(replies->begin(), replies->end(), [](const NetlinkReply& reply) {
+      const auto* route = reply.fixed<rtmsg>();
+      return reply.type == RTM_NEWROUTE && route != nullptr && route->rtm_type == RTN_LOCAL;
+    });
+    if (is_local) return {};
+    if (io::SystemClock().monotonic_ms() >= deadline) {
+      return make_error(Code::TimedOut, "address " + address.text() + " does not come into force");
+    }
+    pause_shortly();
+  }
 }
 
 Status Links::remove_address6(int link, const Ipv6& address, int prefix) {

@@ -72,7 +72,8 @@ Status lead_out(Links& links, const NetworkShape& shape) {
   TRY(links.set_up(transit.index));
   TRY(links.add_default_route(transit_node_address(shape.transit)));
   if (!shape.range6.empty()) TRY(links.add_default_route6(transit_node_address6(shape.transit)));
-  return links.wait_operational(kTransit);
+  TRY(links.wait_operational(kTransit));
+  return shape.range6.empty() ? Status() : links.wait_address6(transit_network_address6(shape.transit));
 }
 
 Status add_vxlan_from(const io::Fd& home, const NetworkShape& shape, const io::Fd& inside) {
@@ -149,10 +150,13 @@ Status build_around(const NetworkShape& shape, const io::Fd& inside, const Surro
     TRY(links.set_up(bridge.index));
     TRY(lead_out(links, shape));
     TRY(links.wait_operational(kBridge));
+    auto range6 = Range6::parse(shape.range6);
+    if (range6.has_value()) TRY(links.wait_address6(range6->address_of(shape.range.gateway())));
     TRY(links.set_alias(bridge.index, shape_alias(shape)));
   }
   Links links = TRY(Links::open());
-  return links.wait_operational(transit_interface(shape.vni));
+  TRY(links.wait_operational(transit_interface(shape.vni)));
+  return shape.range6.empty() ? Status() : links.wait_address6(transit_node_address6(shape.transit));
 }
 
 struct Remotes {
