@@ -95,12 +95,18 @@ TEST_CASE("a peer that changes its key is sent to at its newest address, and bot
 }
 
 TEST_CASE("a network with a node behind an uplink sends packets that fit there, on every node") {
-  Ledger ledger;
+  auto at_home = [] {
+    Ledger ledger;
+    ledger.view.node.set_farm("home");
+    ledger.view.node.mutable_addresses()->set_backplane("10.251.0.1");
+    return ledger;
+  };
+  Ledger ledger = at_home();
   CHECK_FALSE(networks_of(ledger, "").networks(0).spans_uplinks());
-  Ledger wide;
+  Ledger wide = at_home();
   wide.view.nodes[kOtherNode.public_key()].mutable_addresses()->clear_backplane();
   CHECK(networks_of(wide, "").networks(0).spans_uplinks());
-  Ledger foreign;
+  Ledger foreign = at_home();
   foreign.view.nodes[kOtherNode.public_key()].set_farm("barn");
   CHECK(networks_of(foreign, "").networks(0).spans_uplinks());
 }
