@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "io/test_tls_talk.h"
 #include "io/tls.h"
 
 using namespace mcloud;
@@ -41,28 +42,6 @@ struct Somebody {
   Context context;
 };
 
-struct PinnedTalk {
-  PinnedTalk(const Context& server_side, const Context& client_side)
-      : server(TlsSession::accept(server_side).value()), client(TlsSession::connect(client_side, "").value()) {
-    settle();
-  }
-  static void pass(TlsSession& from, TlsSession& to, Bytes& heard, std::optional<Error>& error) {
-    Bytes bytes(from.outgoing());
-    from.sent(bytes.size());
-    if (bytes.empty() || error) return;
-    Status received = to.receive(bytes, heard);
-    if (!received) error = received.error();
-  }
-  void settle() {
-    while (!server->outgoing().empty() || !client->outgoing().empty()) {
-      pass(*client, *server, server_heard, server_error);
-      pass(*server, *client, client_heard, client_error);
-    }
-  }
-  std::unique_ptr<TlsSession> server, client;
-  Bytes server_heard, client_heard;
-  std::optional<Error> server_error, client_error;
-};
 
 // OpenSSL by hand, for what our clients never do; what the server says to it.
 std::optional<Error> meet(const Somebody& server, const std::function<void(SSL_CTX*)>& set_up) {
@@ -112,7 +91,7 @@ TEST_CASE("two that know each other's keys talk, and each knows whom it talks to
   Somebody a('a'), b('b');
   a.friends = {b.key()};
   b.friends = {a.key()};
-  PinnedTalk talk(a.context, b.context);
+  Talk talk(a.context, b.context, "");
   REQUIRE(talk.server->is_ready());
   REQUIRE(talk.client->is_ready());
   CHECK(talk.server->peer_key() == b.key());
@@ -127,13 +106,13 @@ TEST_CASE("two that know each other's keys talk, and each knows whom it talks to
 TEST_CASE("a key that is not expected is not let in, on either side") {
   Somebody a('a'), b('b');
   a.friends = {b.key()};
-  PinnedTalk no_server(a.context, b.context);  // b expects nobody
+  Talk no_server(a.context, b.context, "");  // b expects nobody
   REQUIRE(no_server.client_error.has_value());
   CHECK(no_server.client_error->code == Code::Denied);
   CHECK(!no_server.server->is_ready());
   b.friends = {a.key()};
   a.friends.clear();
-  PinnedTalk no_client(a.context, b.context);
+  Talk no_client(a.context, b.context, "");
   REQUIRE(no_client.server_error.has_value());
   CHECK(no_client.server_error->code == Code::Denied);
   CHECK(!no_client.server->is_ready());
@@ -144,10 +123,10 @@ TEST_CASE("whoever was let in once is asked again: nothing is resumed") {
   Somebody a('a'), b('b');
   a.friends = {b.key()};
   b.friends = {a.key()};
-  PinnedTalk first(a.context, b.context);
+  Talk first(a.context, b.context, "");
   REQUIRE(first.server->is_ready());
   a.friends.clear();
-  PinnedTalk second(a.context, b.context);
+  Talk second(a.context, b.context, "");
   CHECK(second.server_error.has_value());
 }
 
@@ -193,7 +172,7 @@ TEST_CASE("keys change after so many records, and nothing is lost by it") {
   Somebody a('a', 10), b('b', 7);
   a.friends = {b.key()};
   b.friends = {a.key()};
-  PinnedTalk talk(a.context, b.context);
+  Talk talk(a.context, b.context, "");
   Bytes sent;
   for (int i = 0; i < 100; ++i) {
     Bytes piece = std::to_string(i) + ",";

@@ -10,6 +10,7 @@
 
 #include "io/scratch_folder.h"
 #include "io/test_certificates.h"
+#include "io/test_tls_talk.h"
 
 using namespace mcloud;
 using namespace mcloud::io;
@@ -26,29 +27,6 @@ struct Fixture {
   Context client = TlsContext::for_client({.authority = authority.path()}).value();
 };
 
-// What both sides say until neither has more; the first error of each side.
-struct Talk {
-  Talk(const Context& server_side, const Context& client_side, const std::string& host = "localhost")
-      : server(TlsSession::accept(server_side).value()), client(TlsSession::connect(client_side, host).value()) {
-    settle();
-  }
-  void pass(TlsSession& from, TlsSession& to, Bytes& heard, std::optional<Error>& error) {
-    Bytes bytes(from.outgoing());
-    from.sent(bytes.size());
-    if (bytes.empty() || error) return;
-    Status received = to.receive(bytes, heard);
-    if (!received) error = received.error();
-  }
-  void settle() {
-    while (!server->outgoing().empty() || !client->outgoing().empty()) {
-      pass(*client, *server, server_heard, server_error);
-      pass(*server, *client, client_heard, client_error);
-    }
-  }
-  std::unique_ptr<TlsSession> server, client;
-  Bytes server_heard, client_heard;
-  std::optional<Error> server_error, client_error;
-};
 
 // OpenSSL by hand, for what our clients never do.
 struct RawClient {

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -95,12 +96,11 @@ void Process::end() {
   child_.reset();
   if (!adopted_.is_open()) return;
   auto signal = [&](int number) { ::syscall(SYS_pidfd_send_signal, adopted_.get(), number, nullptr, 0); };
-  signal(SIGTERM);
-  uint64_t deadline = now_ms() + kEndTimeoutMs;
-  while (is_ours(adopted_pid_)) {
-    if (now_ms() >= deadline) signal(SIGKILL);
-    ::usleep(kPollMs *
-             1000);  // it is not our child, and may be a child that nobody reaps: its command line is empty then
+  // Not our child; its descriptor becomes readable when it has ended, also when nobody reaps it.
+  for (int number : {SIGTERM, SIGKILL}) {
+    signal(number);
+    pollfd ended{adopted_.get(), POLLIN, 0};
+    if (::poll(&ended, 1, static_cast<int>(kEndTimeoutMs)) == 1) break;
   }
   adopted_.reset();
 }

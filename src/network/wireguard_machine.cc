@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kComplete = "mcloud:wireguard";
 
 bool is_ours(const std::string& name) {
-  return name.starts_with("mwg") || name == kRelayDevice || name == kAccessDevice;
+  return name.starts_with("mwg") || name == kAccessDevice;
 }
 
 DeviceSpot spot_of(const WireGuardDevice& device) { return {device.name, device.netns}; }
