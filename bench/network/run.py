@@ -72,8 +72,18 @@ def in_turn(rounds, measures):
 
 # ---- peers
 
+def share_as(pid, other):
+    """The process gets its share of the processors from the same control groups as `other`."""
+    for line in pathlib.Path(f"/proc/{other}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        base = pathlib.Path("/sys/fs/cgroup")
+        folder = base / (controllers.removeprefix("name=") if controllers else "unified")
+        (folder if folder.is_dir() else base).joinpath(path.lstrip("/"), "cgroup.procs").write_text(str(pid))
+
+
 class HandMade:
-    """WireGuard between the same two namespaces, over the same link: its device in the container, its socket in the node."""
+    """WireGuard between the same two namespaces, over the same link: its device in the container, its socket in the node,
+    its process where the node's own are."""
 
     def __init__(self, cluster, ends):
         self.stack = contextlib.ExitStack()
@@ -86,7 +96,8 @@ class HandMade:
             device = f"hand{i}"
             if home.run("ip", "link", "add", device, "type", "wireguard").returncode != 0:
                 self.kind = "wireguard-go"
-                self.stack.enter_context(home.running("wireguard-go", "-f", device))
+                process = self.stack.enter_context(home.running("wireguard-go", "-f", device))
+                share_as(process.pid, places.processes(cluster, "wireguard-go", name)[0])
                 wait_for("wireguard-go", 5, lambda: home.run("wg", "show", device).returncode == 0, 0.05)
             config = (f"[Interface]\nPrivateKey = {keys[i]}\nListenPort = {PEER_PORT}\n[Peer]\nPublicKey = {public[1 - i]}\n"
                       f"AllowedIPs = 10.99.0.{2 - i}/32\nEndpoint = {backplane[1 - i]}:{PEER_PORT}\n")
