@@ -15,6 +15,7 @@
 #include "lab/bird.h"
 #include "lab/logs.h"
 #include "lab/namespaces.h"
+#include "lab/wiring.h"
 #include "network/netns.h"
 #include "wire/json.h"
 
@@ -124,8 +125,15 @@ Status NodeHost::start(const io::Fd& netns) {
   return {};
 }
 
+// The kernel answers pings, and WireGuard's with them, until it has put away the namespaces of who is dead, which takes a
+// second where there are many. Without power no cable carries anything.
 void NodeHost::kill() {
-  if (is_up()) child_->signal(SIGKILL);
+  if (!is_up()) return;
+  if (auto own = netns(); own.has_value()) {
+    Status unplugged = unplug(*own);
+    if (!unplugged.has_value()) log::warning("lab", "a cable stays", {{"node", name()}, {"reason", unplugged.error().message}});
+  }
+  child_->signal(SIGKILL);
 }
 
 void NodeHost::finish() {

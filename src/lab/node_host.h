@@ -40,7 +40,7 @@ class NodeHost {
   Status reload_routing() const;
   // pid 1 in a network namespace that is wired already. Conflict when it is up.
   Status start(const io::Fd& netns);
-  // SIGKILL to pid 1.
+  // As a power cut: its cables go dead, then SIGKILL to pid 1.
   void kill();
   // When pid 1 has ended: reaps it and removes its control groups.
   void finish();

@@ -221,6 +221,13 @@ Status disconnect_ring(const io::Fd& from) {
   return TRY(Links::open()).remove(kRingNext);
 }
 
+Status unplug(const io::Fd& node) {
+  NetnsScope scope = TRY(NetnsScope::enter(node));
+  Links links = TRY(Links::open());
+  for (const char* cable : {kUplinkInterface, kRingNext, kRingPrevious}) TRY(links.remove(cable));
+  return {};
+}
+
 Status set_traffic(const io::Fd& node, const std::string& interface, Traffic traffic) {
   NetnsScope scope = TRY(NetnsScope::enter(node));
   return drop_arrivals(interface, traffic).with_context("cut or mend " + interface);

@@ -22,6 +22,8 @@ Status connect_hidden_uplink(const io::Fd& node, size_t index);
 std::string router_netns(size_t index);  // "/run/netns/router-4"
 Status connect_ring(const RingLink& link, const io::Fd& from, const io::Fd& to);
 Status disconnect_ring(const io::Fd& from);  // the link to its successor
+// Every cable of a node, at once.
+Status unplug(const io::Fd& node);
 // The root's end of a node's uplink goes, and its router.
 Status disconnect_uplink(size_t index);
 

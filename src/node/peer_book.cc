@@ -17,23 +17,33 @@ void PeerBook::set_targets(const std::map<NodeId, Reach>& targets, const NodeId&
   }
 }
 
-void PeerBook::decide(Peer& peer, bool is_lost) {
-  peer.waiting.reset();
-  peer.misses = is_lost ? peer.misses + 1 : 0;
-  peer.has_answered = peer.has_answered || !is_lost;
-  peer.window.push_back(is_lost);
-  if (peer.window.size() > kWindow) peer.window.pop_front();
+size_t PeerBook::Peer::count(Ping::Fate fate) const {
+  return static_cast<size_t>(std::count_if(unanswered.begin(), unanswered.end(), [&](const Ping& ping) { return ping.fate == fate; }));
+}
+
+void PeerBook::Peer::decide_oldest(bool is_lost) {
+  unanswered.pop_front();
+  window.push_back(is_lost);
+  if (window.size() > kWindow) window.pop_front();
+}
+
+void PeerBook::Peer::judge(Round round) {
+  for (Ping& ping : unanswered) {
+    if (ping.fate != Ping::Fate::Asked) continue;
+    bool is_forgiven = round == Round::Late && count(Ping::Fate::Forgiven) < kForgivenMax;
+    ping.fate = is_forgiven ? Ping::Fate::Forgiven : Ping::Fate::Missed;
+  }
+  while (unanswered.size() > misses_max() + kForgivenMax) decide_oldest(true);
 }
 
 std::vector<PeerBook::Echo> PeerBook::next() {
-  judge();
   std::vector<Echo> echoes;
   for (auto& [node, peer] : peers_) {
     if (peer.rests > 0) {
       --peer.rests;
       continue;
     }
-    peer.waiting = ++sequence_;
+    peer.unanswered.push_back({++sequence_});
     echoes.push_back({node, peer.reach, sequence_});
   }
   return echoes;
@@ -41,18 +51,19 @@ std::vector<PeerBook::Echo> PeerBook::next() {
 
 bool PeerBook::answered(const Reach& reach, uint16_t sequence, uint64_t rtt_us) {
   for (auto& [node, peer] : peers_) {
-    if (peer.reach != reach || peer.waiting != sequence) continue;
+    auto ping = std::find_if(peer.unanswered.begin(), peer.unanswered.end(), [&](const Ping& one) { return one.sequence == sequence; });
+    if (peer.reach != reach || ping == peer.unanswered.end()) continue;
+    for (auto before = std::distance(peer.unanswered.begin(), ping); before > 0; --before) peer.decide_oldest(true);
+    peer.decide_oldest(false);
+    peer.has_answered = true;
     peer.rtt_us = std::max<uint64_t>(rtt_us, 1);
-    decide(peer, false);
     return true;
   }
   return false;
 }
 
-void PeerBook::judge() {
-  for (auto& [node, peer] : peers_) {
-    if (peer.waiting) decide(peer, true);
-  }
+void PeerBook::judge(Round round) {
+  for (auto& [node, peer] : peers_) peer.judge(round);
 }
 
 std::set<NodeId> PeerBook::silent() const {

@@ -28,16 +28,20 @@ struct PeerFigures {
   bool is_silent = false;
 };
 
+// The rule. A ping has a round's time to be answered, then it is missed, unless the round itself came late: then nobody
+// can tell who was slow, and the ping is forgiven. Of kMissesMax in a row that are missed the node is silent. A late
+// answer is an answer, so that a long way (below 3 rounds) is no silence.
 class PeerBook {
  public:
-  static constexpr size_t kMissesMax = 3;  // in a row: then it is silent, until it answers
+  static constexpr size_t kMissesMax = 3;  // since the last answer: then it is silent, until it answers
   // Of one that has never answered: the way to it may be in the making, and a handshake is tried again after 5 s.
-  static constexpr size_t kFirstMissesMax = 14;
-  static constexpr size_t kWindow = 120;
+  static constexpr size_t kFirstMissesMax = 28;
+  static constexpr size_t kForgivenMax = 3;  // since the last answer: on a machine that is always late silence is seen too
+  static constexpr size_t kWindow = 240;
 
   // Rounds in which the higher of two ids does not ask a new peer: two ends whose first packets leave at the same moment
   // spoil each other's WireGuard handshake, and try again only after 5 s.
-  static constexpr size_t kRestRounds = 4;
+  static constexpr size_t kRestRounds = 8;
 
   // Those that are new count as answering. Another reach of a known one begins anew. `self`: who asks.
   void set_targets(const std::map<NodeId, Reach>& targets, const NodeId& self);
@@ -48,28 +52,36 @@ class PeerBook {
     Reach reach;
     uint16_t sequence = 0;
   };
-  // A ping for each; what was sent before and has no answer is lost.
+  // A ping for each.
   std::vector<Echo> next();
-  // False: nobody was asked that, or it was answered already.
+  // False: nobody was asked that lately, or a later one is answered already.
   bool answered(const Reach& reach, uint16_t sequence, uint64_t rtt_us);
-  // What is under way is lost: before the next round is sent, so that silence is noticed early.
-  void judge();
+  // A round is over: all answers that have come are told before.
+  enum class Round { InTime, Late };
+  void judge(Round round);
 
   std::set<NodeId> silent() const;
   std::map<NodeId, PeerFigures> figures() const;
 
  private:
+  struct Ping {
+    uint16_t sequence = 0;
+    enum class Fate { Asked, Missed, Forgiven } fate = Fate::Asked;
+  };
   struct Peer {
     Reach reach;
-    std::optional<uint16_t> waiting;  // sequence
-    size_t misses = 0;                // in a row
+    std::deque<Ping> unanswered;  // since the last answer, the oldest first
     bool has_answered = false;
-    size_t rests = 0;                 // rounds
-    bool is_silent() const { return misses >= (has_answered ? kMissesMax : kFirstMissesMax); }
+    size_t rests = 0;             // rounds
     uint64_t rtt_us = 0;
-    std::deque<bool> window;          // true: lost
+    std::deque<bool> window;      // true: lost
+
+    size_t misses_max() const { return has_answered ? kMissesMax : kFirstMissesMax; }
+    size_t count(Ping::Fate fate) const;
+    bool is_silent() const { return count(Ping::Fate::Missed) >= misses_max(); }
+    void judge(Round round);
+    void decide_oldest(bool is_lost);
   };
-  void decide(Peer& peer, bool is_lost);
 
   std::map<NodeId, Peer> peers_;
   uint16_t sequence_ = 0;

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "crypto/box.h"
+#include "io/clock.h"
 #include "network/machine.h"
 
 namespace mcloud::node {
@@ -100,24 +101,24 @@ void PeerWatch::set_targets(const std::map<NodeId, Reach>& targets) {
   tell();
   if (book_.empty() || is_running_) return;
   is_running_ = true;
-  send_round();
+  due_ms_ = io::SystemClock().monotonic_ms();
+  round();
 }
 
-void PeerWatch::send_round() {
-  for (const PeerBook::Echo& echo : book_.next()) send(echo);
-  timer_ = loop_.after(options_.every_ms / 2, [this] { end_round(); });
-}
-
-// Answers are looked for half a round after the questions: what comes later is lost.
-void PeerWatch::end_round() {
+// What has come is read before anybody is judged, and a round that comes late judges mildly: who did not get the processor
+// cannot say that others are slow.
+void PeerWatch::round() {
+  uint64_t now = io::SystemClock().monotonic_ms();
   for (const auto& [netns, socket] : sockets_) receive(netns, socket);
-  book_.judge();
+  book_.judge(now >= due_ms_ + options_.every_ms / 2 ? PeerBook::Round::Late : PeerBook::Round::InTime);
   tell();
   if (book_.empty()) {
     is_running_ = false;
     return;
   }
-  timer_ = loop_.after(options_.every_ms - options_.every_ms / 2, [this] { send_round(); });
+  for (const PeerBook::Echo& echo : book_.next()) send(echo);
+  due_ms_ = now + options_.every_ms;
+  timer_ = loop_.after(options_.every_ms, [this] { round(); });
 }
 
 void PeerWatch::tell() {
