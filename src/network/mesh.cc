@@ -65,9 +65,10 @@ class MeshPlan {
   std::vector<WireGuardDevice> devices() const {
     std::vector<WireGuardDevice> out;
     if (!is_numbered(wish_.self)) return out;
-    for (const auto& [slot, own] : slots_) out.push_back(mesh_device(*own));
+    // First what the others' tunnels may go through: a handshake that finds no way is tried again only after 5 s.
     WireGuardDevice relay = relay_device();
     if (!relay.peers.empty()) out.push_back(std::move(relay));
+    for (const auto& [slot, own] : slots_) out.push_back(mesh_device(*own));
     return out;
   }
 

@@ -67,9 +67,10 @@ struct MeshWish {
 // The slot of its two that a node published last; the ledger lists keys oldest first. 0 without keys.
 uint32_t newest_slot(const MeshNode& node);
 
-// Devices in the order of slots; kRelayDevice (in the node's namespace) last, when we have a key of slot 2 and it is
-// needed. Peers sorted by key; one for each key of a node. Nodes without number or key are left out. While either end
-// has two keys both keep all their tunnels warm, so that a new one has shaken hands before it is needed.
+// kRelayDevice (in the node's namespace) first, when we have a key of slot 2 and it is needed: tunnels of the others may
+// go through it. Then devices in the order of slots. Peers sorted by key; one for each key of a node. Nodes without
+// number or key are left out. While either end has two keys both keep all their tunnels warm, so that a new one has
+// shaken hands before it is needed.
 std::vector<WireGuardDevice> plan_mesh(const MeshWish& wish);
 
 // The preshared key of two ends that share a mesh secret; zero otherwise.

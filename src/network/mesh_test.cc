@@ -193,6 +193,28 @@ TEST_CASE("hidden nodes meet at one relay that knows both, each with the other b
   CHECK_GT(met, 50);
 }
 
+TEST_CASE("the way to a relay leads there before a tunnel calls through it") {
+  size_t met = 0;
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    Ledger ledger = make_ledger(seed, 14);
+    for (size_t i = 0; i < ledger.nodes.size(); ++i) {
+      bool is_led = false;
+      for (const WireGuardStep& step : wireguard_steps(plan_mesh(ledger.wish(i)), {}, {})) {
+        const auto* route = std::get_if<SetRoutes>(&step);
+        is_led = is_led || (route != nullptr && route->name == kRelayDevice);
+        const auto* set = std::get_if<SetPeers>(&step);
+        if (set == nullptr || set->name == kRelayDevice) continue;
+        for (const WireGuardPeer& peer : set->peers) {
+          if (!peer.endpoint.starts_with("198.18.")) continue;
+          ++met;
+          CHECK(is_led);
+        }
+      }
+    }
+  }
+  CHECK_GT(met, 50);
+}
+
 TEST_CASE("a member more changes the steps of its peers alone, by its own tunnels") {
   Ledger before = make_ledger(7, 40);
   Ledger after = before;
@@ -233,7 +255,7 @@ TEST_CASE("a node is called at its first address of a family that the caller has
   auto called = [&](std::vector<std::string> own) {
     ledger.nodes[0].node.endpoints = std::move(own);
     auto plan = plan_mesh(ledger.wish(0));
-    return peer_of(plan[0], ledger.nodes[1].own[0].key)->endpoint.substr(0, 9);
+    return peer_of(*device_of_slot(plan, ledger.nodes[0].own[0].slot), ledger.nodes[1].own[0].key)->endpoint.substr(0, 9);
   };
   CHECK_EQ(called({"192.0.2.1"}), "192.0.2.2");
   CHECK_EQ(called({"192.0.2.1", "2001:db8::1"}), "[2001:db8");

@@ -122,8 +122,9 @@ using WireGuardStep =
 // The routes that a device is to have.
 std::set<DeviceRoute> routes_of(const WireGuardDevice& device);
 
-// `before` is the wish that was fulfilled last (empty after a restart: then endpoints that differ are set). New things come
-// first, then what moves, then what goes: nothing that stays is interrupted.
+// `before` is the wish that was fulfilled last (empty after a restart: then endpoints that differ are set). What is new or
+// moves comes first, device by device in the order of the wish, each with its routes; then what goes: nothing that stays is
+// interrupted.
 std::vector<WireGuardStep> wireguard_steps(const std::vector<WireGuardDevice>& desired,
                                            const std::vector<WireGuardDevice>& before,
                                            const std::vector<ActualDevice>& actual);

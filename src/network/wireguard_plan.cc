@@ -28,7 +28,7 @@ bool is_same_shape(const WireGuardDevice& a, const WireGuardDevice& b) {
   return a.secret == b.secret && a.port == b.port && a.addresses == b.addresses && a.mtu == b.mtu && a.table == b.table;
 }
 
-// The steps of one device, in the three phases of all.
+// The steps of one device: what is new, where it leads, what goes.
 class DevicePlan {
  public:
   DevicePlan(const WireGuardDevice& desired, const WireGuardDevice* before, const ActualDevice* actual)
@@ -183,8 +183,11 @@ std::vector<WireGuardStep> wireguard_steps(const std::vector<WireGuardDevice>& d
     auto& when = ports.contains(one.device.port) ? steps : last_steps;
     when.emplace_back(RemoveDevice{one.device.name, one.device.netns});
   }
-  for (const DevicePlan& one : plans) one.add(steps);
-  for (const DevicePlan& one : plans) one.route(steps);
+  // One device after the other in the order of the wish: what comes later may call through what came before.
+  for (const DevicePlan& one : plans) {
+    one.add(steps);
+    one.route(steps);
+  }
   for (const DevicePlan& one : plans) one.remove(steps);
   steps.insert(steps.end(), last_steps.begin(), last_steps.end());
   return steps;
