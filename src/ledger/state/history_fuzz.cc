@@ -251,7 +251,13 @@ class History {
       if ((bits >> slot & 1) != 0) keys.push_back({0, slot, name + std::to_string(bits >> 6) + std::to_string(slot), 1 + slot});
     }
     if ((bits >> 3 & 1) != 0) keys.push_back({4096, 0, std::to_string(bits >> 6), 9});
-    static_cast<void>(chain_.publish(name, keys, 1 + dice_.byte() * 40u));
+    static_cast<void>(chain_.run(name, [&](pb::Transaction& transaction) {
+      pb::PublishKeys& action = *transaction.mutable_publish_keys();
+      for (const TestChain::KeyWish& key : keys) *action.add_keys() = TestChain::mesh_key(key.vni, key.slot, key.seed, key.port);
+      if ((bits >> 4 & 1) == 0) return;
+      *action.mutable_addresses() = chain_.node(name).addresses();
+      action.mutable_addresses()->set_uplink((bits >> 5 & 1) == 0 ? "192.0.2.1" : "192.0.2.2");
+    }, 1 + dice_.byte() * 40u));
   }
 
   // ---- nodes -----------------------------------------------------------------------------------
@@ -272,6 +278,7 @@ class History {
       if (dice_.coin()) action.mutable_capacity()->set_memory_bytes(1ull << 30);
       *action.mutable_addresses() = record.addresses();
       action.mutable_addresses()->set_relay(dice_.coin());
+      action.mutable_addresses()->set_hidden(!action.addresses().relay() && record.epoch() % 4 == 0);
     });
   }
 

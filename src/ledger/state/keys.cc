@@ -38,6 +38,9 @@ Bytes workload(const ContractId& contract, std::string_view name) { return workl
 Bytes assignment(const NodeId& node) { return join("assignment/", node.view()); }
 
 Bytes relays() { return "relays"; }
+Bytes guest(const NodeId& node) { return join(guests(), node.view()); }
+Bytes guests() { return "guest/"; }
+Bytes guests_revision() { return "guests-revision"; }
 Bytes name(std::string_view name) { return join("name/", name); }
 Bytes names_of(const PublicKey& owner) { return join("name-of/", owner.view()).append("/"); }
 Bytes name_of(const PublicKey& owner, std::string_view name) { return names_of(owner).append(name); }

@@ -23,6 +23,10 @@ Bytes workloads(const ContractId& contract);                         // prefix o
 Bytes assignment(const NodeId& node);                                // "assignment/" key       -> pb::Assignment
 
 Bytes relays();                              // "relays"                -> pb::Relays
+// Hidden nodes with a key for relays, which read this list when its revision changes.
+Bytes guest(const NodeId& node);             // "guest/" key            -> height u64be at which it published last
+Bytes guests();                              // prefix of the above
+Bytes guests_revision();                     // "guests-revision"       -> height u64be of the last change of any; none: 0
 Bytes name(std::string_view name);           // "name/" name            -> pb::NamedRecord
 Bytes name_of(const PublicKey& owner, std::string_view name);  // "name-of/" key "/" name -> "": a person's names
 Bytes names_of(const PublicKey& owner);                        // prefix of the above

@@ -59,7 +59,7 @@ void fence(const Call& call, const pb::Parameters& parameters, pb::Node& node, S
   store_number(state, keys::unsettled(id), settles_ms);
   agenda::add_due(state, settles_ms, keys::Due::Node, id.view());
   if (call.logic_version < kLogicNetworks) return;
-  refresh_relay(state, node);
+  refresh_relay(state, node, call.height);
   flip_contracts(state, id);
 }
 

@@ -8,6 +8,7 @@
 #include "ledger/state/call.h"
 #include "ledger/state/liveness.h"
 #include "ledger/state/records.h"
+#include "ledger/state/rules.h"
 
 namespace mcloud::ledger {
 namespace {
@@ -109,10 +110,25 @@ Status take_turn(const Call& call, StateWriter& state) {
   return {};
 }
 
-bool is_relay(const pb::Node& node) {
-  return node.state() == pb::NODE_ONLINE && node.addresses().relay() &&
-         std::any_of(node.mesh_keys().begin(), node.mesh_keys().end(),
+bool has_relay_key(const pb::Node& node) {
+  return std::any_of(node.mesh_keys().begin(), node.mesh_keys().end(),
                      [](const pb::MeshKey& key) { return key.vni() == 0 && key.slot() == kRelaySlot; });
+}
+
+bool is_relay(const pb::Node& node) {
+  return node.state() == pb::NODE_ONLINE && node.addresses().relay() && has_relay_key(node);
+}
+
+// What a node is to others is told at a join; where it is may change at any time.
+Status check_moved(const Call& call, const pb::NodeAddresses& moved, const pb::Node& node) {
+  TRY(check_addresses(moved, call.logic_version));
+  pb::NodeAddresses kept = node.addresses();
+  kept.set_backplane(moved.backplane());
+  kept.set_uplink(moved.uplink());
+  *kept.mutable_endpoints() = moved.endpoints();
+  if (kept.SerializeAsString() == moved.SerializeAsString()) return {};
+  return make_error(Code::Invalid, "addresses: hidden, relay and gateway are as the node has joined: " + node.name() +
+                                       " rejoins to change them");
 }
 
 }  // namespace
@@ -127,20 +143,33 @@ void give_number(StateWriter& state, pb::Node& node) {
   store_number(state, keys::next_node_number(), number + 1);
 }
 
-void refresh_relay(StateWriter& state, const pb::Node& node) {
+void refresh_relay(StateWriter& state, const pb::Node& node, uint64_t height) {
   auto relays = load<pb::Relays>(state, keys::relays()).value_or(pb::Relays());
   auto& nodes = *relays.mutable_nodes();
   auto at = std::lower_bound(nodes.begin(), nodes.end(), node.key());
   const bool is_there = at != nodes.end() && *at == node.key();
-  if (is_there == is_relay(node)) return;
-  if (is_there) {
+  if (!is_there && !is_relay(node)) return;
+  if (!is_relay(node)) {
     nodes.erase(at);
-  } else {
+  } else if (!is_there) {
     if (nodes.size() >= kRelaysMax) return;
     relays.add_nodes(node.key());
     std::sort(nodes.begin(), nodes.end());
   }
+  relays.set_revision(height);
   store(state, keys::relays(), relays);
+}
+
+void refresh_guest(StateWriter& state, const pb::Node& node, uint64_t height) {
+  const Bytes key = keys::guest(node_id_of(node));
+  const bool is_guest = node.addresses().hidden() && has_relay_key(node);
+  if (!is_guest && !exists(state, key)) return;
+  if (is_guest) {
+    store_number(state, key, height);
+  } else {
+    state.erase(key);
+  }
+  store_number(state, keys::guests_revision(), height);
 }
 
 Status publish_keys(const Call& call, const pb::PublishKeys& action, StateWriter& state) {
@@ -150,6 +179,7 @@ Status publish_keys(const Call& call, const pb::PublishKeys& action, StateWriter
   }
   TRY(check_keys(action));
   TRY(check_owners(action, call.sender, state));
+  if (action.has_addresses()) TRY(check_moved(call, action.addresses(), node));
   const std::vector<pb::MeshKey> order = in_order(action, node);
   const bool is_numbered = node.number() != 0;
   give_number(state, node);
@@ -157,12 +187,17 @@ Status publish_keys(const Call& call, const pb::PublishKeys& action, StateWriter
     return make_error(Code::Exhausted, "all " + std::to_string(kNodeNumberMax) +
                                            " node numbers are taken: this node can be in no encrypted network");
   }
-  if (is_numbered && is_same(order, node) && node.mesh_secret_id() == action.mesh_secret_id()) return {};
+  const bool is_known = is_numbered && is_same(order, node) && node.mesh_secret_id() == action.mesh_secret_id();
+  const bool is_there = !action.has_addresses() ||
+                        action.addresses().SerializeAsString() == node.addresses().SerializeAsString();
+  if (is_known && is_there) return {};
   TRY(take_turn(call, state));
   replace_keys(state, order, node);
   node.set_mesh_secret_id(action.mesh_secret_id());
+  if (action.has_addresses()) *node.mutable_addresses() = action.addresses();
   store(state, keys::node(call.sender), node);
-  refresh_relay(state, node);
+  refresh_relay(state, node, call.height);
+  refresh_guest(state, node, call.height);
   revise_contracts(state, call.sender);
   return {};
 }

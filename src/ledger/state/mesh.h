@@ -15,7 +15,10 @@ inline constexpr int kRelaysMax = 64;
 void give_number(StateWriter& state, pb::Node& node);
 
 // Brings the list of relays in step with what the node is now: online, a relay, with a key for it. Those that are in
-// the list stay there; without room a new one is left out.
-void refresh_relay(StateWriter& state, const pb::Node& node);
+// the list stay there; without room a new one is left out. A new revision for those who meet there when one came, went
+// or changed.
+void refresh_relay(StateWriter& state, const pb::Node& node, uint64_t height);
+// The same of nodes that meet at relays: hidden, with a key for it, online or not.
+void refresh_guest(StateWriter& state, const pb::Node& node, uint64_t height);
 
 }  // namespace mcloud::ledger

@@ -1,6 +1,8 @@
 // Numbers, keys and relays of nodes.
 #include <doctest/doctest.h>
 
+#include <utility>
+
 #include "ledger/state/addresses.h"
 #include "ledger/state/test_books.h"
 #include "ledger/state/test_chain.h"
@@ -164,6 +166,91 @@ TEST_CASE("relays are the nodes that offer it, are online and have a key for it"
   CHECK_EQ(chain.relays().nodes_size(), 1);
   CHECK(chain.publish("n1", {{0, 0, "n1", 1}, {0, 2, "n1relay", 2}}).ok);  // has such a key, offers nothing
   CHECK_EQ(chain.relays().nodes_size(), 1);
+  CHECK_EQ(Books(chain.state()).error(), "");
+}
+
+TEST_CASE("who meets at relays is told when one comes, goes or changes, and of nothing else") {
+  TestChain chain;
+  chain.make_farm(2);
+  auto is_new = [&, last = uint64_t{0}]() mutable { return std::exchange(last, chain.relays().revision()) != last; };
+  become_relay(chain, "r1");
+  CHECK(is_new());
+  CHECK_EQ(chain.relays().revision(), chain.height());
+  chain.publish("n1", {{0, 0, "n1", 1}});
+  chain.publish("r1", {{0, 0, "r1", 1}, {0, 2, "r1relay", 2}});  // the same
+  CHECK_FALSE(is_new());
+  CHECK(chain.publish("r1", {{0, 0, "r1", 1}, {0, 2, "another", 2}}).ok);
+  CHECK(is_new());
+  chain.suspect("r1");
+  CHECK(is_new());
+  chain.rejoin("r1");
+  CHECK(is_new());
+}
+
+TEST_CASE("relays are told of hidden nodes with a key for them, by the height of each one's news") {
+  TestChain chain;
+  chain.make_farm(1);
+  auto hide = [](pb::AdmitNode& admission) { admission.mutable_addresses()->set_hidden(true); };
+  for (const char* node : {"h1", "h2"}) chain.admit("ann", "farm", node, hide);
+  auto height_of = [&](const char* node) {
+    return load_number(chain.state(), keys::guest(test_key(node).public_key())).value_or(0);
+  };
+  auto revision = [&] { return load_number(chain.state(), keys::guests_revision()).value_or(0); };
+  chain.publish("n1", {{0, 0, "n1", 1}, {0, 2, "n1r", 2}});  // it is not hidden
+  chain.publish("h1", {{0, 0, "h1", 1}});                    // no key for relays
+  CHECK_EQ(revision(), 0);
+  chain.publish("h1", {{0, 0, "h1", 1}, {0, 2, "h1r", 2}});
+  CHECK_EQ(height_of("h1"), chain.height());
+  CHECK_EQ(revision(), chain.height());
+  chain.publish("h2", {{0, 0, "h2", 1}, {0, 2, "h2r", 2}});
+  CHECK_LT(height_of("h1"), height_of("h2"));
+  CHECK_EQ(revision(), height_of("h2"));
+  chain.suspect("h1");
+  CHECK_EQ(revision(), height_of("h2"));  // it still calls its relays, perhaps
+  chain.rejoin("h1");
+  CHECK_EQ(height_of("h1"), revision());
+  chain.publish("h1", {{0, 0, "h1", 1}});
+  CHECK_EQ(height_of("h1"), 0);
+  CHECK_EQ(revision(), chain.height());
+  CHECK_EQ(Books(chain.state()).error(), "");
+}
+
+TEST_CASE("a node that moves says so with its keys, and what it is to others stays as it joined") {
+  TestChain chain;
+  chain.make_farm(1);
+  chain.admit("ann", "farm", "r1", [](pb::AdmitNode& admission) {
+    admission.mutable_addresses()->set_uplink("192.0.2.1");
+    admission.mutable_addresses()->set_relay(true);
+  });
+  auto publish = [&](const std::function<void(pb::NodeAddresses&)>& move) {
+    return chain.run("r1", [&](pb::Transaction& transaction) {
+      pb::PublishKeys& action = *transaction.mutable_publish_keys();
+      *action.add_keys() = TestChain::mesh_key(0, 0, "r1", 1);
+      *action.add_keys() = TestChain::mesh_key(0, 2, "r1r", 2);
+      *action.mutable_addresses() = chain.node("r1").addresses();
+      move(*action.mutable_addresses());
+    });
+  };
+  CHECK(publish([](auto&) {}).ok);
+  pb::ContractHeader header = chain.deploy("c", {test_facets("web", 2)});
+  const uint64_t before = chain.contract(header).revision();
+  const uint64_t relays_before = chain.relays().revision();
+  CHECK(publish([](auto&) {}).ok);
+  CHECK_EQ(chain.contract(header).revision(), before);
+  CHECK(publish([](auto& addresses) { addresses.set_uplink("192.0.2.9"), addresses.add_endpoints("2001:db8::9"); }).ok);
+  CHECK_EQ(chain.node("r1").addresses().uplink(), "192.0.2.9");
+  CHECK_EQ(chain.node("r1").addresses().endpoints(0), "2001:db8::9");
+  CHECK(chain.node("r1").addresses().relay());
+  CHECK_GT(chain.relays().revision(), relays_before);
+  CHECK_GT(chain.contract(header).revision(), before);
+  CHECK_EQ(publish([](auto& addresses) { addresses.set_relay(false); }).code, Code::Invalid);
+  CHECK_EQ(publish([](auto& addresses) { addresses.set_relay(false), addresses.set_hidden(true); }).code, Code::Invalid);
+  CHECK_EQ(publish([](auto& addresses) { addresses.mutable_gateway()->set_domain("gw.example"); }).code, Code::Invalid);
+  CHECK_EQ(publish([](auto& addresses) { addresses.set_uplink("nowhere"); }).code, Code::Invalid);
+  CHECK_EQ(publish([](auto& addresses) { addresses.set_backplane(""), addresses.set_uplink(""); }).code, Code::Invalid);
+  CHECK_EQ(chain.node("r1").addresses().uplink(), "192.0.2.9");
+  CHECK(chain.publish("r1", {{0, 0, "new", 1}, {0, 2, "r1r", 2}}, 60'000).ok);  // says nothing of addresses
+  CHECK_EQ(chain.node("r1").addresses().uplink(), "192.0.2.9");
   CHECK_EQ(Books(chain.state()).error(), "");
 }
 

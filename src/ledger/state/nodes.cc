@@ -39,7 +39,10 @@ Status rejoin_node(const Call& call, const pb::RejoinNode& action, StateWriter& 
   node.set_held(false);
   change_epoch(state, node);
   store(state, keys::node(call.sender), node);
-  if (call.logic_version >= kLogicNetworks) refresh_relay(state, node);
+  if (call.logic_version >= kLogicNetworks) {
+    refresh_relay(state, node, call.height);
+    refresh_guest(state, node, call.height);
+  }
   forget_loss(state, node);
   revise_contracts(state, call.sender);
   agenda::something_freed(state);

@@ -53,7 +53,14 @@ void live_in_networks(TestChain& chain, const pb::ContractHeader& header, std::m
   const std::string device = "device" + std::to_string(random() % 4);
   const uint32_t slot = random() % 2;
   switch (random() % 6) {
-    case 0: chain.publish(node, {{0, slot, node + std::to_string(random() % 3), 51820 + slot}}); break;
+    case 0:
+      chain.run(node, [&](pb::Transaction& transaction) {
+        pb::PublishKeys& action = *transaction.mutable_publish_keys();
+        *action.add_keys() = TestChain::mesh_key(0, slot, node + std::to_string(random() % 3), 51820 + slot);
+        if (random() % 2 == 0) *action.add_keys() = TestChain::mesh_key(0, 2, node + " at relays", 51822);
+        if (random() % 2 == 0) action.mutable_addresses()->set_backplane("10.251.0." + std::to_string(1 + random() % 3));
+      });
+      break;
     case 1: chain.join(header, "net", device, "bob"); break;
     case 2: chain.leave(header, "net", device, random() % 2 == 0 ? "ann" : "bob"); break;
     case 3: chain.buy(name, random() % 4 == 0 ? "bob" : "ann"); break;
