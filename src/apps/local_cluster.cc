@@ -137,6 +137,7 @@ Result<lab::NodeSpec> node_spec(const Places& places, const ledger::Trust& trust
   config["token"] = wallet::token_text(token, wallet::mesh_secret(owner, plan.farm));
   config["capacity"] = capacity_of(places.folder, plan.nodes);
   config["labels"] = {{"node", plan.name}};  // so that a contract may name one
+  config["bridges"] = {{"hall", "hall"}};    // a physical network to try; who tries it lays its wire to the node
   return lab::NodeSpec{plan.name, config.dump(), plan.is_hidden, plan.is_gateway};
 }
 

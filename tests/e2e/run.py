@@ -15,7 +15,9 @@ from harness import Cluster, run_tests  # noqa: E402
 
 
 def tests_of(module):
-    return [value for name, value in vars(module).items() if name.startswith("test_")]
+    """Its own: a module may use another's helpers, and whole tests stay with whom they belong."""
+    return [value for name, value in vars(module).items()
+            if name.startswith("test_") and getattr(value, "__module__", "") == module.__name__]
 
 
 def main():
@@ -29,24 +31,26 @@ def main():
         for i, count in enumerate(counts):
             totals[i] += count
 
+    def wanted_of(modules):
+        return [m for m in modules if not options.only or any(options.only in t.__name__ for t in tests_of(m))]
+
     with tempfile.TemporaryDirectory(prefix="mcloud-e2e-") as folder:
         # Modules that share one cluster of five; each cleans up the contracts it made.
         shared = ["deploy", "agent", "secrets", "workloads", "images", "healing"]
-        modules = {name: importlib.import_module(f"test_{name}") for name in shared}
-        wanted = [m for m in modules.values()
-                  if not options.only or any(options.only in t.__name__ for t in tests_of(m))]
+        wanted = wanted_of([importlib.import_module(f"test_{name}") for name in shared])
         if wanted:
             with Cluster(options.mcloud, pathlib.Path(folder) / "shared") as cluster:
                 for module in wanted:
                     add(run_tests(module.__name__, tests_of(module), cluster, only=options.only))
         # Modules with a cluster of their own kind. Of the networks' six nodes two are gateways and two are behind NAT.
-        own = {"kv": {"nodes": 4}, "network": {"nodes": 6, "options": ["--hidden", 2]},
-               "gateway": {"nodes": 6, "options": ["--hidden", 2]}}
-        for name, size in own.items():
-            module = importlib.import_module(f"test_{name}")
-            if not options.only or any(options.only in t.__name__ for t in tests_of(module)):
-                with Cluster(options.mcloud, pathlib.Path(folder) / name, **size) as cluster:
-                    add(run_tests(module.__name__, tests_of(module), cluster, only=options.only))
+        own = {("kv",): {"nodes": 4}, ("network", "network_kinds"): {"nodes": 6, "options": ["--hidden", 2]},
+               ("gateway",): {"nodes": 6, "options": ["--hidden", 2]}}
+        for names, size in own.items():
+            wanted = wanted_of([importlib.import_module(f"test_{name}") for name in names])
+            if wanted:
+                with Cluster(options.mcloud, pathlib.Path(folder) / names[0], **size) as cluster:
+                    for module in wanted:
+                        add(run_tests(module.__name__, tests_of(module), cluster, only=options.only))
         for name in ["lifecycle", "tour"]:
             module = importlib.import_module(f"test_{name}")
             add(run_tests(module.__name__, tests_of(module), options.mcloud, pathlib.Path(folder) / name, only=options.only))

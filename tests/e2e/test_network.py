@@ -14,6 +14,9 @@ from test_agent import agent_of
 
 RING = ["n1", "n2", "n3", "n4"]
 NETWORK = ["kind: network", "range: 10.77.0.0/24"]
+# A relay stays ready for the nodes behind NAT.
+RELAYS = {f"{name}: {item}" for name in ("n1", "n2")
+          for item in ("link mwg-relay", "netns mcloud_mesh", "process wireguard-go", "table inet mcloud_relay")}
 SECRET = "a-word-that-must-not-be-seen-on-any-wire"
 
 
@@ -357,12 +360,8 @@ def test_agents_die_while_networks_change(cluster):
 
 def test_removal_leaves_nothing(cluster):
     """after the last network is gone no node has a link, namespace, rule, address or process of one"""
-    # A relay stays ready for the nodes behind NAT.
-    relay = {f"{name}: {item}" for name in ("n1", "n2")
-             for item in ("link mwg-relay", "netns mcloud_mesh", "process wireguard-go", "table inet mcloud_relay")}
-
     def left():
-        return places.leftovers(cluster) - relay
+        return places.leftovers(cluster) - RELAYS
     with contract(cluster, "last", pair(cluster)):
         expect(any("netns" in item for item in places.leftovers(cluster)), "the test sees nothing")
     try:
