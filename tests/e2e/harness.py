@@ -1,6 +1,9 @@
-"""What every end-to-end test shares: finding tests, running them, the clusters they stand on."""
+"""What all tests in Python share: finding them, running them; and the clusters that end-to-end tests stand on."""
+import argparse
+import importlib
 import pathlib
 import sys
+import tempfile
 import time
 import traceback
 
@@ -17,6 +20,12 @@ class Skip(Exception):
 def expect(condition, message):
     if not condition:
         raise AssertionError(message)
+
+
+def tests_of(module):
+    """Its own: a module may use another's helpers, and whole tests stay with whom they belong."""
+    return [value for name, value in vars(module).items()
+            if name.startswith("test_") and getattr(value, "__module__", "") == module.__name__]
 
 
 def run_tests(module_name, tests, *arguments, only=None):
@@ -43,3 +52,25 @@ def run_tests(module_name, tests, *arguments, only=None):
         elif detail:
             print(detail, flush=True)
     return passed, failed, skipped
+
+
+def summary(totals):
+    """The last line that ./check reads; the exit code."""
+    print("{} passed, {} failed, {} skipped".format(*totals))
+    return 1 if totals[1] else 0
+
+
+def run_folder(here, option, mode=0o700):
+    """The tests of all test_*.py in the folder `here`, each as test_NAME(program, folder): what `option` names, and a folder of its own."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument(option, dest="program", required=True, type=lambda name: str(pathlib.Path(name).resolve()))
+    parser.add_argument("--only")
+    options = parser.parse_args()
+    totals = (0, 0, 0)
+    for path in sorted(here.glob("test_*.py")):
+        for test in tests_of(importlib.import_module(path.stem)):
+            with tempfile.TemporaryDirectory(prefix=f"mcloud-{here.name}-") as folder:
+                pathlib.Path(folder).chmod(mode)
+                counts = run_tests(path.stem, [test], options.program, pathlib.Path(folder), only=options.only)
+            totals = [total + count for total, count in zip(totals, counts)]
+    return summary(totals)

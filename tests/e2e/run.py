@@ -11,13 +11,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import Cluster, run_tests  # noqa: E402
-
-
-def tests_of(module):
-    """Its own: a module may use another's helpers, and whole tests stay with whom they belong."""
-    return [value for name, value in vars(module).items()
-            if name.startswith("test_") and getattr(value, "__module__", "") == module.__name__]
+from harness import Cluster, run_tests, summary, tests_of  # noqa: E402
 
 
 def main():
@@ -54,8 +48,7 @@ def main():
         for name in ["lifecycle", "tour"]:
             module = importlib.import_module(f"test_{name}")
             add(run_tests(module.__name__, tests_of(module), options.mcloud, pathlib.Path(folder) / name, only=options.only))
-    print("{} passed, {} failed, {} skipped".format(*totals))
-    return 1 if totals[1] else 0
+    return summary(totals)
 
 
 if __name__ == "__main__":

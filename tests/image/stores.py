@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 import urllib.parse
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TREE / "tests/conformance/kv"))
+sys.path[:0] = [str(TREE / "tests/conformance/kv"), str(TREE / "tests/e2e")]
 import packages  # installs in pinned versions
+from harness import Skip, run_tests, summary, tests_of
 
 S3_SERVER = "moto[server]==5.2.5"  # checks signatures with AWS's own library
 # Made by the server's owner in this many steps; from then on it asks everybody for a key.
@@ -40,10 +40,6 @@ print(key["AccessKeyId"] + ":" + key["SecretAccessKey"])
 S3_SETUP_STEPS = 4
 MCLOUD = None
 UNAVAILABLE, DENIED, CORRUPT = 6, 4, 8
-
-
-class Skipped(Exception):
-    pass
 
 
 def expect(condition, what):
@@ -104,7 +100,7 @@ def s3_server(stem=None):
     if not packages.install(home, "installed", S3_SERVER,
                             ["/usr/bin/python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade",
                              "--target", str(home), S3_SERVER]):
-        raise Skipped(f"{S3_SERVER} could not be installed")
+        raise Skip(f"{S3_SERVER} could not be installed")
     python = ["/usr/bin/python3", "-W", "ignore"]
     tls = ["-c", f"{stem}.pem", "-k", f"{stem}.key"] if stem else []
     environment = {"PYTHONPATH": str(home), "INITIAL_NO_AUTH_ACTION_COUNT": str(S3_SETUP_STEPS), "PYTHONUNBUFFERED": "1"}
@@ -274,22 +270,8 @@ def main():
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     MCLOUD = str(pathlib.Path(options.mcloud).resolve())
-    passed = failed = skipped = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or options.only not in name:
-            continue
-        try:
-            test()
-            passed += 1
-        except Skipped as why:
-            skipped += 1
-            print(f"skipped: {name[5:].replace('_', ' ')}: {why}")
-        except Exception:
-            failed += 1
-            print(f"FAILED: {name[5:].replace('_', ' ')}\n{traceback.format_exc()}")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    return summary(run_tests("stores", tests_of(sys.modules["__main__"]), only=options.only))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

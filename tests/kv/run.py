@@ -17,18 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.request
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TREE / "tests/conformance/kv"))
+sys.path[:0] = [str(TREE / "tests/conformance/kv"), str(TREE / "tests/e2e")]
 import packages  # the clients of other people, in their pinned versions
+from harness import Skip, run_tests, summary, tests_of
 
 MCLOUD = None
-
-
-class Skipped(Exception):
-    pass
 
 
 def expect(condition, what):
@@ -131,7 +127,7 @@ def tls_words(stem):
 
 def need(program):
     if not shutil.which(program):
-        raise Skipped(f"no {program}")
+        raise Skip(f"no {program}")
 
 
 # --- configuration
@@ -367,22 +363,8 @@ def main():
     options = parser.parse_args()
     MCLOUD = str(pathlib.Path(options.mcloud).resolve())
     os.environ["MCLOUD_LOG"] = "info"
-    passed = failed = skipped = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or options.only not in name:
-            continue
-        try:
-            test()
-            passed += 1
-        except Skipped as why:
-            skipped += 1
-            print(f"skipped: {name[5:].replace('_', ' ')}: {why}")
-        except Exception:
-            failed += 1
-            print(f"FAILED: {name[5:].replace('_', ' ')}\n{traceback.format_exc()}")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    return summary(run_tests("kv", tests_of(sys.modules["__main__"]), only=options.only))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""The tunnel's two ends as processes, behind a real HAProxy: kills, silent cuts, drains. Ends with "N passed, N failed".
+"""The tunnel's two ends as processes, behind a real HAProxy: kills, silent cuts, drains. Ends with "N passed, N failed, N skipped".
 
     tests/tunnel/run.py --tunnel build/release/bench/network/network_tunnel [--only WORD]
 Needs root (a network namespace of its own), haproxy and nft.
 """
 import argparse
+import functools
 import http.client
 import http.server
 import os
@@ -16,6 +17,9 @@ import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+from harness import run_tests, summary, tests_of  # noqa: E402
 
 # Two gateways, two nodes with a replica each; node i dials 127.0.0.(i+1), so that nft can tell their tunnels apart.
 GATEWAYS, NODES, FRONT, TUNNEL, BACK = 2, 2, 8000, 7440, 9000
@@ -299,6 +303,19 @@ def test_memory_stays_small(world):
         assert rss < 64 << 10
 
 
+def whole(test):
+    """Begins when everything is up; a test that fails leaves nothing cut."""
+    @functools.wraps(test)
+    def run(world):
+        world.until("everything", world.all_up)
+        try:
+            test(world)
+        except Exception:
+            subprocess.run(["nft", "delete", "table", "inet", "cut"], stderr=subprocess.DEVNULL)
+            raise
+    return run
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tunnel", required=True, type=lambda p: pathlib.Path(p).resolve())
@@ -307,26 +324,12 @@ def main():
     if os.environ.get("MCLOUD_TUNNEL_TEST") != "1":
         os.execvpe("unshare", ["unshare", "-n", "--", sys.executable, *sys.argv], dict(os.environ, MCLOUD_TUNNEL_TEST="1"))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         world = World(options.tunnel, folder)
         try:
-            for name, test in list(globals().items()):
-                if not name.startswith("test_") or options.only not in name:
-                    continue
-                try:
-                    world.until("everything", world.all_up)
-                    test(world)
-                    passed += 1
-                    print("ok    ", name, flush=True)
-                except (AssertionError, subprocess.SubprocessError) as error:
-                    failed += 1
-                    print("FAILED", name, error, flush=True)
-                    subprocess.run(["nft", "delete", "table", "inet", "cut"], stderr=subprocess.DEVNULL)
+            return summary(run_tests("tunnel", [whole(test) for test in tests_of(sys.modules["__main__"])], world, only=options.only))
         finally:
             world.end()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":
