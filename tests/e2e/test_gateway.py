@@ -11,6 +11,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 
@@ -256,6 +257,58 @@ def test_websockets_live_on(cluster):
                     client.kill()
                     client.wait()
                 cluster.run("cancel", "more", check=False)
+
+
+GRPC = pathlib.Path(__file__).resolve().parent / "grpc_echo.py"
+
+
+def self_signed(cluster, name):
+    """(chain, key), files."""
+    folder = pathlib.Path(cluster.folder) / f"tls-{name}"
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                    f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}.{DOMAIN}", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+                   check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def call(outside, gateway, *more):
+    done = outside.run(sys.executable, GRPC, "talk", GATEWAYS[gateway], 443, f"rpc.{DOMAIN}", *more)
+    return done.stdout.split("\n") if done.returncode == 0 else [done.stderr.strip().splitlines()[-1]]
+
+
+def test_grpc_least_connections_sticky_and_weights(cluster):
+    """gRPC calls stay open both ways and the next ones avoid who is busy; a cookie holds at both gateways; weights are shares"""
+    for name in ("rpc", "cookie", "shares"):
+        own(cluster, name)
+    chain, key = self_signed(cluster, "rpc")
+    work = {"web": web(cluster, replicas=2, ports="{http: 80, grpc: 50051}"), "canary": web(cluster, on="n3"),
+            "rpc": ["kind: publish", "name: rpc", f'tls: {{chain: "file:{chain}", key: {{secret: "file:{key}"}}}}',
+                    'to: "web:grpc"', "h2: true", "balance: least-connections"],
+            "cookie": ["kind: publish", "name: cookie", 'to: "web:http"', "sticky: true"],
+            "shares": ["kind: publish", "name: shares", 'to: [{to: "web:http", weight: 3}, {to: "canary:http", weight: 1}]']}
+    with stranger(cluster) as outside, contract(cluster, "kinds", work), contextlib.ExitStack() as servers:
+        for index in (0, 1):
+            servers.enter_context(container(cluster, "kinds", "web", index).running(sys.executable, GRPC, "serve", 50051, f"web-{index}"))
+        for gateway in GATEWAYS:
+            wait_for(f"both replicas by gRPC at {gateway}", 30, lambda: {call(outside, gateway)[0] for _ in range(4)} == {"web-0", "web-1"}, 0.3)
+            held = outside.start(sys.executable, GRPC, "talk", GATEWAYS[gateway], 443, f"rpc.{DOMAIN}", "hold", stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+            busy = held.stdout.readline().strip()
+            others = [call(outside, gateway) for _ in range(6)]
+            answer = held.communicate("\n", timeout=10)[0].strip()
+            expect(busy in ("web-0", "web-1") and answer == "first second 0", f"the call that is held: {busy!r} {answer!r}")
+            expect(all(other == ["web-1" if busy == "web-0" else "web-0", "first second 0", ""] for other in others), f"{busy} is busy: {others}")
+        jar = pathlib.Path(cluster.folder) / "cookies"
+        jar.unlink(missing_ok=True)
+        wait_served(outside, "cookie")
+        first = get(outside, "n1", "cookie", "/", "-c", jar)[1].strip()
+        stays = {get(outside, gateway, "cookie", "/", "-b", jar)[1].strip() for gateway in GATEWAYS for _ in range(5)}
+        expect(first and stays == {first}, f"a client with the cookie of {first} is led to {stays}")
+        for gateway in GATEWAYS:
+            wait_for("three at the shares", 30, lambda: len({get(outside, gateway, "shares")[1].strip() for _ in range(8)}) == 3, 0.2)
+            canary = [get(outside, gateway, "shares")[1].strip() for _ in range(40)].count("canary-0")
+            expect(9 <= canary <= 11, f"a quarter of 40 is not {canary}")
 
 
 def test_a_custom_domain_is_served_for_whom_its_owner_names(cluster):

@@ -9,10 +9,7 @@ import struct
 import subprocess
 import threading
 
-import h2.config
-import h2.connection
-import h2.events
-
+import grpc_echo
 from harness import expect
 from stand import Backend, Gateway, free_port, route, server, site, text, until
 
@@ -93,77 +90,17 @@ def test_http2_of_browsers(host, folder):
         expect("2000 succeeded, 0 failed" in load, load)
 
 
-class GrpcBackend:
-    """HTTP/2 without TLS that answers as gRPC does: the request's bytes back, then trailers."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
-    @staticmethod
-    def serve(raw):
-        try:
-            connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
-            connection.initiate_connection()
-            raw.sendall(connection.data_to_send())
-            while data := raw.recv(65536):
-                for event in connection.receive_data(data):
-                    if isinstance(event, h2.events.RequestReceived):
-                        connection.send_headers(event.stream_id, [(":status", "200"), ("content-type", "application/grpc")])
-                    elif isinstance(event, h2.events.DataReceived):
-                        connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-                        connection.send_data(event.stream_id, event.data)
-                    elif isinstance(event, h2.events.StreamEnded):
-                        connection.send_headers(event.stream_id, [("grpc-status", "0"), ("grpc-message", "done")], end_stream=True)
-                raw.sendall(connection.data_to_send())
-        except (OSError, h2.exceptions.ProtocolError):
-            pass
-
-
 def test_grpc(host, folder):
     """gRPC: HTTP/2 all the way, messages both ways before the end, trailers at the end; a body bound does not stop its streams"""
-    backend = GrpcBackend()
-    with Gateway(host, folder) as gateway:
+    with socket.create_server(("127.0.0.1", 0)) as listener, Gateway(host, folder) as gateway:
+        threading.Thread(target=grpc_echo.serve, args=(listener,), daemon=True).start()
         wanted = supplied(folder, "one", ["www.gw.example"])
         wanted["more"] += " body_max_bytes: 100"
-        gateway.want(site(names=["www"], routes=[route("/", more="h2: true")], servers=[server("web", 0, 80, way=backend.port)], **wanted))
-        context = ssl._create_unverified_context()
-        context.set_alpn_protocols(["h2"])
-        with socket.create_connection(("127.0.0.1", gateway.https_port), timeout=10) as raw:
-            with context.wrap_socket(raw, server_hostname="www.gw.example") as stream:
-                client = h2.connection.H2Connection()
-                client.initiate_connection()
-                client.send_headers(1, [(":method", "POST"), (":path", "/service/Method"), (":scheme", "https"), (":authority", "www.gw.example"),
-                                        ("te", "trailers"), ("content-type", "application/grpc")])
-                client.send_data(1, b"first")
-                stream.sendall(client.data_to_send())
-                got, trailers, seen_first = b"", None, False
-                while trailers is None:
-                    data = stream.recv(65536)
-                    expect(data, f"hung up after {got}")
-                    for event in client.receive_data(data):
-                        if isinstance(event, h2.events.DataReceived):
-                            got += event.data
-                        elif isinstance(event, h2.events.TrailersReceived):
-                            trailers = dict(event.headers)
-                        elif isinstance(event, h2.events.StreamReset):
-                            raise AssertionError("the stream is reset")
-                    if got == b"first" and not seen_first:
-                        seen_first = True  # an answer came while the request was still open
-                        client.send_data(1, b" second", end_stream=True)
-                    stream.sendall(client.data_to_send())
-                expect(seen_first and got == b"first second", got)
-                trailers = {k.decode() if isinstance(k, bytes) else k: v.decode() if isinstance(v, bytes) else v for k, v in trailers.items()}
-                expect(trailers == {"grpc-status": "0", "grpc-message": "done"}, trailers)
+        gateway.want(site(names=["www"], routes=[route("/", more="h2: true")], servers=[server("web", 0, 80, way=listener.getsockname()[1])], **wanted))
+        call = grpc_echo.Call("127.0.0.1", gateway.https_port, "www.gw.example")
+        call.end()
+        expect(call.got == b"first second", call.got)
+        expect(call.trailers == {"grpc-status": "0", "grpc-message": "done"}, call.trailers)
 
 
 def web_socket(handler):
