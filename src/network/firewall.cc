@@ -174,26 +174,29 @@ std::string port_name(Ipv4 member) {
 }
 
 std::set<VxlanSource> vxlan_sources(const DesiredNetworks& desired, Underlay underlay) {
-  std::set<VxlanSource> out;
+  std::vector<VxlanSource> all;
   for (const Network& network : desired.networks) {
-    if (network.underlay != underlay) continue;
-    for (const RemoteMember& remote : network.remotes) {
-      out.insert({remote.node, network.vni});
-      if (underlay == Underlay::Plain) continue;
-      for (uint32_t slot : {0U, 1U}) out.insert({Ipv4{(remote.node.value & ~kSlotMask) | slot}, network.vni});
-    }
+    if (network.underlay == underlay) add_sources(network, all);
   }
-  return out;
+  std::sort(all.begin(), all.end());
+  return {all.begin(), all.end()};
+}
+
+void add_sources(const Network& network, std::vector<VxlanSource>& out) {
+  for (const RemoteMember& remote : network.remotes) {
+    out.push_back({remote.node, network.vni});
+    if (network.underlay == Underlay::Plain) continue;
+    for (uint32_t slot : {0U, 1U}) out.push_back({Ipv4{(remote.node.value & ~kSlotMask) | slot}, network.vni});
+  }
 }
 
 std::string source_elements(const std::set<VxlanSource>& sources) {
   return join(sources, [](const VxlanSource& source) { return source.node.text() + " . " + std::to_string(source.vni); });
 }
 
-std::string sources_text(const DesiredNetworks& desired, Underlay underlay) {
-  std::string elements = source_elements(vxlan_sources(desired, underlay));
-  if (elements.empty()) return "";
-  return std::string("add element inet ") + kTable + " " + kSources + " { " + elements + " }\n";
+std::string sources_text(const std::set<VxlanSource>& sources) {
+  if (sources.empty()) return "";
+  return std::string("add element inet ") + kTable + " " + kSources + " { " + source_elements(sources) + " }\n";
 }
 
 Rules node_rules(const DesiredNetworks& desired, const Transits& transits) {

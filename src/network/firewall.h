@@ -40,11 +40,13 @@ std::string port_name(Ipv4 member);
 
 // Who may send VXLAN packets on that underlay (Plain or Mesh). A node of the mesh has two addresses to send from.
 std::set<VxlanSource> vxlan_sources(const DesiredNetworks& desired, Underlay underlay);
+// The same of one network: added to `out`, which is sorted and made unique afterwards.
+void add_sources(const Network& network, std::vector<VxlanSource>& out);
 // As elements of the set: "198.18.0.4 . 7, ...".
 std::string source_elements(const std::set<VxlanSource>& sources);
 
 // What fills the set in fresh rules of the node (Plain) or the mesh; "" = nobody.
-std::string sources_text(const DesiredNetworks& desired, Underlay underlay);
+std::string sources_text(const std::set<VxlanSource>& sources);
 
 // Numbers of transit links.
 struct Transits {

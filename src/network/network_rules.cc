@@ -209,10 +209,10 @@ std::string filter_chains(const Network& network) {
 
 std::string dedicated_sources(const Network& network) {
   if (network.underlay != Underlay::Dedicated) return "";
-  DesiredNetworks alone;
-  alone.networks = {network};
+  std::vector<VxlanSource> sources;
+  add_sources(network, sources);
   return set_of(std::string("set ") + kSources, "typeof ip saddr . @th,96,24",
-                source_elements(vxlan_sources(alone, Underlay::Dedicated))) +
+                source_elements({sources.begin(), sources.end()})) +
          untracked_chains(kMeshVxlanPort, "iifname \"mwgd*\" ", "oifname \"mwgd*\" ");
 }
 

@@ -91,6 +91,7 @@ struct Access {
   uint16_t port = 0;   // UDP, in the node's namespace
   WireGuardKey secret;
   std::vector<Device> devices;
+  bool operator==(const Access&) const = default;
 };
 
 struct Network {
@@ -108,6 +109,7 @@ struct Network {
   std::vector<RemoteMember> remotes;
   std::vector<Way> ways;
   std::optional<Access> access;
+  bool operator==(const Network&) const = default;
 };
 
 // A port of the uplink that leads to members of one network, in turn. Without targets it is not there.
@@ -126,6 +128,7 @@ struct Publication {
   // own transit: to local members, which see the client's.
   std::string portal = {};
   std::vector<std::string> from = {};  // with a portal: ranges of either family that may come in; none = everybody
+  bool operator==(const Publication&) const = default;
 };
 
 struct DesiredNetworks {
@@ -136,6 +139,7 @@ struct DesiredNetworks {
   std::vector<std::string> forbidden6;  // the same, "2001:db8::/32"; ULA and link-local ranges always are
   std::vector<Network> networks;
   std::vector<Publication> publications;
+  bool operator==(const DesiredNetworks&) const = default;
 };
 
 // ---- what is there -------------------------------------------------------------------------------
@@ -167,11 +171,15 @@ struct PortalShape {
   auto operator<=>(const PortalShape&) const = default;
 };
 
-// Who may send VXLAN packets of a network.
+// Who may send VXLAN packets of a network. Those of one network stand together in a set.
 struct VxlanSource {
   Ipv4 node;
   uint32_t vni = 0;
-  auto operator<=>(const VxlanSource&) const = default;
+  bool operator==(const VxlanSource&) const = default;
+  auto operator<=>(const VxlanSource& other) const {
+    auto by_vni = vni <=> other.vni;
+    return by_vni != 0 ? by_vni : node <=> other.node;
+  }
 };
 
 struct ActualNetwork {
@@ -206,64 +214,87 @@ std::optional<Ipv4> transit_address(const ActualNetworks& actual, uint32_t vni, 
 
 // ---- steps ---------------------------------------------------------------------------------------
 
-struct EnableForwarding {};
-struct EnableForwarding6 {};
+struct EnableForwarding {
+  bool operator==(const EnableForwarding&) const = default;
+};
+struct EnableForwarding6 {
+  bool operator==(const EnableForwarding6&) const = default;
+};
 struct SetNodeFirewall {
   std::string rules, revision;
+  bool operator==(const SetNodeFirewall&) const = default;
 };
-struct RemoveNodeFirewall {};
+struct RemoveNodeFirewall {
+  bool operator==(const RemoveNodeFirewall&) const = default;
+};
 struct SetMeshFirewall {
   std::string rules, revision;
+  bool operator==(const SetMeshFirewall&) const = default;
 };
-struct RemoveMeshFirewall {};
+struct RemoveMeshFirewall {
+  bool operator==(const RemoveMeshFirewall&) const = default;
+};
 // In the node's rules (Plain) or the mesh's.
 struct ChangeSources {
   Underlay underlay = Underlay::Plain;
   std::vector<VxlanSource> removed, added;
+  bool operator==(const ChangeSources&) const = default;
 };
 struct CreateNetwork {
   NetworkShape shape;
+  bool operator==(const CreateNetwork&) const = default;
 };
 struct RemoveNetwork {
   uint32_t vni = 0;
+  bool operator==(const RemoveNetwork&) const = default;
 };
 // Makes vx0 again; no member notices.
 struct RepairUnderlay {
   NetworkShape shape;
+  bool operator==(const RepairUnderlay&) const = default;
 };
 struct SetNetworkFirewall {
   uint32_t vni = 0;
   std::string rules, revision;
+  bool operator==(const SetNetworkFirewall&) const = default;
 };
 struct SetPeer {
   uint32_t vni = 0;
   Ipv4 node;
+  bool operator==(const SetPeer&) const = default;
 };
 struct RemovePeer {
   uint32_t vni = 0;
   Ipv4 node;
+  bool operator==(const RemovePeer&) const = default;
 };
 struct SetRemote {
   uint32_t vni = 0;
   RemoteMember remote;
+  bool operator==(const SetRemote&) const = default;
 };
 struct RemoveRemote {
   uint32_t vni = 0;
   Ipv4 address;
+  bool operator==(const RemoveRemote&) const = default;
 };
 struct CreateNetns {
   std::string netns;
+  bool operator==(const CreateNetns&) const = default;
 };
 struct RemoveNetns {
   std::string netns;
+  bool operator==(const RemoveNetns&) const = default;
 };
 struct SetNetnsFirewall {
   std::string netns;
   std::string rules, revision;
   bool forwards = false;  // a portal
+  bool operator==(const SetNetnsFirewall&) const = default;
 };
 struct RemoveNetnsFirewall {
   std::string netns;
+  bool operator==(const RemoveNetnsFirewall&) const = default;
 };
 struct AttachMember {
   uint32_t vni = 0;
@@ -272,26 +303,32 @@ struct AttachMember {
   Range range;
   std::string range6;
   int mtu = 0;
+  bool operator==(const AttachMember&) const = default;
 };
 struct DetachMember {
   uint32_t vni = 0;
   Ipv4 address;
+  bool operator==(const DetachMember&) const = default;
 };
 struct ConnectPortal {
   PortalShape shape;
+  bool operator==(const ConnectPortal&) const = default;
 };
 struct DisconnectPortal {
   uint32_t transit = 0;
+  bool operator==(const DisconnectPortal&) const = default;
 };
 // A portal answers for a device: ARP and neighbour discovery.
 struct SetProxied {
   std::string netns, interface;
   Ipv4 device;
   std::string device6;
+  bool operator==(const SetProxied&) const = default;
 };
 struct RemoveProxied {
   std::string netns;
   Ipv4 device;
+  bool operator==(const RemoveProxied&) const = default;
 };
 
 using NetworkStep = std::variant<EnableForwarding, EnableForwarding6, SetNodeFirewall, RemoveNodeFirewall, SetMeshFirewall,
@@ -304,6 +341,7 @@ using NetworkStep = std::variant<EnableForwarding, EnableForwarding6, SetNodeFir
 // one) reading and planning again leads to the same end. No steps: all is as wanted. An empty `desired`
 // removes everything of ours but forwarding. Entries that contradict each other or themselves (a member
 // outside its range, two owners of one VNI or port) are left out, first one wins: see complaints().
+// Its work is that of all that is wanted and there; for the work of what changes alone: planner.h.
 std::vector<NetworkStep> plan(const DesiredNetworks& desired, const ActualNetworks& actual);
 
 // What plan() leaves out and why; empty for what the ledger grants.

@@ -42,14 +42,15 @@ struct Taken {
 
 class Sieve {
  public:
-  explicit Sieve(const DesiredNetworks& desired) : wish_(desired) { out_.desired = desired; }
+  explicit Sieve(const DesiredNetworks& desired) : wish_(desired) {}
 
   Sifted run() {
     sift_node();
-    out_.desired.networks.clear();
-    out_.desired.publications.clear();
-    for (const Network& network : wish_.networks) {
-      if (is_network_good(network)) out_.desired.networks.push_back(sift_network(network));
+    for (size_t i = 0; i < wish_.networks.size(); ++i) {
+      if (!is_network_good(wish_.networks[i])) continue;
+      by_vni_[wish_.networks[i].vni] = out_.desired.networks.size();
+      out_.desired.networks.push_back(sift_network(wish_.networks[i]));
+      out_.networks_from.push_back(i);
     }
     sift_publications();
     for (Network& network : out_.desired.networks) sift_ways(network);
@@ -58,6 +59,11 @@ class Sieve {
 
  private:
   void sift_node() {
+    out_.desired.backplane = wish_.backplane;
+    out_.desired.uplink = wish_.uplink;
+    out_.desired.underlay_mtu = wish_.underlay_mtu;
+    out_.desired.forbidden = wish_.forbidden;
+    out_.desired.forbidden6 = wish_.forbidden6;
     if (!is_interface_name(wish_.uplink)) {
       out_.complain("uplink \"" + wish_.uplink + "\": no interface name");
       out_.desired.uplink.clear();
@@ -92,11 +98,6 @@ class Sieve {
       return true;
     }
     return false;
-  }
-
-  static size_t transits_of(const Network& network) {
-    return 1 + static_cast<size_t>(std::count_if(network.members.begin(), network.members.end(),
-                                                 [](const Member& member) { return member.is_portal; }));
   }
 
   bool is_bridge_good(const Network& network) {
@@ -208,14 +209,15 @@ class Sieve {
 
   void sift_publications() {
     std::set<std::pair<Publication::Protocol, uint16_t>> taken;
-    for (const Publication& publication : wish_.publications) {
+    for (size_t i = 0; i < wish_.publications.size(); ++i) {
+      const Publication& publication = wish_.publications[i];
       if (publication.targets.empty()) continue;
       std::string text = "publication of port " + std::to_string(publication.port);
-      auto network = std::find_if(out_.desired.networks.begin(), out_.desired.networks.end(),
-                                  [&](const Network& one) { return one.vni == publication.vni; });
+      auto found = by_vni_.find(publication.vni);
+      const Network* network = found == by_vni_.end() ? nullptr : &out_.desired.networks[found->second];
       Publication kept = publication;
       std::erase_if(kept.targets, [&](const Publication::Target& target) {
-        return network == out_.desired.networks.end() || target.port == 0 || !leads(*network, publication.portal, target.address);
+        return network == nullptr || target.port == 0 || !leads(*network, publication.portal, target.address);
       });
       if (kept.targets.size() < publication.targets.size()) {
         out_.complain(text + (publication.portal.empty() ? ": a target is no local member"
@@ -233,6 +235,7 @@ class Sieve {
       std::string protocol = publication.protocol == Publication::Protocol::Tcp ? "tcp" : "udp";
       published_.emplace(publication.vni, publication.portal, protocol, publication.port);
       out_.desired.publications.push_back(std::move(kept));
+      out_.publications_from.push_back(i);
     }
   }
 
@@ -270,6 +273,7 @@ class Sieve {
   Sifted out_;
   Taken taken_;
   size_t transits_ = 0;
+  std::map<uint32_t, size_t> by_vni_;  // places in out_
   std::set<Ipv4> addresses_;  // of the network in hand
   std::set<std::tuple<uint32_t, std::string, std::string, uint16_t>> published_;
 };
@@ -277,6 +281,11 @@ class Sieve {
 }  // namespace
 
 Sifted sift(const DesiredNetworks& desired) { return Sieve(desired).run(); }
+
+size_t transits_of(const Network& network) {
+  return 1 + static_cast<size_t>(std::count_if(network.members.begin(), network.members.end(),
+                                               [](const Member& member) { return member.is_portal; }));
+}
 
 const Member* access_portal(const Network& network) {
   if (!network.access.has_value()) return nullptr;

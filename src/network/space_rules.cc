@@ -197,16 +197,19 @@ Rules access_portal_rules(const Network& network) {
 std::map<std::string, SpaceRules> space_rules(const DesiredNetworks& desired) {
   std::map<std::string, SpaceRules> out;
   std::map<std::string, Chains> containers;
+  std::map<uint32_t, std::vector<Publication>> by_vni;
+  for (const Publication& publication : desired.publications) by_vni[publication.vni].push_back(publication);
   for (const Network& network : desired.networks) {
+    const std::vector<Publication>& publications = by_vni[network.vni];
     for (const Member& portal : gateway_portals(network)) {
-      out[portal.netns] = {gateway_portal_rules(network, portal, desired.publications), true};
+      out[portal.netns] = {gateway_portal_rules(network, portal, publications), true};
     }
     if (const Member* portal = access_portal(network)) out[portal->netns] = {access_portal_rules(network), true};
     for (const Member& member : network.members) {
       if (member.is_portal || !network.restricted) continue;
       Chains& chains = containers[member.netns];
       if (chains.owner.empty()) chains.owner = network.contract.hex();
-      chains.input += member_input(network, member, desired.publications);
+      chains.input += member_input(network, member, publications);
       chains.output += member_output(network, member);
     }
   }

@@ -6,6 +6,7 @@
 
 #include "network/firewall.h"
 #include "network/plan.h"
+#include "network/planner.h"
 
 namespace mcloud::network {
 
@@ -155,5 +156,63 @@ struct PlanModel {
     return out;
   }
 };
+
+// What a reading of the scope finds.
+inline ActualNetworks seen_in(const ActualNetworks& actual, const Scope& scope) {
+  if (scope.everything) return actual;
+  ActualNetworks seen;
+  seen.forwarding = actual.forwarding;
+  seen.forwarding6 = actual.forwarding6;
+  seen.firewall = actual.firewall;
+  seen.has_mesh = actual.has_mesh;
+  seen.mesh_firewall = actual.mesh_firewall;
+  seen.portals = actual.portals;
+  for (uint32_t vni : scope.vnis) {
+    if (auto found = actual.networks.find(vni); found != actual.networks.end()) seen.networks.insert(*found);
+  }
+  for (const std::string& netns : scope.netns) {
+    if (actual.netns.contains(netns)) seen.netns.insert(netns);
+    if (actual.netns_leftovers.contains(netns)) seen.netns_leftovers.insert(netns);
+    if (auto found = actual.netns_firewalls.find(netns); found != actual.netns_firewalls.end()) seen.netns_firewalls.insert(*found);
+    if (auto found = actual.proxied.find(netns); found != actual.proxied.end()) seen.proxied.insert(*found);
+  }
+  return seen;
+}
+
+// False: a machine would refuse it, as what it builds on is not there.
+inline bool can_run(const ActualNetworks& actual, const NetworkStep& step) {
+  auto has_transit = [&](uint32_t transit) {
+    bool is_taken = actual.portals.contains(transit);
+    for (const auto& [vni, other] : actual.networks) is_taken = is_taken || (other.shape && other.shape->transit == transit);
+    return is_taken;
+  };
+  auto has_network = [&](uint32_t vni) { return actual.networks.contains(vni) && actual.networks.at(vni).shape.has_value(); };
+  if (const auto* create = std::get_if<CreateNetwork>(&step)) {
+    return !actual.networks.contains(create->shape.vni) && !has_transit(create->shape.transit);
+  }
+  if (const auto* repair = std::get_if<RepairUnderlay>(&step)) return has_network(repair->shape.vni);
+  if (const auto* attach = std::get_if<AttachMember>(&step)) {
+    return has_network(attach->vni) && actual.netns.contains(attach->member.netns) && !actual.firewall.empty() &&
+           !actual.networks.at(attach->vni).firewall.empty() &&
+           (!attach->member.is_portal || actual.netns_firewalls.contains(attach->member.netns));
+  }
+  if (const auto* change = std::get_if<ChangeSources>(&step)) {
+    return !(change->underlay == Underlay::Plain ? actual.firewall : actual.mesh_firewall).empty();
+  }
+  if (const auto* connect = std::get_if<ConnectPortal>(&step)) {
+    return actual.netns.contains(connect->shape.netns) && !has_transit(connect->shape.transit);
+  }
+  if (const auto* netns = std::get_if<CreateNetns>(&step)) return !actual.netns.contains(netns->netns);
+  if (const auto* rules = std::get_if<SetNetnsFirewall>(&step)) return actual.netns.contains(rules->netns);
+  return std::visit(
+      [&](const auto& one) {
+        if constexpr (requires { one.vni; } && !std::is_same_v<decltype(one), const RemoveNetwork&>) {
+          return has_network(one.vni);
+        } else {
+          return true;
+        }
+      },
+      step);
+}
 
 }  // namespace mcloud::network
