@@ -9,10 +9,8 @@ namespace mcloud::network {
 namespace {
 
 constexpr uint32_t kClientsMin = 16;
-// A command is one message. Only the records of a single name may make one longer.
+// A command is one message. Only the records of a single workload may make one longer.
 constexpr size_t kChangeBytesMax = 60'000;
-// Names that are taken away and given anew are unknown in between: few at a time.
-constexpr size_t kRenewedNamesMax = 8;
 
 // Small on purpose: what it holds is next door anyway, other names come from the upstream.
 constexpr const char* kLimits = R"(  num-threads: 1
@@ -117,43 +115,55 @@ std::vector<std::string> resolver_records(const std::string& data) {
 
 namespace {
 
-// Records by name, of those names in which the two lists differ.
-struct Difference {
-  std::map<std::string, std::vector<std::string>> gone, fresh, kept;
+// A name with its services: "_http._tcp.web.hello.internal." belongs to "web.hello.internal.".
+std::string host_of(const std::string& name) {
+  size_t at = 0;
+  while (at < name.size() && name[at] == '_') at = std::min(name.find('.', at), name.size() - 1) + 1;
+  return name.substr(at);
+}
+
+// What is there and wanted of one host, in whose records something differs.
+struct Host {
+  std::set<std::string> names;  // before
+  std::vector<std::string> fresh, after;
+  bool loses = false;
 };
 
-Difference difference(const std::vector<std::string>& before, const std::vector<std::string>& after) {
+std::map<std::string, Host> differing_hosts(const std::vector<std::string>& before, const std::vector<std::string>& after) {
   std::vector<std::string> gone, fresh;
   std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(gone));
   std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::back_inserter(fresh));
-  Difference out;
-  for (const std::string& record : gone) out.gone[name_of(record)].push_back(record);
-  for (const std::string& record : fresh) out.fresh[name_of(record)].push_back(record);
-  for (const std::string& record : after) {
-    if (out.gone.contains(name_of(record))) out.kept[name_of(record)].push_back(record);
-  }
+  std::map<std::string, Host> out;
+  for (const std::string& record : gone) out[host_of(name_of(record))].loses = true;
+  for (const std::string& record : fresh) out[host_of(name_of(record))].fresh.push_back(record);
+  auto each = [&](const std::vector<std::string>& records, auto take) {
+    for (const std::string& record : records) {
+      std::string name = name_of(record);
+      if (auto host = out.find(host_of(name)); host != out.end()) take(host->second, name, record);
+    }
+  };
+  each(before, [](Host& host, const std::string& name, const std::string&) { host.names.insert(name); });
+  each(after, [](Host& host, const std::string&, const std::string& record) { host.after.push_back(record); });
   return out;
 }
 
 // Collects changes into messages of bounded size.
 class Changes {
  public:
-  void begin(size_t names_max) {
-    close();
-    names_max_ = names_max;
-  }
-  void remove(const std::string& name, const std::vector<std::string>& records) {
-    size_t bytes = name.size() + 1;
-    for (const std::string& record : records) bytes += record.size() + 1;
-    if (current_.names.size() >= names_max_ || bytes_ + bytes > kChangeBytesMax) close();
-    current_.names.push_back(name);
+  void add(const std::vector<std::string>& names, const std::vector<std::string>& records) {
+    size_t bytes = 0;
+    for (const auto* lines : {&names, &records}) {
+      for (const std::string& line : *lines) bytes += line.size() + 1;
+    }
+    if (bytes_ + bytes > kChangeBytesMax) close();
+    current_.names.insert(current_.names.end(), names.begin(), names.end());
     current_.records.insert(current_.records.end(), records.begin(), records.end());
     bytes_ += bytes;
   }
-  void add(const std::string& record) {
-    if (bytes_ + record.size() + 1 > kChangeBytesMax) close();
-    current_.records.push_back(record);
-    bytes_ += record.size() + 1;
+  void close() {
+    if (!current_.names.empty() || !current_.records.empty()) out_.push_back(std::move(current_));
+    current_ = {};
+    bytes_ = 0;
   }
   std::vector<ResolverChange> take() && {
     close();
@@ -161,35 +171,29 @@ class Changes {
   }
 
  private:
-  void close() {
-    if (!current_.names.empty() || !current_.records.empty()) out_.push_back(std::move(current_));
-    current_ = {};
-    bytes_ = 0;
-  }
   std::vector<ResolverChange> out_;
   ResolverChange current_;
   size_t bytes_ = 0;
-  size_t names_max_ = 0;
 };
 
 }  // namespace
 
 std::vector<ResolverChange> resolver_changes(const std::vector<std::string>& before,
                                              const std::vector<std::string>& after) {
-  Difference difference = network::difference(before, after);
+  std::map<std::string, Host> hosts = differing_hosts(before, after);
   Changes out;
   // First what is added alone, so that a name that moves is never without a record.
-  out.begin(SIZE_MAX);
-  for (const auto& [name, records] : difference.fresh) {
-    for (const std::string& record : records) {
-      if (!difference.gone.contains(name)) out.add(record);
-    }
+  for (const auto& [name, host] : hosts) {
+    if (host.loses) continue;
+    for (const std::string& record : host.fresh) out.add({}, {record});
   }
-  out.begin(kRenewedNamesMax);
-  for (const auto& [name, records] : difference.kept) out.remove(name, records);
-  out.begin(SIZE_MAX);
-  for (const auto& [name, records] : difference.gone) {
-    if (!difference.kept.contains(name)) out.remove(name, {});
+  out.close();
+  for (const auto& [name, host] : hosts) {
+    if (host.loses && !host.after.empty()) out.add({host.names.begin(), host.names.end()}, host.after);
+  }
+  out.close();
+  for (const auto& [name, host] : hosts) {
+    if (host.loses && host.after.empty()) out.add({host.names.begin(), host.names.end()}, {});
   }
   return std::move(out).take();
 }

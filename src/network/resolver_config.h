@@ -33,7 +33,7 @@ std::string resolver_data(const std::vector<std::string>& records);
 std::vector<std::string> resolver_records(const std::string& data);
 
 // What leads from `before` to `after` (both sorted): names whose records all go, and records to add after that. Adding
-// what is there is harmless; a name of which only some records go is taken away and given anew.
+// what is there is harmless; a name that loses some of its records only is in both lists, with its services: it is renewed.
 struct ResolverChange {
   std::vector<std::string> names;
   std::vector<std::string> records;

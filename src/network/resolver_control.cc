@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "io/clock.h"
 
@@ -64,10 +65,20 @@ Result<std::string> read_answer(const io::Fd& fd, uint64_t deadline_ms) {
   return answer;
 }
 
-std::string with_lines(const std::string& command, const std::vector<std::string>& lines) {
-  std::string out = kMagic + command + "\n";
-  for (const std::string& line : lines) out += line + "\n";
-  return out + "\x04\n";
+// Those of names in `internal.`, of records or names.
+std::vector<std::string> internal_ones(const std::vector<std::string>& lines) {
+  std::vector<std::string> out;
+  for (const std::string& line : lines) {
+    if (line.substr(0, line.find(' ')).ends_with(".internal.")) out.push_back(line);
+  }
+  return out;
+}
+
+// Of each record its name, once.
+std::vector<std::string> names_of(const std::vector<std::string>& records) {
+  std::set<std::string> names;
+  for (const std::string& record : records) names.insert(record.substr(0, record.find(' ')));
+  return {names.begin(), names.end()};
 }
 
 }  // namespace
@@ -84,23 +95,28 @@ Result<std::string> ResolverControl::ask(const std::string& command, uint64_t de
   return read_answer(fd, deadline_ms);
 }
 
+Status ResolverControl::tell(const std::string& command, const std::vector<std::string>& lines, uint64_t deadline_ms) const {
+  std::string text = command + "\n";
+  for (const std::string& line : lines) text += line + "\n";
+  std::string answer = TRY(ask(text + "\x04", deadline_ms));
+  return check_resolver_count(answer, lines.size());
+}
+
 Status ResolverControl::change(Ipv4 client, const ResolverChange& change, uint64_t deadline_ms) const {
-  io::Fd removing, adding;
-  std::string removal = with_lines("view_local_datas_remove " + client.text(), change.names);
-  std::string addition = with_lines("view_local_datas " + client.text(), change.records);
-  if (!change.names.empty()) removing = TRY(connect_to(socket_));
-  if (!change.records.empty()) adding = TRY(connect_to(socket_));
-  // unbound has taken the first connection, its one thread waits for the command and answers no queries; the second one
-  // is next then, and ready.
-  if (adding.is_open()) TRY(send_whole(adding, addition));
-  if (removing.is_open()) TRY(send_whole(removing, removal));
-  if (removing.is_open()) {
-    std::string answer = TRY(read_answer(removing, deadline_ms));
-    TRY(check_resolver_count(answer, change.names.size()));
-  }
-  if (!adding.is_open()) return {};
-  std::string answer = TRY(read_answer(adding, deadline_ms));
-  return check_resolver_count(answer, change.records.size());
+  if (!change.names.empty() && !change.records.empty()) return renew(client, change, deadline_ms);
+  if (!change.names.empty()) return tell("view_local_datas_remove " + client.text(), change.names, deadline_ms);
+  return tell("view_local_datas " + client.text(), change.records, deadline_ms);
+}
+
+Status ResolverControl::renew(Ipv4 client, const ResolverChange& change, uint64_t deadline_ms) const {
+  std::vector<std::string> stand_in = internal_ones(change.records);
+  std::string zone = "view_local_zone " + client.text() + " internal. ";
+  TRY(tell("local_datas", stand_in, deadline_ms));
+  TRY(ask(zone + "transparent", deadline_ms));
+  TRY(tell("view_local_datas_remove " + client.text(), change.names, deadline_ms));
+  TRY(tell("view_local_datas " + client.text(), change.records, deadline_ms));
+  TRY(ask(zone + "static", deadline_ms));
+  return tell("local_datas_remove", names_of(stand_in), deadline_ms);
 }
 
 }  // namespace mcloud::network

@@ -18,11 +18,22 @@ class ResolverControl {
   // The answer, at most 64 KiB. Unavailable when nobody listens; TimedOut at `deadline_ms` (SystemClock); Invalid when
   // unbound answers "error ...".
   Result<std::string> ask(const std::string& command, uint64_t deadline_ms) const;
-  // Removes the names of `change`, then adds its records. unbound can do both in two commands only; they follow each
-  // other so closely that queries within 0.1 ms (measured) are told that there is no such name.
+  // Removes the names of `change`, then adds its records. unbound can do both in two commands only, and between them a
+  // query would be told that there is no such name, which nobody asks twice. So names that are renewed have a stand-in:
+  //
+  //   1 the server's own `internal.` gets the new records. No view looks there, as each has an `internal.` that is static.
+  //   2 this view's becomes transparent: what it lacks is looked for in the server's own.
+  //   3 the old records go: from here on the stand-in answers.   4 the new ones come: it does no more.
+  //   5 the view's is static again.   6 the stand-in goes.
+  //
+  // At each moment this view has either all old records or all new ones, and no other view sees the stand-in. Names of
+  // addresses (PTR) have none.
   Status change(Ipv4 client, const ResolverChange& change, uint64_t deadline_ms) const;
 
  private:
+  // A command about many lines of which each must count.
+  Status tell(const std::string& command, const std::vector<std::string>& lines, uint64_t deadline_ms) const;
+  Status renew(Ipv4 client, const ResolverChange& change, uint64_t deadline_ms) const;
   std::string socket_;
 };
 

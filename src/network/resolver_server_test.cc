@@ -2,24 +2,15 @@
 
 #include <doctest/doctest.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "io/clock.h"
-#include "io/process.h"
-#include "network/firewall.h"
-#include "network/links.h"
-#include "network/machine_fixture.h"
-#include "network/netns.h"
-#include "network/resolver_config.h"
+#include "network/test_resolver.h"
 #include "network/resolver_control.h"
-#include "testing/temporary_folder.h"
 
 using namespace mcloud;
 using namespace mcloud::network;
@@ -33,97 +24,6 @@ void kill_and_wait(int pid) {
   REQUIRE_EQ(::kill(pid, SIGKILL), 0);
   pollfd ended{process.get(), POLLIN, 0};
   REQUIRE_EQ(::poll(&ended, 1, 5'000), 1);
-}
-
-bool can_resolve() {
-  if (!can_make_networks()) return false;
-  bool can = io::run({.arguments = {"unbound", "-V"}}).has_value() && io::run({.arguments = {"dig", "-v"}}).has_value();
-  if (!can) MESSAGE("skipped: needs unbound and dig");
-  return can;
-}
-
-// A node and `count` networks, each at the other end of a transit link.
-struct Bench {
-  explicit Bench(uint32_t count) : node{create_netns().value()} {
-    REQUIRE_EQ(::chmod(folder.path().c_str(), 0755), 0);
-    options.folder = folder / "resolver";
-    NetnsScope scope = NetnsScope::enter(node.netns).value();
-    Links links = Links::open().value();
-    REQUIRE(links.set_up(links.get("lo").value().index).has_value());
-    for (uint32_t i = 0; i < count; ++i) connect(links, i);
-  }
-  ~Bench() {
-    if (resolver != nullptr) apply({});
-  }
-  void connect(Links& links, uint32_t i) {
-    networks.push_back({create_netns().value()});
-    std::string name = transit_interface(i);
-    REQUIRE(links.add_veth({.name = name}, {.name = "up0", .netns = networks.back().netns.get()}).has_value());
-    Link link = links.get(name).value();
-    REQUIRE(links.add_address(link.index, transit_node_address(i), 31).has_value());
-    REQUIRE(links.add_address6(link.index, transit_node_address6(i), 127).has_value());
-    REQUIRE(links.set_up(link.index).has_value());
-    NetnsScope inner = NetnsScope::enter(networks.back().netns).value();
-    Links inside = Links::open().value();
-    Link up = inside.get("up0").value();
-    REQUIRE(inside.add_address(up.index, transit_network_address(i), 31).has_value());
-    REQUIRE(inside.set_up(up.index).has_value());
-    REQUIRE(inside.add_default_route(transit_node_address(i)).has_value());
-    REQUIRE(inside.add_address6(up.index, transit_network_address6(i), 127).has_value());
-    REQUIRE(inside.add_default_route6(transit_node_address6(i)).has_value());
-  }
-  void open() {
-    NetnsScope scope = NetnsScope::enter(node.netns).value();
-    resolver = open_resolver(options).value();
-  }
-  void apply(const std::vector<NetworkNames>& names) {
-    NetnsScope scope = NetnsScope::enter(node.netns).value();
-    Status done = resolver->apply(names);
-    if (!done.has_value()) FAIL(done.error().message);
-  }
-  // Lines of the answer, sorted; "NXDOMAIN" and the like when it is no answer.
-  std::string ask(size_t network, const std::string& type, const std::string& name,
-                  const std::string& server = kResolverAddress) const {
-    int netns = networks[network].netns.get();
-    io::Command command;
-    command.arguments = {
-        "dig", "+noall", "+answer", "+comments", "+time=1", "+tries=2", "@" + server,
-        "-t",  type};
-    if (type == "PTR") command.arguments.resize(command.arguments.size() - 2);
-    command.arguments.push_back(type == "PTR" ? "-x" : name);
-    if (type == "PTR") command.arguments.push_back(name);
-    command.in_child = [netns] { static_cast<void>(::setns(netns, CLONE_NEWNET)); };
-    std::istringstream output(io::run(command).value().output);
-    std::vector<std::string> lines;
-    std::string status = "no answer";
-    for (std::string line; std::getline(output, line);) {
-      if (size_t at = line.find("status: "); at != std::string::npos)
-        status = line.substr(at + 8, line.find(',', at) - at - 8);
-      std::istringstream fields(line);
-      std::string owner, ttl, kind, found, data;
-      fields >> owner >> ttl >> kind >> found;
-      if (!owner.starts_with(";") && found == type && std::getline(fields >> std::ws, data)) lines.push_back(data);
-    }
-    std::sort(lines.begin(), lines.end());
-    std::string out;
-    for (const std::string& line : lines) out += (out.empty() ? "" : " | ") + line;
-    return status != "NOERROR" ? status : out;
-  }
-  int pid() const { return std::stoi(io::read_file(resolver_pid_file(options)).value()); }
-
-  testing::TemporaryFolder folder;
-  ResolverOptions options;
-  Place node;
-  std::vector<Place> networks;
-  std::unique_ptr<Resolver> resolver;
-};
-
-ServedMember member(const std::string& workload, uint32_t index, const std::string& v4, const std::string& v6 = "") {
-  return {workload, index, ip(v4), v6, {{"http", "tcp", 80}}};
-}
-
-NetworkNames names_of(uint32_t network, std::vector<ServedMember> members) {
-  return {1000 + network, transit_network_address(network), "hello", std::move(members)};
 }
 
 size_t resident_kib(int pid) {
@@ -158,7 +58,7 @@ TEST_CASE("an upstream that is no address is refused") {
 
 TEST_CASE("two networks of contracts with one name see their own members only") {
   if (!can_resolve()) return;
-  Bench bench(2);
+  ResolverBench bench(2);
   bench.open();
   bench.apply({names_of(0, {member("web", 0, "10.42.0.7", "fd00::7"), member("web", 1, "10.42.0.8", "fd00::8")}),
                names_of(1, {member("web", 0, "10.42.0.9"), member("db", 0, "10.42.0.7")})});
@@ -182,7 +82,7 @@ TEST_CASE("two networks of contracts with one name see their own members only") 
 
 TEST_CASE("a replica that fails is withdrawn and the process stays, also when a network comes or goes") {
   if (!can_resolve()) return;
-  Bench bench(3);
+  ResolverBench bench(3);
   bench.open();
   auto two = names_of(0, {member("web", 0, "10.42.0.7"), member("web", 1, "10.42.0.8")});
   auto one = names_of(0, {member("web", 1, "10.42.0.8")});
@@ -208,7 +108,7 @@ TEST_CASE("a replica that fails is withdrawn and the process stays, also when a 
 
 TEST_CASE("unbound outlives who drives it, is found again, and comes back with all records when it is killed") {
   if (!can_resolve()) return;
-  Bench bench(1);
+  ResolverBench bench(1);
   bench.open();
   auto one = names_of(0, {member("web", 0, "10.42.0.7")});
   auto two = names_of(0, {member("web", 0, "10.42.0.7"), member("web", 1, "10.42.0.8")});
@@ -241,7 +141,7 @@ TEST_CASE("unbound outlives who drives it, is found again, and comes back with a
 
 TEST_CASE("each network sees its own names over IPv6 too") {
   if (!can_resolve()) return;
-  Bench bench(2);
+  ResolverBench bench(2);
   bench.open();
   bench.apply({names_of(0, {member("web", 0, "10.42.0.7", "fd00::7")}), names_of(1, {member("web", 0, "10.42.0.9")})});
   CHECK_EQ(bench.ask(0, "A", "web.hello.internal", kResolverAddress6), "10.42.0.7");
@@ -251,7 +151,7 @@ TEST_CASE("each network sees its own names over IPv6 too") {
 
 TEST_CASE("an agent that was killed between two commands leaves nothing wrong behind") {
   if (!can_resolve()) return;
-  Bench bench(1);
+  ResolverBench bench(1);
   bench.open();
   auto one = names_of(0, {member("web", 0, "10.42.0.7")});
   bench.apply({one});
@@ -274,7 +174,7 @@ TEST_CASE("an agent that was killed between two commands leaves nothing wrong be
 
 TEST_CASE("a network of a thousand members is told in a second, and one that leaves it too") {
   if (!can_resolve()) return;
-  Bench bench(1);
+  ResolverBench bench(1);
   bench.open();
   NetworkNames names = names_of(0, {});
   bench.apply({names_of(0, {member("first", 0, "10.41.0.1")})});
