@@ -79,7 +79,7 @@ class Place:
 
     def dig(self, name, kind="A", server=None):
         """The answer's data, sorted; a status like NXDOMAIN as ["NXDOMAIN"]."""
-        words = ["dig", "+noall", "+answer", "+comments", "+time=1", "+tries=1", "-t", kind, name]
+        words = ["dig", "+noall", "+answer", "+comments", "+time=1", "+tries=3", "-t", kind, name]
         done = self.run(*words, f"@{server}", seconds=5)
         status = next((line.split("status: ")[1].split(",")[0] for line in done.stdout.splitlines() if "status: " in line), "SILENT")
         rows = [line.split(None, 4) for line in done.stdout.splitlines() if line and not line.startswith(";")]
