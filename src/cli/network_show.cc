@@ -1,11 +1,12 @@
 // mcloud network show
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/network_desk.h"
+#include "cli/network_figures.h"
 #include "cli/show.h"
-#include "sink/figures.h"
 
 namespace mcloud::cli {
 namespace {
@@ -153,45 +154,21 @@ void print_publications(Output& out, const std::vector<bot::PublicationView>& vi
 
 // ---- figures -----------------------------------------------------------------------------------
 
-// Those that speak of this contract, of one of its networks' numbers, or of no contract at all.
-bool concerns(const sink::Figure& figure, const bot::NetworkFacts& facts) {
-  auto label = [&](const char* name) -> std::string {
-    auto found = figure.labels.find(name);
-    return found == figure.labels.end() ? "" : found->second;
-  };
-  if (std::string contract = label("contract"); !contract.empty()) {
-    return contract == facts.record.name() || to_hex(facts.record.id()).starts_with(contract);
-  }
-  std::string vni = label("vni");
-  return vni.empty() || std::ranges::any_of(facts.record.spaces(), [&](const pb::SpaceGrant& grant) {
-    return std::to_string(grant.vni()) == vni;
-  });
-}
-
 std::vector<sink::Figure> load_figures(const Context& context, const bot::NetworkFacts& facts, std::string& problem) {
   if (context.sink.empty()) return problem = "no sink is known here", std::vector<sink::Figure>();
   std::vector<sink::Figure> all;
-  for (const char* prefix : {"mcloud_network_", "mcloud_gateway_"}) {
+  for (const char* prefix : {"mcloud_network_", "mcloud_mesh_", "mcloud_gateway_", "mcloud_tunnel_"}) {
     Result<std::vector<sink::Figure>> some = sink::read_figures(context.sink, prefix);
     if (!some) return problem = some.error().message, std::vector<sink::Figure>();
-    for (sink::Figure& figure : *some) {
-      if (concerns(figure, facts)) all.push_back(std::move(figure));
-    }
+    std::ranges::move(*some, std::back_inserter(all));
   }
-  return all;
+  return figures_of(facts, std::move(all));
 }
 
-void print_figures(Output& out, const std::vector<sink::Figure>& figures, const std::string& problem) {
-  out.line("");
-  if (!problem.empty()) return out.line("no figures: " + problem);
-  if (figures.empty()) return out.line("no figures: no node has pushed any within a minute");
-  Table table{{"FIGURE", "OF", "VALUE"}, {}};
-  for (const sink::Figure& figure : figures) {
-    std::string of;
-    for (const auto& [name, value] : figure.labels) of += (of.empty() ? "" : " ") + name + "=" + value;
-    table.rows.push_back({figure.name.substr(7), of, figure.value});  // without "mcloud_"
-  }
-  out.table(table);
+void print_figures_or_why(Desk& desk, const std::vector<sink::Figure>& figures, const std::string& problem) {
+  if (!figures.empty()) return print_figures(desk.out(), figures, desk.clock().wall_ms());
+  desk.out().line("");
+  desk.out().line("no figures: " + (problem.empty() ? "no node has pushed any within a minute" : problem));
 }
 
 // ---- the command -------------------------------------------------------------------------------
@@ -226,7 +203,7 @@ Status show_one(Desk& desk, const std::string& text, bool with_figures) {
   }
   if (networks.empty()) desk.out().line("contract " + record.name() + " has no network");
   print_publications(desk.out(), publications);
-  if (with_figures) print_figures(desk.out(), figures, problem);
+  if (with_figures) print_figures_or_why(desk, figures, problem);
   return {};
 }
 
