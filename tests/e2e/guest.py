@@ -71,7 +71,7 @@ def busybox_image(layout):
     """A 1 MB OCI image whose entrypoint is busybox httpd: nginx would take minutes to unpack under emulation."""
     from tiny_image import write_layout
     write_layout(layout, command=["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"],
-                 files={"www/index.html": b"served from a guest with cgroup v2\n"})
+                 files={"www/index.html": b"served from a guest with cgroup v2\n", "www/big": bytes(4 << 20)})
 
 
 CONTRACT = """name: smoke
@@ -99,15 +99,18 @@ workloads:
   site: {kind: publish, port: 8081, to: "web:http"}
 """
 
-# Two containers on two nodes; this guest has no wireguard-go, its kernel must do.
+# Two containers on two nodes, in a network of the mesh with rules and in one with a device of its own; this guest has no
+# wireguard-go, its kernel must do.
 MESH_CONTRACT = """name: mesh
 workloads:
-  net: {kind: network, range: 10.77.0.0/24}
+  net: {kind: network, range: 10.77.0.0/24, allow: ["left -> right:http"]}
+  own: {kind: network, range: 10.78.0.0/24, encryption: dedicated}
 """ + "".join(f"""  {name}:
     kind: container
     image: oci:/smoke/image
     resources: {{cpu: 100m, memory: 32MiB, disk: 16MiB, pids: 16}}
     ports: {{http: 80}}
+    networks: [net, own]
     placement: {{labels: {{node: {node}}}}}
     health: {{http: {{port: http, path: /}}, interval: 2s, timeout: 2s, retries: 10, start_period: 60s}}
 """ for name, node in (("left", "n1"), ("right", "n2")))
@@ -146,10 +149,21 @@ modprobe wireguard
 mcloud apply /smoke/mesh.yaml --no-wait; check "a contract with an encrypted network is signed and admitted" $?
 i=0; while [ $i -lt 120 ] && { [ -z "$(netns_of n1 left)" ] || [ -z "$(netns_of n2 right)" ]; }; do sleep 1; i=$((i+1)); done
 left=$(netns_of n1 left); right=$(netns_of n2 right)
-there=$(at n2 "$right" ip -4 addr show eth0 | grep -o 'inet [0-9.]*' | cut -d ' ' -f 2)
-i=0; while [ $i -lt 60 ]; do at n1 "$left" busybox ping -c 1 -W 2 "$there" >/dev/null && break; sleep 1; i=$((i+1)); done
+ip_of() { at $1 $2 ip -4 addr show $3 | grep -o 'inet [0-9.]*' | cut -d ' ' -f 2; }
+ip6_of() { at $1 $2 ip -6 addr show $3 scope global | grep -o 'inet6 [0-9a-f:]*' | cut -d ' ' -f 2; }
+there=$(ip_of n2 "$right" eth0); here=$(ip_of n1 "$left" eth0); there6=$(ip6_of n2 "$right" eth0); own=$(ip_of n2 "$right" eth1)
+fetched() { at $1 $2 curl -g -s -m 20 -o /dev/null -w '%{size_download} of 4194304 bytes over the kernel WireGuard, %{speed_download} B/s\n' "http://$3/big"; }
+i=0; while [ $i -lt 60 ]; do at n1 "$left" curl -s -m 2 -o /dev/null "http://$there/" && break; sleep 1; i=$((i+1)); done
 [ $i -lt 60 ]; meshed=$?; check "containers on two nodes reach each other through the encrypted network" $meshed
-at n1 mcloud_mesh ip -d link show type wireguard | grep -q mwg; check "its device is the kernel's" $?
+for where in "$there" "[$there6]"; do got=$(fetched n1 "$left" "$where"); echo "$where: $got"; echo "$got" | grep -q '^4194304 '
+  check "megabytes come whole through it from $([ "$where" = "$there" ] && echo IPv4 || echo IPv6)" $?; done
+! at n2 "$right" curl -s -m 2 -o /dev/null "http://$here/" && ! at n1 "$left" busybox ping -c 2 -W 1 "$there" >/dev/null
+check "what no rule allows is refused" $?
+i=0; while [ $i -lt 30 ]; do at n1 "$left" busybox ping -c 1 -W 2 "$own" >/dev/null && break; sleep 1; i=$((i+1)); done
+[ $i -lt 30 ] && fetched n1 "$left" "$own" | grep -q '^4194304 '; check "a network with a device of its own carries them too" $?
+spaces=$(nsenter -t $(pid_of n1) -m ls /run/netns | grep mcloud_net_)
+for space in $spaces; do at n1 $space ip -d link show type wireguard; done | grep -q mwgd0; check "its device is the kernel's, in the network's own namespace" $?
+at n1 mcloud_mesh ip -d link show type wireguard | grep -q mwg0; check "the mesh's device is the kernel's" $?
 [ -n "$(at n1 mcloud_mesh wg show all latest-handshakes | grep -v '[[:space:]]0$')" ]; check "it has shaken hands" $?
 i=0; while [ $i -lt 30 ]; do at n1 "$left" busybox nslookup right.mesh.internal 10.77.0.1 2>/dev/null | grep -q "$there" && break; sleep 1; i=$((i+1)); done
 [ $i -lt 30 ]; check "a name leads to the other node" $?
