@@ -193,12 +193,12 @@ RESOURCES = "{cpu: 100m, memory: 32MiB, disk: 16MiB, pids: 16}"
 
 
 def tiny_image(cluster):
-    """A web server that says which replica it is."""
+    """A web server that says which replica it is, and ends when it is told to: as pid 1 busybox itself would be waited for 10 s."""
     from tiny_image import write_layout
     layout = pathlib.Path(cluster.folder) / "tiny-web"
     if not layout.exists():
-        write_layout(layout, command=["/bin/sh", "-c", "cat /proc/sys/kernel/hostname > /tmp/index.html; "
-                                                       "exec /bin/busybox httpd -f -p 80 -h /tmp"])
+        write_layout(layout, command=["/bin/sh", "-c", "cat /proc/sys/kernel/hostname > /tmp/index.html; trap 'exit 0' TERM; "
+                                                       "/bin/busybox httpd -f -p 80 -h /tmp & wait"])
     return layout
 
 
