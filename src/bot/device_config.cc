@@ -40,6 +40,16 @@ Result<AccessPoint> choose_access(const NetworkView& view, const std::string& vi
                                            ", which takes no calls; put it elsewhere: `access` has placement");
 }
 
+std::vector<AccessPoint> other_access(const NetworkView& view, const AccessPoint& chosen) {
+  std::vector<AccessPoint> others;
+  for (bool serves : {true, false}) {
+    for (const AccessPoint& point : view.access) {
+      if (point.index != chosen.index && !point.endpoint.empty() && point.serves == serves) others.push_back(point);
+    }
+  }
+  return others;
+}
+
 std::string wireguard_config(const DeviceConfig& config) {
   const NetworkView& view = *config.view;
   const std::string zone = config.contract + ".internal";
@@ -61,6 +71,10 @@ std::string wireguard_config(const DeviceConfig& config) {
   line("Endpoint = " + config.access.endpoint);
   line("AllowedIPs = " + view.range + (view.range6.empty() ? "" : ", " + view.range6));
   line("PersistentKeepalive = " + std::to_string(kKeepaliveS));
+  if (!config.others.empty()) line("# When this access point does not answer, others do, with the same key. On Linux the tunnel moves while it is up:");
+  for (const AccessPoint& other : config.others) {
+    line("# wg set INTERFACE peer " + config.server_key + " endpoint " + other.endpoint);
+  }
   return text;
 }
 

@@ -119,7 +119,7 @@ TEST_CASE("a device's configuration is what WireGuard reads") {
   TestTeam team = some_team();
   team.add_access("office", "n1");
   NetworkView view = view_network(team.facts, "office").value();
-  DeviceConfig config{"team", &view, &view.devices[0], choose_access(view, "").value(), "SERVER=", "SECRET="};
+  DeviceConfig config{"team", &view, &view.devices[0], choose_access(view, "").value(), {}, "SERVER=", "SECRET="};
   const std::string text = wireguard_config(config);
   for (const std::string& line :
        {std::string("[Interface]\nPrivateKey = SECRET=\nAddress = 10.42.0.9/32, " + view.devices[0].address6 + "/128\n"),
@@ -129,6 +129,27 @@ TEST_CASE("a device's configuration is what WireGuard reads") {
     CAPTURE(line);
     CHECK_NE(text.find(line), std::string::npos);
   }
+}
+
+TEST_CASE("of several access points one is taken, and the file names the others, those that serve first") {
+  TestTeam team = some_team();
+  team.add_access("office", "n1");
+  NetworkView view = view_network(team.facts, "office").value();
+  REQUIRE_EQ(view.access.size(), 1);
+  CHECK(other_access(view, view.access[0]).empty());
+  view.access.push_back({1, "n2", "10.250.0.12:20100", "10.42.0.20", false});
+  view.access.push_back({2, "n3", "10.250.0.13:20100", "10.42.0.21", true});
+  view.access.push_back({3, "n4", "", "10.42.0.22", true});  // nobody can call it
+  const AccessPoint chosen = choose_access(view, "").value();
+  CHECK_EQ(chosen.node, "n1");
+  const std::vector<AccessPoint> others = other_access(view, chosen);
+  REQUIRE_EQ(others.size(), 2);
+  CHECK_EQ(others[0].node, "n3");
+  CHECK_EQ(others[1].node, "n2");
+  DeviceConfig config{"team", &view, &view.devices[0], chosen, others, "SERVER=", "SECRET="};
+  const std::string text = wireguard_config(config);
+  CHECK_NE(text.find("Endpoint = 10.250.0.11:20100\n"), std::string::npos);
+  CHECK_NE(text.find("# wg set INTERFACE peer SERVER= endpoint 10.250.0.13:20100\n"), std::string::npos);
 }
 
 TEST_CASE("a network without access, with a hidden or another access point is answered plainly") {

@@ -30,34 +30,62 @@ const bot::NetworkDevice* find_device(const bot::NetworkView& view, const std::s
   return found == view.devices.end() ? nullptr : &*found;
 }
 
-// The configuration with the private key in it: to a file of mode 0600, or to standard output.
+// "laptop.conf" -> "laptop-2.conf": what wg-quick calls the interface must stay short.
+std::string numbered(const std::string& file, size_t number) {
+  const size_t dot = file.ends_with(".conf") ? file.size() - 5 : file.size();
+  return file.substr(0, dot) + "-" + std::to_string(number) + file.substr(dot);
+}
+
+Json json_of(const bot::DeviceConfig& config, const std::string& file) {
+  return {{"contract", config.contract},       {"network", config.view->name},
+          {"device", config.device->name},     {"address", config.device->address},
+          {"address6", config.device->address6}, {"endpoint", config.access.endpoint},
+          {"access_node", config.access.node}, {"file", file}};
+}
+
+// Several access points have a configuration each: plain WireGuard knows one endpoint, people choose.
+Status write_configs(Desk& desk, const JoinOptions& options, std::vector<bot::DeviceConfig>& configs) {
+  Json json = json_of(configs[0], options.file);
+  json["others"] = Json::array();
+  std::string names;
+  for (size_t i = 0; i < configs.size(); ++i) {
+    std::string text = bot::wireguard_config(configs[i]);
+    crypto::wipe(configs[i].secret);
+    const std::string file = options.file.empty() ? "" : i == 0 ? options.file : numbered(options.file, i + 1);
+    if (!file.empty()) TRY(io::write_file(file, text, io::Durability::Fsync, 0600));
+    Json one = i == 0 ? json : json_of(configs[i], file);
+    if (file.empty()) (i == 0 ? json : one)["config"] = text;
+    if (i > 0) json["others"].push_back(one);
+    if (i > 0) names += (i == 1 ? "" : ", ") + configs[i].access.node + (file.empty() ? "" : ": " + file);
+    if (file.empty() && i == 0) desk.out().line(text);
+    crypto::wipe(text);
+  }
+  desk.out().document(json);
+  if (!options.file.empty()) desk.out().note(options.file + " is written; bring the network up: wg-quick up " + options.file);
+  if (!names.empty()) desk.out().note("when " + configs[0].access.node + " does not answer, other access points do (" + names + ")");
+  return {};
+}
+
+// With the private key in it: to files of mode 0600, or to standard output.
 Status print_config(Desk& desk, const JoinOptions& options, const OpenedNetwork& network, const wallet::DeviceKey& key) {
   const bot::NetworkDevice* device = find_device(network.view, options.device);
   if (device == nullptr) return make_error(Code::Internal, "the ledger does not show the device yet; run it again");
-  bot::DeviceConfig config;
-  config.contract = network.facts.record.name();
-  config.view = &network.view;
-  config.device = device;
-  config.access = TRY(bot::choose_access(network.view, options.via));
-  config.server_key = to_base64(bot::find_network(network.facts, network.view.name)->access().public_key());
-  config.secret = to_base64(key.secret);
-  std::string text = bot::wireguard_config(config);
-  crypto::wipe(config.secret);
-  Json json = {{"contract", config.contract},    {"network", network.view.name},
-               {"device", device->name},         {"address", device->address},
-               {"address6", device->address6},   {"endpoint", config.access.endpoint},
-               {"access_node", config.access.node}, {"file", options.file}};
-  if (options.file.empty()) {
-    json["config"] = text;
-    desk.out().document(json);
-    desk.out().line(text);
-  } else {
-    TRY(io::write_file(options.file, text, io::Durability::Fsync, 0600));
-    desk.out().document(json);
-    desk.out().note(options.file + " is written; bring the network up: wg-quick up " + options.file);
+  const bot::AccessPoint chosen = TRY(bot::choose_access(network.view, options.via));
+  std::vector<bot::AccessPoint> points = bot::other_access(network.view, chosen);
+  if (!options.via.empty()) points.clear();
+  points.insert(points.begin(), chosen);
+  std::vector<bot::DeviceConfig> configs;
+  for (const bot::AccessPoint& point : points) {
+    bot::DeviceConfig& config = configs.emplace_back();
+    config.contract = network.facts.record.name();
+    config.view = &network.view;
+    config.device = device;
+    config.access = point;
+    config.others = bot::other_access(network.view, point);
+    config.server_key = to_base64(bot::find_network(network.facts, network.view.name)->access().public_key());
+    config.secret = to_base64(key.secret);
   }
-  crypto::wipe(text);
-  return {};
+  return write_configs(desk, options, configs);
 }
 
 // A network that was applied a moment ago has its access point soon.
@@ -132,7 +160,8 @@ Command join_command() {
   command.example("mcloud network join team/office --as laptop -o laptop.conf")
       .describe(
           "Makes a key pair here, tells the ledger its public half and prints what wg-quick and the WireGuard apps read.\n"
-          "For the contract's owner and the network's members. The private key stays in the folder of your keys.");
+          "For the contract's owner and the network's members. The private key stays in the folder of your keys. A network\n"
+          "with several access points has a file for each (FILE-2, ...): when one does not answer, bring up another.");
   take_device(command, options)
       .option("--via", "NODE", "the access point on this node", options->via)
       .option("-o,--output", "FILE", "write it to a file that only you can read", options->file)

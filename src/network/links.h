@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -111,6 +112,10 @@ class Links {
   Status add_proxy6(int link, const Ipv6& address);
   Status remove_proxy(const Proxy& proxy);   // absent is fine
   Result<std::vector<Proxy>> proxies();
+
+  // IPv4 addresses on a link whose MAC the kernel knows, by asking or by hearing.
+  Result<std::set<Ipv4>> neighbours(int link);
+  Status remove_neighbour(int link, Ipv4 address);  // absent is fine
 
  private:
   explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "network/aliases.h"
+#include "network/devices.h"
 #include "network/firewall.h"
 #include "network/members.h"
 #include "network/mesh.h"
@@ -278,6 +279,16 @@ Result<std::vector<RuleCounter>> Machine::read_counters() {
   std::vector<RuleCounter> out;
   for (auto& [key, counter] : found) out.push_back(std::move(counter));
   return out;
+}
+
+Result<std::set<Ipv4>> Machine::claims(const std::string& portal, const std::string& interface) {
+  io::Fd space = TRY(inside_->container(portal));
+  return read_claims(space, interface).with_context("devices at " + portal);
+}
+
+Status Machine::announce(const DeviceAnnouncement& announcement) {
+  io::Fd space = TRY(inside_->container(announcement.portal));
+  return announce_device(space, announcement).with_context("announce " + announcement.device.text());
 }
 
 Status Machine::execute(const NetworkStep& step) {

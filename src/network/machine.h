@@ -35,6 +35,10 @@ class Machine {
   Status execute(const NetworkStep& step);
   // Of all namespaces of ours, sorted by namespace; one entry for a rule of both families.
   Result<std::vector<RuleCounter>> read_counters();
+  // For networks with several access points. Devices that another portal of the network has announced since this one did.
+  Result<std::set<Ipv4>> claims(const std::string& portal, const std::string& interface);
+  // To all members, wherever they are: the device is behind this portal.
+  Status announce(const DeviceAnnouncement& announcement);
   // read, plan, execute. Goes on past a step that fails and returns the first error at the end, so that one
   // broken network delays no other; the next apply() tries again. The number of steps done otherwise.
   Result<size_t> apply(const DesiredNetworks& desired);

@@ -261,4 +261,32 @@ Result<std::vector<Proxy>> Links::proxies() {
   return out;
 }
 
+Result<std::set<Ipv4>> Links::neighbours(int link) {
+  NetlinkMessage message(RTM_GETNEIGH, NLM_F_DUMP);
+  ndmsg all{};
+  all.ndm_family = AF_INET;
+  message.append(all);
+  std::set<Ipv4> out;
+  for (const NetlinkReply& reply : TRY(socket_.ask(std::move(message)))) {
+    const auto* neighbour = reply.fixed<ndmsg>();
+    if (reply.type != RTM_NEWNEIGH || neighbour == nullptr || neighbour->ndm_ifindex != link) continue;
+    if ((neighbour->ndm_state & (NUD_INCOMPLETE | NUD_FAILED | NUD_NOARP)) != 0) continue;
+    NetlinkAttributes attributes = reply.attributes<ndmsg>();
+    if (attributes.has(NDA_LLADDR)) out.insert(Ipv4{attributes.u32_be(NDA_DST)});
+  }
+  return out;
+}
+
+Status Links::remove_neighbour(int link, Ipv4 address) {
+  NetlinkMessage message(RTM_DELNEIGH, kAck);
+  ndmsg neighbour{};
+  neighbour.ndm_family = AF_INET;
+  neighbour.ndm_ifindex = link;
+  message.append(neighbour);
+  message.put(NDA_DST, bytes_of(address));
+  auto removed = socket_.request(message);
+  bool is_gone = removed.has_value() || removed.error().code == Code::NotFound;
+  return is_gone ? Status() : removed.error().with_context("forget neighbour " + address.text());
+}
+
 }  // namespace mcloud::network

@@ -288,7 +288,9 @@ class PartPlanner {
         const Member* portal = access_portal(network);
         std::set<Ipv4> wanted;
         if (portal != nullptr && portal->netns == member.netns) {
-          for (const Device& device : network.access->devices) wanted.insert(device.address);
+          for (const Device& device : network.access->devices) {
+            if (device.is_here) wanted.insert(device.address);
+          }
         }
         // With the interface go the entries.
         auto found = actual_.proxied.find(member.netns);

@@ -82,6 +82,7 @@ struct Way {
 struct Device {
   WireGuardKey key;
   Ipv4 address;
+  bool is_here = true;  // false: behind another access point of the network now; its key is good here all the same
   auto operator<=>(const Device&) const = default;
 };
 
@@ -329,6 +330,14 @@ struct RemoveProxied {
   std::string netns;
   Ipv4 device;
   bool operator==(const RemoveProxied&) const = default;
+};
+
+// No step of plan(): what a portal tells all members of a network with several access points.
+struct DeviceAnnouncement {
+  std::string portal, interface;  // netns, as of a member
+  Ipv4 member;                    // the portal's own address
+  Ipv4 device;
+  std::string device6;            // "" = none
 };
 
 using NetworkStep = std::variant<EnableForwarding, EnableForwarding6, SetNodeFirewall, RemoveNodeFirewall, SetMeshFirewall,

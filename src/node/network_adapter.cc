@@ -93,6 +93,7 @@ Result<std::map<ContractId, pb::LocalNetworks>> NetworkAdapter::list() {
     undecided_.insert(network.shape->contract);
     all.try_emplace(network.shape->contract);
   }
+  assume_devices(actual);
   note_transits(desired());
   return all;
 }
@@ -105,6 +106,7 @@ network::DesiredNetworks NetworkAdapter::desired() const {
     if (!added.has_value()) log::error("node", "network is left out", {{"reason", added.error().message}});
   }
   lead_to_slots(desired);
+  place_devices(desired);
   for (const std::string& complaint : network::complaints(desired)) log::warning("node", "network: " + complaint);
   return desired;
 }
@@ -182,6 +184,8 @@ void NetworkAdapter::lead_to_slots(network::DesiredNetworks& desired) const {
 
 Status NetworkAdapter::tend() {
   Status tended = tend_mesh();
+  Status placed = tend_devices();
+  if (tended.has_value()) tended = placed;
   if (clock_.monotonic_ms() < next_figures_ms_) return tended;
   next_figures_ms_ = clock_.monotonic_ms() + options_.figures_every_ms;
   note_figures();
@@ -191,6 +195,10 @@ Status NetworkAdapter::tend() {
 Status NetworkAdapter::tend_mesh() {
   if (mesh_keeper_ == nullptr) return {};
   if (!TRY(mesh_keeper_->tend())) return {};
+  return apply_again();
+}
+
+Status NetworkAdapter::apply_again() {
   TRY(prepare_mesh());
   network::DesiredNetworks wanted = desired();
   Error node_error;

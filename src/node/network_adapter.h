@@ -10,6 +10,7 @@
 #include <string>
 
 #include "network/machine.h"
+#include "node/device_places.h"
 #include "node/mesh_keeper.h"
 #include "node/ports.h"
 #include "node/site_orders.h"
@@ -55,6 +56,10 @@ class NetworkAdapter final : public Networks {
   void note_transits(const network::DesiredNetworks& desired);
   void note_figures();
   Status tend_mesh();
+  Status tend_devices();
+  Status apply_again();
+  void place_devices(network::DesiredNetworks& desired) const;
+  void assume_devices(const network::ActualNetworks& actual);
   std::string file_of(const ContractId& contract) const { return options_.folder + "/" + contract.hex(); }
 
   network::Machine& machine_;
@@ -65,6 +70,8 @@ class NetworkAdapter final : public Networks {
   std::map<ContractId, pb::LocalNetworks> set_;
   std::set<ContractId> undecided_;       // there, but nobody has said yet what they should be: not touched
   pb::LocalMesh mesh_;
+  DevicePlaces places_;           // of networks with several access points
+  uint64_t placed_revision_ = 0;  // of places_, as the machine has it
   mutable std::mutex mutex_;
   std::map<Transit, network::Ipv4> transits_;
   Figures figures_;

@@ -90,6 +90,8 @@ class NetworkMaker {
     local.set_portal(portal_netns(facts_.key_of(replica), 0));
     local.set_port(access.port());
     local.set_private_key(*key);
+    auto points = std::count_if(leased_.begin(), leased_.end(), [&](const Leased& one) { return one.workload == replica.workload(); });
+    local.set_shared(points > 1);
     for (const pb::Device& device : grant_.devices()) {
       pb::LocalDevice& added = *local.add_devices();
       added.set_name(device.name());

@@ -55,7 +55,8 @@ Status add_access(const pb::LocalNetwork& from, network::Network& network) {
   access.secret = TRY(network::WireGuardKey::from_bytes(from.access().private_key()));
   for (const pb::LocalDevice& device : from.access().devices()) {
     access.devices.push_back({.key = TRY(network::WireGuardKey::from_bytes(device.key())),
-                              .address = TRY(network::Ipv4::parse(device.address()))});
+                              .address = TRY(network::Ipv4::parse(device.address())),
+                              .is_here = !from.access().shared()});
   }
   network.access = std::move(access);
   return {};
