@@ -88,6 +88,7 @@ class PingFlood {
  public:
   PingFlood(const Place& from, const std::string& to, const std::string& interval_s);
   ~PingFlood();
+  // Up to the last that was answered: what follows may still be on its way. What is missing before it is lost.
   struct Count {
     uint64_t sent = 0, received = 0;
   };

@@ -91,7 +91,8 @@ TEST_CASE("two hidden nodes talk through a relay that sees their ciphertext only
   CHECK(transfer(overlay.places[1], overlay.places[2], Overlay::address(2), 8 << 20));
   check_ciphertext_only(sniffer);
   CHECK_GT(counted(nodes.places[0], "forwarded"), 1'000);
-  CHECK_GT(counted(nodes.places[1], "taken"), 1'000);
+  // Some thousands, which the kernel may hand up joined.
+  CHECK_GT(counted(nodes.places[1], "taken"), 200);
   for (size_t i = 0; i < 3; ++i) CHECK_EQ(nodes.apply_mesh(i), 0);
   // Its users reach each other there, not the relay's own network nor what it serves.
   TcpServer server(nodes.places[0], "0.0.0.0", 8080);

@@ -14,7 +14,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <set>
+#include <string_view>
 
 #include "io/clock.h"
 #include "network/links.h"
@@ -183,7 +186,7 @@ PingFlood::PingFlood(const Place& from, const std::string& to, const std::string
   io::Fd out(::mkostemp(file_.data(), O_CLOEXEC));
   REQUIRE(out.is_open());
   io::Command command;
-  command.arguments = {"ping", "-q", "-n", "-W", "3", "-i", interval_s, to};
+  command.arguments = {"ping", "-n", "-W", "3", "-i", interval_s, to};
   int netns = from.netns.get();
   command.descriptors = {};
   command.in_child = [netns] {
@@ -200,14 +203,16 @@ PingFlood::Count PingFlood::stop() {
   child_->signal(SIGINT);
   REQUIRE(child_->wait(10'000).value().has_value());
   std::string text = io::read_file(file_).value();
-  Count count;
-  size_t line = text.find(" packets transmitted");
-  REQUIRE_NE(line, std::string::npos);
-  line = text.rfind('\n', line) + 1;
-  unsigned long sent = 0, received = 0;
-  REQUIRE_EQ(std::sscanf(text.c_str() + line, "%lu packets transmitted, %lu received", &sent, &received), 2);
-  count.sent = sent;
-  count.received = received;
+  std::set<uint64_t> answered;
+  constexpr std::string_view kMark = "icmp_seq=";
+  for (size_t at = text.find(kMark); at != std::string::npos; at = text.find(kMark, at + 1)) {
+    size_t line_end = text.find('\n', at);
+    // What is told of others (unreachable, late) has no time to live.
+    if (text.substr(at, line_end - at).find(" ttl=") == std::string::npos) continue;
+    answered.insert(std::strtoull(text.c_str() + at + kMark.size(), nullptr, 10));
+  }
+  REQUIRE_MESSAGE(!answered.empty(), text);
+  Count count{.sent = *answered.rbegin(), .received = answered.size()};
   return count;
 }
 
