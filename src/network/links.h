@@ -23,6 +23,13 @@ struct Link {
   bool is_operational = false;  // up, with carrier, and the kernel has begun to send through it
 };
 
+// Of a link, for others to call: global, neither temporary nor deprecated nor still being tried.
+struct LinkAddress {
+  std::string interface;
+  std::string address;  // IPv4, or IPv6 as RFC 5952 has it
+  auto operator<=>(const LinkAddress&) const = default;
+};
+
 // One end of a veth pair.
 struct VethEnd {
   std::string name;
@@ -92,6 +99,8 @@ class Links {
   Status set_master(int link, int bridge);  // 0 = none
   Status set_port(int link, const BridgePort& port);
 
+  // In the kernel's order: of one link those that were there first come first.
+  Result<std::vector<LinkAddress>> addresses();
   Status add_address(int link, Ipv4 address, int prefix);  // there already: fine
   Status remove_address(int link, Ipv4 address, int prefix);  // absent is fine
   Status add_address6(int link, const Ipv6& address, int prefix);  // without looking for others who have it

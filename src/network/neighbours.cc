@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 
 #include "io/clock.h"
+#include "network/ip_prefix.h"
 #include "network/links.h"
 
 namespace mcloud::network {
@@ -116,6 +118,27 @@ std::string mac_bytes(const std::string& text) {
     if (byte.has_value()) out += byte.value();
   }
   return out;
+}
+
+Result<std::vector<LinkAddress>> Links::addresses() {
+  std::map<int, std::string> names;
+  for (const Link& link : TRY(list())) names[link.index] = link.name;
+  NetlinkMessage message(RTM_GETADDR, NLM_F_DUMP);
+  message.append(ifaddrmsg{});
+  std::vector<LinkAddress> found;
+  for (const NetlinkReply& reply : TRY(socket_.ask(std::move(message)))) {
+    const auto* info = reply.fixed<ifaddrmsg>();
+    if (reply.type != RTM_NEWADDR || info == nullptr || info->ifa_scope != RT_SCOPE_UNIVERSE) continue;
+    NetlinkAttributes attributes = reply.attributes<ifaddrmsg>();
+    uint32_t passing = IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED;
+    // Of IPv4 the same flag says that it is not the first of its range.
+    if (info->ifa_family == AF_INET6) passing |= IFA_F_TEMPORARY;
+    if ((attributes.u32(IFA_FLAGS, info->ifa_flags) & passing) != 0) continue;
+    auto address = IpAddress::from_bytes(attributes.find(attributes.has(IFA_LOCAL) ? IFA_LOCAL : IFA_ADDRESS));
+    auto name = names.find(static_cast<int>(info->ifa_index));
+    if (address.has_value() && name != names.end()) found.push_back({name->second, address->text()});
+  }
+  return found;
 }
 
 Status Links::add_address(int link, Ipv4 address, int prefix) {
