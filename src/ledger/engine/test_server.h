@@ -76,12 +76,14 @@ class TestServer {
     return farm_transaction(owner, farm, ++sequences_[std::string(owner)]);
   }
   void set_sequence(std::string_view sender, uint64_t last) { sequences_[std::string(sender)] = last; }
-  Bytes admit(std::string_view owner, std::string_view farm, std::string_view node) {
+  Bytes admit(std::string_view owner, std::string_view farm, std::string_view node,
+              const std::function<void(pb::AdmitNode&)>& change = {}) {
     TestChain chain;  // for its way to fill a token
     pb::AdmitNode action = chain.make_admission(owner, farm, node);
     pb::JoinToken token = must(wire::decode<pb::JoinToken>(action.token().token(), "token"));
     token.set_expires_ms(clock_.wall_ms() + 60'000);
     *action.mutable_token() = sign_join_token(token, test_key(owner));
+    if (change) change(action);
     crypto::SigningKey key = test_key(node);
     pb::Transaction transaction;
     transaction.set_chain_id("test");

@@ -23,7 +23,7 @@ Bytes workloads(const ContractId& contract);                         // prefix o
 Bytes assignment(const NodeId& node);                                // "assignment/" key       -> pb::Assignment
 
 Bytes relays();                              // "relays"                -> pb::Relays
-// Hidden nodes with a key for relays, which read this list when its revision changes.
+// Nodes that have a key for relays and are none; relays read this list when its revision changes.
 Bytes guest(const NodeId& node);             // "guest/" key            -> height u64be at which it published last
 Bytes guests();                              // prefix of the above
 Bytes guests_revision();                     // "guests-revision"       -> height u64be of the last change of any; none: 0

@@ -162,7 +162,7 @@ void refresh_relay(StateWriter& state, const pb::Node& node, uint64_t height) {
 
 void refresh_guest(StateWriter& state, const pb::Node& node, uint64_t height) {
   const Bytes key = keys::guest(node_id_of(node));
-  const bool is_guest = node.addresses().hidden() && has_relay_key(node);
+  const bool is_guest = !node.addresses().relay() && has_relay_key(node);
   if (!is_guest && !exists(state, key)) return;
   if (is_guest) {
     store_number(state, key, height);

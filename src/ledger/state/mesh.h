@@ -18,7 +18,7 @@ void give_number(StateWriter& state, pb::Node& node);
 // the list stay there; without room a new one is left out. A new revision for those who meet there when one came, went
 // or changed.
 void refresh_relay(StateWriter& state, const pb::Node& node, uint64_t height);
-// The same of nodes that meet at relays: hidden, with a key for it, online or not.
+// The same of nodes that meet others at relays: no relays themselves, with a key for it, online or not.
 void refresh_guest(StateWriter& state, const pb::Node& node, uint64_t height);
 
 }  // namespace mcloud::ledger

@@ -187,7 +187,7 @@ TEST_CASE("who meets at relays is told when one comes, goes or changes, and of n
   CHECK(is_new());
 }
 
-TEST_CASE("relays are told of hidden nodes with a key for them, by the height of each one's news") {
+TEST_CASE("relays are told of nodes with a key for them, by the height of each one's news") {
   TestChain chain;
   chain.make_farm(1);
   auto hide = [](pb::AdmitNode& admission) { admission.mutable_addresses()->set_hidden(true); };
@@ -196,8 +196,8 @@ TEST_CASE("relays are told of hidden nodes with a key for them, by the height of
     return load_number(chain.state(), keys::guest(test_key(node).public_key())).value_or(0);
   };
   auto revision = [&] { return load_number(chain.state(), keys::guests_revision()).value_or(0); };
-  chain.publish("n1", {{0, 0, "n1", 1}, {0, 2, "n1r", 2}});  // it is not hidden
-  chain.publish("h1", {{0, 0, "h1", 1}});                    // no key for relays
+  become_relay(chain, "r1");               // it is one
+  chain.publish("h1", {{0, 0, "h1", 1}});  // no key for relays
   CHECK_EQ(revision(), 0);
   chain.publish("h1", {{0, 0, "h1", 1}, {0, 2, "h1r", 2}});
   CHECK_EQ(height_of("h1"), chain.height());

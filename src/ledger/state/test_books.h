@@ -150,7 +150,7 @@ class Books {
 
   void check_guest(const pb::Node& node) {
     auto has_key = [](const pb::MeshKey& key) { return key.vni() == 0 && key.slot() == 2; };
-    const bool is_guest = node.addresses().hidden() && std::any_of(node.mesh_keys().begin(), node.mesh_keys().end(), has_key);
+    const bool is_guest = !node.addresses().relay() && std::any_of(node.mesh_keys().begin(), node.mesh_keys().end(), has_key);
     const uint64_t height = load_number(state_, keys::guest(node_id_of(node))).value_or(0);
     if (is_guest != (height > 0)) wrong("node " + node.name() + " is wrong in the list of guests");
     if (height > load_number(state_, keys::guests_revision()).value_or(0)) wrong("guests are newer than their revision");
