@@ -17,8 +17,6 @@ namespace {
 constexpr size_t kRecordBytesMax = 16 << 20;
 constexpr size_t kEvidenceBytesMax = 32 << 20;
 constexpr size_t kKeysAtOnce = 100;
-// A relay reads the list of all nodes: seldom.
-constexpr uint64_t kGuestsEvery = 20;  // blocks
 constexpr size_t kGuestsMax = 4096;
 
 // Whatever keeps an answer from us, a server that lies included, says nothing about the contract: it may heal.
@@ -53,10 +51,9 @@ Result<Bytes> get_blob(ledger::Client& client, const Hash& hash, std::string_vie
 
 Result<LedgerReader::Reading> LedgerReader::read() {
   fresh_.clear();
-  Bytes before = top_bytes_;
   TRY(read_top());
   TRY(read_meeting_points());
-  bool has_changed = before != top_bytes_;
+  bool has_changed = told_bytes_ != top_bytes_;
   std::set<ContractId> assigned_now;
   Reading reading{.head = head_, .is_complete = true};
   for (const pb::AssignedContract& assigned : top_.assignment.contracts()) {
@@ -83,6 +80,7 @@ Result<LedgerReader::Reading> LedgerReader::read() {
     remember(view);
     sweep_evidence();
   }
+  told_bytes_ = top_bytes_;
   reading.view = std::move(view);
   return reading;
 }
@@ -104,10 +102,9 @@ void LedgerReader::forget_nodes(LedgerView& view) {
   view.nodes = nodes_;
 }
 
-// Where hidden nodes meet; of interest to them and to who lets them meet.
+// Where hidden nodes meet; of interest to them and to who lets them meet. Each of the two lists has a revision, so that
+// nobody reads either while nothing there has changed.
 Status LedgerReader::read_meeting_points() {
-  const pb::NodeAddresses& own = top_.node.addresses();
-  if (!own.hidden() && !own.relay()) top_.relays.Clear();
   Bytes relays = wire::encode(top_.relays);
   if (relays != relays_bytes_) {
     std::set<NodeId> ids;
@@ -116,27 +113,38 @@ Status LedgerReader::read_meeting_points() {
     TRY(load_some_nodes(ids));
     relays_bytes_ = std::move(relays);
   }
-  if (!own.relay()) return {};
-  top_.guests = guests_;
-  if (guests_height_ != 0 && head_.height < guests_height_ + kGuestsEvery) {
-    top_bytes_ += guests_bytes_;
+  if (!top_.node.addresses().relay()) {
+    guests_.clear();
+    guests_bytes_.clear();
+    guests_read_ = 0;
     return {};
   }
-  ledger::Snapshot all = TRY(client_.list("node/"));
-  guests_.clear();
-  guests_bytes_.clear();
-  for (const ledger::Entry& entry : all.entries) {
-    if (!entry.value) continue;
-    auto node = TRY(wire::decode<pb::Node>(*entry.value, "node record", kRecordBytesMax));
-    if (!node.addresses().hidden() || node.mesh_keys().empty() || guests_.size() >= kGuestsMax) continue;
-    NodeId id = TRY(NodeId::from_bytes(node.key()));
-    guests_.push_back(id);
-    guests_bytes_ += wire::encode(relevant_node(node, {0}));
-    nodes_[id] = std::move(node);
-  }
-  guests_height_ = head_.height;
-  top_.guests = guests_;
+  if (guests_read_ != guests_revision_) TRY(read_guests());
+  for (const auto& [id, height] : guests_) top_.guests.push_back(id);
   top_bytes_ += guests_bytes_;
+  return {};
+}
+
+// Of the hidden nodes only those that have published something since.
+Status LedgerReader::read_guests() {
+  ledger::Snapshot all = TRY(client_.list(ledger::keys::guests()));
+  std::map<NodeId, uint64_t> guests;
+  std::set<NodeId> fresh;
+  for (const ledger::Entry& entry : all.entries) {
+    if (!entry.value || guests.size() >= kGuestsMax) continue;
+    NodeId id = TRY(NodeId::from_bytes(BytesView(entry.key).substr(ledger::keys::guests().size())));
+    if (entry.value->size() != 8) return make_error(Code::Corrupt, "a guest's height has 8 bytes");
+    uint64_t height = read_u64_be(*entry.value);
+    guests[id] = height;
+    auto known = guests_.find(id);
+    if (known == guests_.end() || known->second != height) fresh.insert(id);
+  }
+  TRY(load_some_nodes(fresh));
+  std::erase_if(guests, [&](const auto& guest) { return !nodes_.contains(guest.first); });
+  guests_bytes_.clear();
+  for (const auto& [id, height] : guests) guests_bytes_ += wire::encode(relevant_node(nodes_.at(id), {0}));
+  guests_ = std::move(guests);
+  guests_read_ = guests_revision_;
   return {};
 }
 
@@ -144,7 +152,7 @@ Status LedgerReader::read_meeting_points() {
 Status LedgerReader::read_top() {
   const NodeId& self = key_.public_key();
   std::vector<Bytes> keys = {ledger::keys::parameters(), ledger::keys::node(self), ledger::keys::assignment(self),
-                             ledger::keys::relays()};
+                             ledger::keys::relays(), ledger::keys::guests_revision()};
   ledger::Snapshot snapshot = TRY(client_.get(keys));
   if (snapshot.entries.size() != keys.size()) return make_error(Code::Corrupt, "the ledger did not answer what was asked");
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -159,8 +167,11 @@ Status LedgerReader::read_top() {
   if (snapshot.entries[2].value) {
     top.assignment = TRY(wire::decode<pb::Assignment>(*snapshot.entries[2].value, "assignment", kRecordBytesMax));
   }
-  if (snapshot.entries[3].value)
+  if (snapshot.entries[3].value && meets_at_relays(top.node))
     top.relays = TRY(wire::decode<pb::Relays>(*snapshot.entries[3].value, "relays", kRecordBytesMax));
+  const std::optional<Bytes>& guests = snapshot.entries[4].value;
+  if (guests && guests->size() != 8) return make_error(Code::Corrupt, "a revision has 8 bytes");
+  guests_revision_ = guests ? read_u64_be(*guests) : 0;
   head_ = snapshot.head;
   top_ = std::move(top);
   // Only what orders are made of: the rest of the node's record changes with every placement.
@@ -168,8 +179,7 @@ Status LedgerReader::read_top() {
   relevant.clear_used();
   relevant.clear_claims();
   relevant.clear_suspected_by();
-  top_bytes_ = *snapshot.entries[0].value + wire::encode(relevant) + snapshot.entries[2].value.value_or("") +
-               (top_.node.addresses().hidden() || top_.node.addresses().relay() ? wire::encode(top_.relays) : "");
+  top_bytes_ = *snapshot.entries[0].value + wire::encode(relevant) + snapshot.entries[2].value.value_or("") + wire::encode(top_.relays);
   return {};
 }
 

@@ -53,6 +53,7 @@ class LedgerReader {
   Status load_nodes(const ContractView& view);
   Status load_some_nodes(const std::set<NodeId>& ids);
   Status read_meeting_points();
+  Status read_guests();
   Result<std::shared_ptr<const VerifiedContract>> load_current(const ContractId& id, const pb::Contract& record);
   Result<std::shared_ptr<const VerifiedContract>> load_older(const ContractId& id, uint64_t version);
   std::string evidence_file(const ContractId& id, uint64_t version) const;
@@ -68,13 +69,15 @@ class LedgerReader {
   ledger::Head head_;
   LedgerView top_;  // without contracts
   Bytes top_bytes_;
+  Bytes told_bytes_;  // `top_bytes_` of the last view: what a failed reading has seen is not told yet
   std::map<ContractId, Known> known_;
   std::map<std::pair<ContractId, uint64_t>, std::shared_ptr<const VerifiedContract>> verified_;
   std::map<NodeId, pb::Node> nodes_;
-  Bytes relays_bytes_;           // of which the nodes were read
-  std::vector<NodeId> guests_;
+  Bytes relays_bytes_;                  // of which the nodes were read
+  uint64_t guests_revision_ = 0;        // the ledger's
+  uint64_t guests_read_ = 0;            // revision of the list that was read last; 0 = none
+  std::map<NodeId, uint64_t> guests_;   // with the height of their news that was read
   Bytes guests_bytes_;
-  uint64_t guests_height_ = 0;
   std::set<ContractId> fresh_;
 };
 

@@ -1,5 +1,7 @@
 #include "node/mesh_facts.h"
 
+#include <algorithm>
+
 namespace mcloud::node {
 namespace {
 
@@ -40,6 +42,11 @@ Result<network::MeshNode> mesh_node(const pb::Node& node, uint32_t vni) {
                          .port = static_cast<uint16_t>(key.port())});
   }
   return made;
+}
+
+bool meets_at_relays(const pb::Node& node) {
+  return std::any_of(node.mesh_keys().begin(), node.mesh_keys().end(),
+                     [](const pb::MeshKey& key) { return key.vni() == 0 && key.slot() == kRelaySlot; });
 }
 
 std::optional<network::Ipv4> mesh_target(const pb::Node& node, uint32_t vni) {

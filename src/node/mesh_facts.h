@@ -16,6 +16,9 @@ pb::Node relevant_node(const pb::Node& node, const std::set<uint32_t>& vnis);
 // Invalid: the record is not one.
 Result<network::MeshNode> mesh_node(const pb::Node& node, uint32_t vni);
 
+// It has told a key for relays: as one of them, or to meet others there.
+bool meets_at_relays(const pb::Node& node);
+
 // Where VXLAN packets for it go; nullopt while it has no key for this network.
 std::optional<network::Ipv4> mesh_target(const pb::Node& node, uint32_t vni);
 
