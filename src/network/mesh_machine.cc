@@ -25,19 +25,23 @@ RelayRules relay_rules(const std::vector<MeshWish>& wishes, const std::vector<Wi
   return out;
 }
 
-}  // namespace
+class RealMeshMachine final : public MeshMachine {
+ public:
+  RealMeshMachine(std::string netns_folder, std::unique_ptr<WireGuard> wireguard)
+      : netns_folder_(std::move(netns_folder)), wireguard_(std::move(wireguard)) {}
 
-MeshMachine::MeshMachine(std::string netns_folder, std::unique_ptr<WireGuard> wireguard)
-    : netns_folder_(std::move(netns_folder)), wireguard_(std::move(wireguard)) {}
-MeshMachine::~MeshMachine() = default;
+  Status prepare() override { return ensure_mesh_namespace(netns_folder_); }
+  Result<size_t> apply(const std::vector<MeshWish>& wishes, const std::vector<WireGuardDevice>& others) override;
+  Result<std::vector<ActualDevice>> read() override { return wireguard_->read(); }
+  bool is_alive() override { return wireguard_->is_alive(); }
+  bool is_kernel() const override { return wireguard_->is_kernel(); }
 
-Result<std::unique_ptr<MeshMachine>> MeshMachine::open(const WireGuard::Options& options) {
-  TRY(io::make_folders(options.netns_folder));
-  std::unique_ptr<WireGuard> wireguard = TRY(WireGuard::open(options));
-  return std::unique_ptr<MeshMachine>(new MeshMachine(options.netns_folder, std::move(wireguard)));
-}
+ private:
+  std::string netns_folder_;
+  std::unique_ptr<WireGuard> wireguard_;
+};
 
-Result<size_t> MeshMachine::apply(const std::vector<MeshWish>& wishes, const std::vector<WireGuardDevice>& others) {
+Result<size_t> RealMeshMachine::apply(const std::vector<MeshWish>& wishes, const std::vector<WireGuardDevice>& others) {
   std::vector<WireGuardDevice> devices;
   for (const MeshWish& wish : wishes) {
     for (WireGuardDevice& device : plan_mesh(wish)) devices.push_back(std::move(device));
@@ -47,7 +51,7 @@ Result<size_t> MeshMachine::apply(const std::vector<MeshWish>& wishes, const std
                                [](const WireGuardDevice& device) { return device.name == kRelayDevice; });
   // Rules stand before what they guard and go after it.
   Status before;
-  if (has_mesh) before = ensure_mesh_namespace(netns_folder_);
+  if (has_mesh) before = prepare();
   if (has_relay && before.has_value()) before = ensure_relay_rules(relay_rules(wishes, devices));
   if (!before.has_value()) return before.error();
   devices.insert(devices.end(), others.begin(), others.end());
@@ -57,8 +61,12 @@ Result<size_t> MeshMachine::apply(const std::vector<MeshWish>& wishes, const std
   return done;
 }
 
-Result<std::vector<ActualDevice>> MeshMachine::read() { return wireguard_->read(); }
-bool MeshMachine::is_alive() { return wireguard_->is_alive(); }
-bool MeshMachine::is_kernel() const { return wireguard_->is_kernel(); }
+}  // namespace
+
+Result<std::unique_ptr<MeshMachine>> MeshMachine::open(const WireGuard::Options& options) {
+  TRY(io::make_folders(options.netns_folder));
+  std::unique_ptr<WireGuard> wireguard = TRY(WireGuard::open(options));
+  return std::make_unique<RealMeshMachine>(options.netns_folder, std::move(wireguard));
+}
 
 }  // namespace mcloud::network

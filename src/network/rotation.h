@@ -12,6 +12,10 @@
 
 namespace mcloud::network {
 
+// How long a change takes. While every peer follows the ledger: settle_ms + linger_ms, and the seconds in which the ledger
+// tells of the keys, both ends make the tunnel and shake hands (keep-alives wake what is idle). A peer that has died or
+// gone, and so answers by neither key, counts until its last session is 180 s old. One that answers by the old key alone,
+// as it does not hear from the ledger, is waited for until patience_ms. Nobody counts who is no peer any more.
 struct RotationPolicy {
   uint64_t age_max_ms = 30ull * 24 * 3600 * 1000;  // of a key; after it a new one is made
   uint64_t patience_ms = 3600 * 1000;              // for peers that are reached by the old key only

@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "io/file.h"
-#include "network/mesh_namespace.h"
 #include "node/mesh_facts.h"
 
 namespace mcloud::node {
@@ -99,8 +98,72 @@ Status MeshKeeper::prepare(const MeshNeeds& needs) {
   TRY(ensure_keys(needs).with_context("keys of the mesh"));
   TRY(keys_.keep_only(needs.dedicated()));
   publish();
+  TRY(choose_ways(needs));
   if (!needs.is_meshed) return {};
-  return network::ensure_mesh_namespace(options_.netns_folder).with_context("namespace of the mesh");
+  return machine_.prepare().with_context("namespace of the mesh");
+}
+
+namespace {
+
+// What carries a network's tunnels: the mesh (0), or devices of its own.
+std::string netns_of(uint32_t vni) { return vni == 0 ? network::kMeshNetns : "mcloud_net_" + std::to_string(vni); }
+std::string device_prefix_of(uint32_t vni) { return vni == 0 ? "mwg" : "mwgd"; }
+
+Result<std::vector<network::MeshNode>> peers_in(const MeshNeeds& needs, uint32_t vni) {
+  std::vector<network::MeshNode> peers;
+  auto found = needs.peers.find(vni);
+  if (found == needs.peers.end()) return peers;
+  for (const auto& [id, node] : found->second) peers.push_back(TRY(mesh_node(node, vni)));
+  return peers;
+}
+
+// Somebody here has two keys, or a peer has others than those by which it was sent to.
+bool has_choice(const network::RotationView& view, const std::map<NodeId, network::SendPath>& paths) {
+  auto has_slot = [](const auto& keys, uint32_t slot) {
+    return std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return key.slot == slot; });
+  };
+  return view.own.size() > 1 || std::any_of(view.peers.begin(), view.peers.end(), [&](const network::MeshNode& peer) {
+           auto path = paths.find(peer.id);
+           bool is_other = path == paths.end() || !has_slot(view.own, path->second.own_slot) ||
+                           !has_slot(peer.keys, path->second.peer_slot);
+           return is_other || (has_slot(peer.keys, 0) && has_slot(peer.keys, 1));
+         });
+}
+
+}  // namespace
+
+// An agent that has just begun knows no ways, and what is read of peers may take one away: packets must not go by a key
+// that the other end does not know yet, or any more.
+Status MeshKeeper::choose_ways(const MeshNeeds& needs) {
+  std::optional<std::vector<network::ActualDevice>> devices;
+  for (const auto& [vni, nodes] : needs.peers) {
+    network::RotationView view = view_of(vni, TRY(peers_in(needs, vni)));
+    Rotation& rotation = rotations_[vni];
+    rotation.numbers.clear();
+    for (const network::MeshNode& peer : view.peers) rotation.numbers[peer.id] = peer.number;
+    if (!has_choice(view, rotation.paths)) continue;
+    if (!devices) devices = TRY(machine_.read());
+    view.devices = *devices;
+    rotation.paths = network::choose_paths(view, rotation.paths);
+  }
+  return {};
+}
+
+network::RotationView MeshKeeper::view_of(uint32_t vni, std::vector<network::MeshNode> peers) const {
+  network::RotationView view;
+  view.wall_ms = clock_.wall_ms();
+  view.steady_ms = clock_.monotonic_ms();
+  view.is_asked = is_asked_;
+  view.on_ledger = on_ledger(vni);
+  view.peers = std::move(peers);
+  view.netns = netns_of(vni);
+  view.device_prefix = device_prefix_of(vni);
+  for (const pb::LocalKey& key : keys_.all().keys()) {
+    auto secret = network::WireGuardKey::from_bytes(key.secret());
+    if (key.vni() != vni || key.slot() == network::kRelaySlot || !secret.has_value()) continue;
+    view.own.push_back({key.slot(), secret->public_key(), key.since_ms()});
+  }
+  return view;
 }
 
 Status MeshKeeper::apply(const MeshNeeds& needs, const pb::LocalMesh& mesh,
@@ -160,20 +223,8 @@ std::vector<network::WireGuardKey> MeshKeeper::on_ledger(uint32_t vni) const {
 
 Result<bool> MeshKeeper::rotate(uint32_t vni, const network::MeshWish& wish) {
   Rotation& rotation = rotations_[vni];
-  network::RotationView view;
-  view.wall_ms = clock_.wall_ms();
-  view.steady_ms = clock_.monotonic_ms();
-  view.is_asked = is_asked_;
-  view.on_ledger = on_ledger(vni);
-  view.peers = wish.peers;
+  network::RotationView view = view_of(vni, wish.peers);
   view.devices = devices();
-  view.netns = wish.netns;
-  view.device_prefix = wish.device_prefix;
-  for (const pb::LocalKey& key : keys_.all().keys()) {
-    auto secret = network::WireGuardKey::from_bytes(key.secret());
-    if (key.vni() != vni || key.slot() == network::kRelaySlot || !secret.has_value()) continue;
-    view.own.push_back({key.slot(), secret->public_key(), key.since_ms()});
-  }
   network::RotationAdvice advice = network::advise(options_.rotation, view, rotation.memory);
   is_answered_ = is_answered_ || (is_asked_ && advice.make_slot);
   auto paths = network::choose_paths(view, rotation.paths);
@@ -212,11 +263,10 @@ std::map<network::WireGuardKey, NodeId> MeshKeeper::key_owners() const {
 std::map<uint32_t, uint32_t> MeshKeeper::peer_slots(uint32_t vni) const {
   std::map<uint32_t, uint32_t> slots;
   auto rotation = rotations_.find(vni);
-  auto wish = wishes_.find(vni);
-  if (rotation == rotations_.end() || wish == wishes_.end()) return slots;
-  for (const network::MeshNode& peer : wish->second.peers) {
-    auto path = rotation->second.paths.find(peer.id);
-    if (path != rotation->second.paths.end()) slots[peer.number] = path->second.peer_slot;
+  if (rotation == rotations_.end()) return slots;
+  for (const auto& [peer, number] : rotation->second.numbers) {
+    auto path = rotation->second.paths.find(peer);
+    if (path != rotation->second.paths.end()) slots[number] = path->second.peer_slot;
   }
   return slots;
 }
@@ -229,16 +279,12 @@ Result<network::MeshWish> wish_of(uint32_t vni, const MeshNeeds& needs, const pb
   wish.self.keys.clear();
   wish.own_keys = keys.of(vni);
   for (const network::OwnKey& own : wish.own_keys) wish.self.keys.push_back({own.slot, own.key, own.port});
-  if (auto peers = needs.peers.find(vni); peers != needs.peers.end()) {
-    for (const auto& [id, node] : peers->second) wish.peers.push_back(TRY(mesh_node(node, vni)));
-  }
+  wish.peers = TRY(peers_in(needs, vni));
   for (const pb::Node& relay : mesh.relays()) wish.relays.push_back(TRY(mesh_node(relay, 0)));
-  if (vni == 0) {
-    for (const pb::Node& guest : mesh.guests()) wish.relay_users.push_back(TRY(mesh_node(guest, 0)));
-    return wish;
-  }
-  wish.netns = "mcloud_net_" + std::to_string(vni);
-  wish.device_prefix = "mwgd";
+  wish.netns = netns_of(vni);
+  wish.device_prefix = device_prefix_of(vni);
+  if (vni != 0) return wish;
+  for (const pb::Node& guest : mesh.guests()) wish.relay_users.push_back(TRY(mesh_node(guest, 0)));
   return wish;
 }
 

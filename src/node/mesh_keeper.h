@@ -31,7 +31,6 @@ class MeshKeeper {
     Bytes mesh_secret;
     bool needs_relay_key = false;  // it is hidden, or a relay
     int underlay_mtu = 1500;
-    std::string netns_folder = "/run/netns";
     network::RotationPolicy rotation;
     std::string ask_file;  // RUNTIME/rotate-keys: who makes it wants new keys now; removed when they are made. "" = none
   };
@@ -44,7 +43,7 @@ class MeshKeeper {
   std::vector<network::ActualDevice> devices() const;
 
   // From here on of one thread, in the node's network namespace.
-  // Keys and the namespace of the mesh: before the networks that stand on them.
+  // Keys, the ways to peers and the namespace of the mesh: before the networks that stand on them.
   Status prepare(const MeshNeeds& needs);
   // Devices, with those of access points. After the networks. Goes on past what fails; the first error.
   Status apply(const MeshNeeds& needs, const pb::LocalMesh& mesh, const std::vector<network::WireGuardDevice>& access);
@@ -62,6 +61,8 @@ class MeshKeeper {
 
   Status ensure_keys(const MeshNeeds& needs);
   Status apply_wishes();
+  Status choose_ways(const MeshNeeds& needs);
+  network::RotationView view_of(uint32_t vni, std::vector<network::MeshNode> peers) const;
   Result<bool> rotate(uint32_t vni, const network::MeshWish& wish);
   Result<bool> rotate_all();
   Status change_keys(uint32_t vni, const network::RotationAdvice& advice);
@@ -78,6 +79,7 @@ class MeshKeeper {
     network::RotationMemory memory;
     std::vector<uint32_t> published;  // slots; empty = all
     std::map<NodeId, network::SendPath> paths;
+    std::map<NodeId, uint32_t> numbers;  // of the peers, as prepare() was told last
   };
   std::map<uint32_t, Rotation> rotations_;
   bool is_asked_ = false;   // by `ask_file`, at this tend()

@@ -101,8 +101,15 @@ pb::PublishKeys MeshKeys::published(const Bytes& mesh_secret,
   return published;
 }
 
+// Also who is on a backplane alone: nobody but its farm can call it.
+bool needs_relay_key(const pb::NodeAddresses& addresses) {
+  bool has_public = !addresses.uplink().empty() || !addresses.endpoints().empty();
+  return addresses.hidden() || addresses.relay() || !has_public;
+}
+
 bool is_published(const pb::PublishKeys& keys, const pb::Node& record) {
   if (keys.mesh_secret_id() != record.mesh_secret_id() || keys.keys_size() != record.mesh_keys_size()) return false;
+  if (keys.has_addresses() && wire::encode(keys.addresses()) != wire::encode(record.addresses())) return false;
   return std::all_of(keys.keys().begin(), keys.keys().end(), [&](const pb::MeshKey& key) {
     return std::any_of(record.mesh_keys().begin(), record.mesh_keys().end(),
                        [&](const pb::MeshKey& known) { return wire::encode(known) == wire::encode(key); });

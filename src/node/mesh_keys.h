@@ -43,7 +43,10 @@ class MeshKeys {
   pb::LocalKeys keys_;
 };
 
-// The ledger has these already.
+// Does a node with these addresses meet others at relays, or is it one?
+bool needs_relay_key(const pb::NodeAddresses& addresses);
+
+// The ledger has these already, and the addresses when they are said.
 bool is_published(const pb::PublishKeys& keys, const pb::Node& record);
 
 }  // namespace mcloud::node

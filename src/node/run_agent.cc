@@ -79,8 +79,8 @@ Status open_mesh(const Config& config, const Clock& clock, Ports& ports) {
   }
   ports.mesh_machine = std::move(*machine);
   MeshKeeper::Options options{.key_file = config.network_folder() + "/keys", .mesh_secret = config.mesh_secret,
-                              .needs_relay_key = config.addresses.hidden() || config.addresses.relay(),
-                              .underlay_mtu = config.underlay_mtu, .netns_folder = kNetnsFolder,
+                              .needs_relay_key = needs_relay_key(config.addresses),
+                              .underlay_mtu = config.underlay_mtu,
                               .ask_file = config.runtime_folder + "/rotate-keys"};
   ports.mesh = TRY(MeshKeeper::open(*ports.mesh_machine, clock, options));
   return {};
