@@ -43,6 +43,7 @@ void RealAgent::run() {
     read();
     exits_.begin();
     push_telemetry();
+    look_where();
     house_.begin();
     pump();
   });
@@ -55,7 +56,7 @@ void RealAgent::stop_on_signals() { loop_.stop_on_signals(); }
 
 size_t RealAgent::jobs_max(const Reconciler::Limits& limits) {
   return limits.start_jobs + limits.stop_jobs + limits.image_jobs + limits.probes + limits.measures + limits.asks +
-         4;  // networks, names, gateways and a look at them
+         5;  // networks, names, gateways and a look at them, a look at addresses
 }
 
 uint64_t RealAgent::now() const { return ports_.clock.monotonic_ms(); }

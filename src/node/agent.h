@@ -64,6 +64,10 @@ class Agent {
     Housekeeper::Pace house;
     // Puts this node on the ledger; called on the submit client's thread when it is not there. Absent: it just waits.
     std::function<Status()> join;
+    // Where we are now, the ledger is told when it is not where it has us; from any thread, may block some ms. Absent:
+    // `addresses`, told at a join only.
+    std::function<pb::NodeAddresses()> where;
+    uint64_t where_every_ms = 2'000;
     // What the ledger is to know of our WireGuard keys; from any thread. Absent: nothing.
     std::function<pb::PublishKeys()> keys;
     PeerWatch::Options peers;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "node/mesh_keys.h"
+#include "node/own_addresses.h"
 
 namespace mcloud::node {
 namespace {
@@ -34,7 +35,7 @@ void RealAgent::rejoin() {
   pb::RejoinNode& rejoin = *transaction.mutable_rejoin_node();
   rejoin.set_node_epoch(reconciler_.orders()->node_epoch);
   *rejoin.mutable_capacity() = options_.capacity;
-  *rejoin.mutable_addresses() = options_.addresses;
+  *rejoin.mutable_addresses() = where_ ? *where_ : options_.addresses;
   log::info("node", "rejoins", {{"epoch", std::to_string(rejoin.node_epoch())}});
   send(std::move(transaction), [this](const Status& sent) {
     if (sent.has_value()) {
@@ -51,7 +52,9 @@ void RealAgent::rejoin() {
 void RealAgent::publish_keys() {
   if (!options_.keys || is_fenced_ || is_sending_ || !has_read_ || now() < next_publish_ms_) return;
   pb::PublishKeys keys = options_.keys();
-  if (keys.keys().empty() || is_published(keys, own_record_)) return;
+  if (keys.keys().empty()) return;
+  if (where_) *keys.mutable_addresses() = moved_addresses(own_record_.addresses(), *where_);
+  if (is_published(keys, own_record_)) return;
   pb::Transaction transaction;
   *transaction.mutable_publish_keys() = std::move(keys);
   send(std::move(transaction), [this](const Status& sent) {
@@ -62,6 +65,20 @@ void RealAgent::publish_keys() {
     next_publish_ms_ = now() + pause;
     publish_timer_ = loop_.after(pause + 1, [this] { pump(); });
   });
+}
+
+void RealAgent::look_where() {
+  if (!options_.where) return;
+  auto again = [this] { where_timer_ = loop_.after(options_.where_every_ms, [this] { look_where(); }); };
+  bool is_taken = jobs_.submit([this, again] {
+    pb::NodeAddresses where = options_.where();
+    loop_.post([this, again, where = std::move(where)]() mutable {
+      where_ = std::move(where);
+      again();
+      pump();
+    });
+  });
+  if (!is_taken) again();
 }
 
 void RealAgent::send(pb::Transaction transaction, std::function<void(const Status&)> done) {

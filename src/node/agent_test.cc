@@ -46,6 +46,30 @@ TEST_CASE("an agent tells the ledger its WireGuard keys, and again when they are
   CHECK(soon([&] { return has_key(2); }));
 }
 
+TEST_CASE("an agent tells the ledger that its node has moved, though nothing happens there") {
+  World world;
+  world.keys = [] {
+    pb::PublishKeys keys;
+    keys.add_keys()->set_key(crypto::blake2b("key").bytes());
+    keys.mutable_keys(0)->set_port(51'820);
+    return keys;
+  };
+  std::atomic<int> number = 1;
+  world.where = [&] {
+    pb::NodeAddresses where;
+    where.set_backplane("10.251.0." + std::to_string(number));
+    where.set_relay(true);  // not what it joined as: it is not told
+    return where;
+  };
+  world.start_agent();
+  world.start_heart();
+  REQUIRE(soon([&] { return world.node().mesh_keys_size() == 1; }));
+  CHECK(world.node().addresses().backplane() == "10.251.0.1");
+  number = 7;
+  CHECK(soon([&] { return world.node().addresses().backplane() == "10.251.0.7"; }));
+  CHECK(!world.node().addresses().relay());
+}
+
 TEST_CASE("an agent that ends and begins again starts nothing twice") {
   World world;
   world.start_agent();

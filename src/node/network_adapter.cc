@@ -1,6 +1,7 @@
 #include "node/network_adapter.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "base/log.h"
@@ -69,11 +70,12 @@ Result<std::unique_ptr<NetworkAdapter>> NetworkAdapter::open(network::Machine& m
                                                                              const Clock& clock, const Options& options) {
   TRY(io::make_folders(options.folder, 0700));
   network::DesiredNetworks node;
-  if (!options.backplane.empty()) node.backplane = TRY(network::Ipv4::parse(options.backplane));
   node.uplink = options.uplink;
   node.underlay_mtu = options.underlay_mtu;
   for (const std::string& range : options.forbidden) node.forbidden.push_back(TRY(network::Range::parse(range)));
-  return std::unique_ptr<NetworkAdapter>(new NetworkAdapter(machine, mesh, clock, options, std::move(node)));
+  std::unique_ptr<NetworkAdapter> adapter(new NetworkAdapter(machine, mesh, clock, options, std::move(node)));
+  adapter->follow_backplane();
+  return adapter;
 }
 
 Result<std::map<ContractId, pb::LocalNetworks>> NetworkAdapter::list() {
@@ -192,9 +194,18 @@ Status NetworkAdapter::tend() {
   return tended;
 }
 
+// True: this node is at another address of its backplane than the networks that are not encrypted know.
+bool NetworkAdapter::follow_backplane() {
+  std::string now = options_.backplane ? options_.backplane() : "";
+  network::Ipv4 address;
+  if (auto parsed = network::Ipv4::parse(now); parsed.has_value()) address = *parsed;
+  return std::exchange(node_.backplane, address) != address;
+}
+
 Status NetworkAdapter::tend_mesh() {
-  if (mesh_keeper_ == nullptr) return {};
-  if (!TRY(mesh_keeper_->tend())) return {};
+  bool has_changed = follow_backplane();
+  if (mesh_keeper_ != nullptr) has_changed = TRY(mesh_keeper_->tend()) || has_changed;
+  if (!has_changed) return {};
   return apply_again();
 }
 
@@ -235,6 +246,7 @@ std::map<ContractId, Status> NetworkAdapter::apply(const Change& change) {
     set_[contract] = networks;
     undecided_.erase(contract);
   }
+  follow_backplane();
   network::DesiredNetworks wanted = desired();
   Error node_error;
   Status encrypted = prepare_mesh();

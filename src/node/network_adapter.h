@@ -3,6 +3,7 @@
 //   RUNTIME/networks/<contract hex>   pb::LocalNetworks as last set, for an agent that starts again
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>  // other lanes ask where links lead
@@ -22,7 +23,7 @@ class NetworkAdapter final : public Networks {
  public:
   struct Options {
     std::string folder;                  // RUNTIME/networks
-    std::string backplane;               // address
+    std::function<std::string()> backplane;  // the address as it is now, "" = none; absent: none
     std::string uplink;                  // interface, "" = none
     int underlay_mtu = 1500;
     std::vector<std::string> forbidden;  // ranges
@@ -60,13 +61,14 @@ class NetworkAdapter final : public Networks {
   Status apply_again();
   void place_devices(network::DesiredNetworks& desired) const;
   void assume_devices(const network::ActualNetworks& actual);
+  bool follow_backplane();
   std::string file_of(const ContractId& contract) const { return options_.folder + "/" + contract.hex(); }
 
   network::Machine& machine_;
   MeshKeeper* mesh_keeper_;
   const Clock& clock_;
   const Options options_;
-  const network::DesiredNetworks node_;  // what is the same for all contracts
+  network::DesiredNetworks node_;  // what is the same for all contracts
   std::map<ContractId, pb::LocalNetworks> set_;
   std::set<ContractId> undecided_;       // there, but nobody has said yet what they should be: not touched
   pb::LocalMesh mesh_;

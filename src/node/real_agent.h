@@ -69,6 +69,7 @@ class RealAgent final : public Agent {
   void report();
   void rejoin();
   void publish_keys();
+  void look_where();
   void send(pb::Transaction transaction, std::function<void(const Status&)> done);
 
   // ---- logs and metrics ------------------------------------------------------------------------------
@@ -100,11 +101,12 @@ class RealAgent final : public Agent {
   bool has_read_ = false;  // since our start
   RejoinPace rejoins_;
   pb::Node own_record_;
+  std::optional<pb::NodeAddresses> where_;  // as it was looked last
   uint64_t next_publish_ms_ = 0;
   uint64_t publish_failures_ = 0;
 
   io::Loop loop_;
-  io::Timer follow_timer_, read_timer_, pump_timer_, rejoin_timer_, publish_timer_, telemetry_timer_;
+  io::Timer follow_timer_, read_timer_, pump_timer_, rejoin_timer_, publish_timer_, telemetry_timer_, where_timer_;
   // Last, so that their threads end first.
   io::Pool jobs_, follow_, read_, submit_, telemetry_;
   ExitWatch exits_;

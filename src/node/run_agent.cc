@@ -6,6 +6,7 @@
 #include "flist/lazy_images.h"
 #include "io/clock.h"
 #include "io/file.h"
+#include "network/links.h"
 #include "network/machine.h"
 #include "node/agent.h"
 #include "node/builtin_image.h"
@@ -15,6 +16,7 @@
 #include "node/log_shipper.h"
 #include "node/names_adapter.h"
 #include "node/network_adapter.h"
+#include "node/own_addresses.h"
 #include "node/volume_adapter.h"
 #include "runtime/container.h"
 
@@ -36,6 +38,7 @@ struct Ports {
   std::unique_ptr<network::Machine> machine;
   std::unique_ptr<network::MeshMachine> mesh_machine;
   std::unique_ptr<MeshKeeper> mesh;
+  std::unique_ptr<OwnAddresses> addresses;
   std::unique_ptr<BuiltinImage> builtin;
   std::unique_ptr<ContainerAdapter> containers;
   std::unique_ptr<KvAdapter> members;
@@ -70,6 +73,11 @@ Status open_machine(const Config& config, Ports& ports) {
   return ports.runtime->sweep();
 }
 
+Result<std::vector<network::LinkAddress>> read_addresses() {
+  network::Links links = TRY(network::Links::open());
+  return links.addresses();
+}
+
 // A node that cannot encrypt runs what needs no encryption.
 Status open_mesh(const Config& config, const Clock& clock, Ports& ports) {
   auto machine = network::MeshMachine::open({.netns_folder = kNetnsFolder});
@@ -88,7 +96,10 @@ Status open_mesh(const Config& config, const Clock& clock, Ports& ports) {
 
 Status open_networks(const Config& config, const Clock& clock, Ports& ports) {
   TRY(open_mesh(config, clock, ports));
-  NetworkAdapter::Options networks{.folder = config.runtime_folder + "/networks", .backplane = config.addresses.backplane(),
+  ports.addresses = std::make_unique<OwnAddresses>(config.addresses, config.uplink_interface, [] { return read_addresses(); });
+  ports.addresses->look();
+  auto backplane = [addresses = ports.addresses.get()] { return addresses->now().backplane(); };
+  NetworkAdapter::Options networks{.folder = config.runtime_folder + "/networks", .backplane = backplane,
                                    .uplink = config.uplink_interface, .underlay_mtu = config.underlay_mtu,
                                    .forbidden = config.forbidden, .bridges = config.bridges, .netns_folder = kNetnsFolder};
   ports.networks = TRY(NetworkAdapter::open(*ports.machine, ports.mesh.get(), clock, networks));
@@ -130,6 +141,7 @@ Status run_agent(const Config& config) {
     if (!record.has_value()) return record.error();
     return {};
   };
+  options.where = [&] { return ports.addresses->look(); };
   if (ports.mesh != nullptr) options.keys = [&] { return ports.mesh->published(); };
   AgentPorts agent_ports{.containers = *ports.containers, .volumes = *ports.volumes, .networks = *ports.networks,
                          .members = ports.members.get(), .names = ports.names.get(), .gateways = ports.gateways.get(),

@@ -288,6 +288,8 @@ class World {
     options.capacity.set_pids(10'000);
     options.addresses.set_backplane("10.251.0.1");
     options.keys = keys;
+    options.where = where;
+    options.where_every_ms = 20;
     options.join = [this]() -> Status {
       auto outcomes = submit_->submit({server_.admit("ann", "home", "node1")});
       if (!outcomes.has_value()) return outcomes.error();
@@ -387,7 +389,8 @@ class World {
     return *wire::decode<pb::Node>(*snapshot->entries[0].value, "node");
   }
 
-  std::function<pb::PublishKeys()> keys;  // of the mesh; before start_agent()
+  std::function<pb::PublishKeys()> keys;       // of the mesh; before start_agent()
+  std::function<pb::NodeAddresses()> where;    // before start_agent()
   PretendMachine machine;
   Cable cable;  // of the node; the owner has another
   ledger::TestServer server_;

@@ -212,7 +212,10 @@ def test_hidden_nodes_meet_at_relays(cluster):
         five, six, ring = (container(cluster, "nat", w) for w in ("five", "six", "ring"))
         there = address(six)
         wait_for("ring -> hidden", 40, lambda: ring.ping(address(five)) == 1, 0.2)
-        wait_for("hidden -> hidden", 40, lambda: five.curl(f"http://{there}/")[0] in (200, 404), 0.2)
+        since = now_ms()
+        # The relay hears of both with the block in which they publish their keys; a handshake may be tried twice.
+        wait_for("hidden -> hidden", 15, lambda: five.curl(f"http://{there}/")[0] in (200, 404), 0.2)
+        print(f"        hidden -> hidden {now_ms() - since:.0f} ms after ring -> hidden")
         expect(five.ping(there, 5, 1300) >= 4, "large pings through the relay are lost")
         for relay in ("n1", "n2"):
             cluster.kill_node(relay)
@@ -220,6 +223,20 @@ def test_hidden_nodes_meet_at_relays(cluster):
                 wait_for(f"hidden -> hidden without {relay}", 60, lambda: five.ping(there) == 1, 0.2)
             finally:
                 cluster.restore_node(relay)
+
+
+def test_a_node_that_moves_is_found_again(cluster):
+    """a node gets another uplink address: the ledger has it at once, and nodes that call it from outside find it"""
+    with contract(cluster, "moves", {"net": NETWORK, "nat": web(cluster, on="n5"), "ring": web(cluster, on="n3")}):
+        nat, there = container(cluster, "moves", "nat"), address(container(cluster, "moves", "ring"))
+        wait_for("hidden -> ring", 40, lambda: nat.ping(there) == 1, 0.2)
+        for old, new in (("10.250.0.13", "10.250.0.133"), ("10.250.0.133", "10.250.0.13")):
+            node(cluster, "n3").out("sh", "-c", f"ip addr del {old}/24 dev uplink && ip addr add {new}/24 dev uplink && "
+                                                f"ip route replace default via {places.HUB}")
+            moved = now_ms()
+            # A look each 2 s, a block, a handshake that may be tried twice; the agent's own connections break as well.
+            wait_for(f"hidden -> ring at {new}", 25, lambda: nat.ping(there) == 1, 0.2)
+            print(f"        found at {new} after {now_ms() - moved:.0f} ms")
 
 
 def test_the_rings_cuts_heal_through_the_encrypted_network(cluster):
@@ -263,28 +280,37 @@ def test_large_transfers_do_not_stall(cluster):
                 expect(client.ping(there, 2, 8000) >= 1, f"large pings {one} -> {other} are lost")
 
 
+# rotation.h: settle_ms and linger_ms; beside them the blocks with the new keys, rounds of the agents, a handshake or two.
+KEY_CHANGE_SECONDS = 15 + 60 + 45
+
+
 def test_a_key_changes_without_a_lost_packet(cluster):
-    """every node changes its WireGuard key while containers ping each other: nothing is lost"""
+    """two nodes change their WireGuard keys while containers ping each other: nothing is lost"""
     with contract(cluster, "keys", pair(cluster)):
         left, right = container(cluster, "keys", "left"), container(cluster, "keys", "right")
         wait_for("the network", 20, lambda: left.ping(address(right)) == 1, 0.1)
         before = {name: keys_of(cluster, name) for name in ("n1", "n3")}
-        ping = left.start("ping", "-n", "-q", "-i", "0.02", address(right), stdout=subprocess.PIPE, text=True)
-        for name in ("n1", "n3"):
+        ping = left.start("ping", "-n", "-i", "0.02", address(right), stdout=subprocess.PIPE, text=True)
+        asked = now_ms()
+        for name in before:
             node(cluster, name).out("touch", "/run/mcloud/rotate-keys")
-        wait_for("new keys", 180, lambda: all(before[n].isdisjoint(keys_of(cluster, n)) for n in before), 0.5)
-        ping.send_signal(signal.SIGINT)
-        summary = ping.communicate(timeout=10)[0]
-        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", summary).groups())
-        print(f"        {received} of {sent} pings")
-        expect(sent > 500 and sent - received <= 1, f"{received} of {sent} came back")  # one may be on its way at the end
+        try:
+            wait_for("new keys", KEY_CHANGE_SECONDS, lambda: all(before[n].isdisjoint(keys_of(cluster, n)) for n in before), 0.5)
+        finally:
+            took = now_ms() - asked
+            ping.send_signal(signal.SIGINT)
+            answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", ping.communicate(timeout=10)[0])}
+        # What follows the last answer may be on its way still; what is missing before it is lost.
+        lost = set(range(1, max(answered, default=0) + 1)) - answered
+        print(f"        {len(answered)} pings over {took / 1000:.0f} s, {len(lost)} lost")
+        expect(len(answered) > 500 and not lost, f"lost of {len(answered)}: {sorted(lost)[:20]}")
 
 
 def keys_of(cluster, name):
-    """Public keys of the node's mesh devices, as `wg` sees them."""
+    """Public keys of the node's mesh devices, as `wg` sees them. Those of relays (port 51822) are not changed."""
     place = places.Place(name, [*node(cluster, name).enter, "nsenter", "--net=/run/netns/mcloud_mesh"])
-    text = place.run("wg", "show", "all", "public-key").stdout
-    return {line.split()[-1] for line in text.splitlines()}
+    rows = [line.split("\t") for line in place.run("wg", "show", "all", "dump").stdout.splitlines()]
+    return {row[2] for row in rows if len(row) == 5 and row[3] in ("51820", "51821")}
 
 
 @places.contextlib.contextmanager
