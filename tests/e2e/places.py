@@ -144,7 +144,8 @@ def stranger(cluster, name="stranger", number=200):
     try:
         place = Place(name, [*home.enter, "nsenter", f"--net=/run/netns/{name}"])
         port = f"str-{number}"
-        home.out("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
+        # The same MAC each time: nodes remember the one of before for a while.
+        home.out("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "address", f"02:fe:00:00:00:{number:02x}", "netns", name)
         home.out("ip", "link", "set", port, "master", "uplink", "up")
         place.out("sh", "-c", "sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.eth0.accept_dad=0 "
                               "net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.eth0.disable_ipv6=0 "
