@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kPipeBytes = 1 << 20;
 constexpr int kPauseMs = 20;
+constexpr size_t kWaitingBytesKept = 256 << 10;
 
 // For reading and writing: it never ends, and nobody's write fails because we are not there.
 Result<io::Fd> open_pipe(const std::string& path) {
@@ -40,21 +41,26 @@ class LogFile {
   void add(std::string_view head, std::string_view text) { append_line(waiting_, head, text); }
   Status flush() {
     if (waiting_.empty()) return {};
-    std::string lines = std::exchange(waiting_, {});
+    Status written = write();
+    waiting_.clear();  // its memory stays: the next lines need as much
+    if (waiting_.capacity() > kWaitingBytesKept) waiting_.shrink_to_fit();
+    return written;
+  }
+
+ private:
+  Status write() {
     TRY(open_if_needed());
-    if (bytes_ + lines.size() > bytes_max_ && bytes_ > 0) {
+    if (bytes_ + waiting_.size() > bytes_max_ && bytes_ > 0) {
       // Another file under the same name: a reader has the old one open and ends it first.
       if (::unlink(path().c_str()) != 0 && errno != ENOENT) return errno_error(errno, "remove " + path());
       file_.reset();
       TRY(open_if_needed());
     }
-    ssize_t written = ::write(file_.get(), lines.data(), lines.size());
+    ssize_t written = ::write(file_.get(), waiting_.data(), waiting_.size());
     if (written < 0) return errno_error(errno, "write " + path());
     bytes_ += static_cast<uint64_t>(written);
     return {};
   }
-
- private:
   std::string path() const { return folder_ + "/log"; }
   Status open_if_needed() {
     if (file_.is_open()) return {};
@@ -104,17 +110,23 @@ class PipeReader final : public AccessLog {
   void read() {
     ssize_t got = ::read(pipe_.get(), buffer_.data(), buffer_.size());
     if (got <= 0) return;
-    std::vector<std::string> lines;
-    lines_.feed(std::string_view(buffer_).substr(0, static_cast<size_t>(got)), lines);
+    found_.clear();
+    lines_.feed(std::string_view(buffer_).substr(0, static_cast<size_t>(got)), found_);
     std::string head = log_head(io::SystemClock().wall_ms() * 1'000'000);
     std::lock_guard lock(mutex_);
-    for (const std::string& line : lines) {
+    std::string_view backend;
+    LogFile* file = nullptr;  // of `backend`: most lines speak of the same one as the line before
+    for (std::string_view line : found_) {
       LogMessage parts = cut_message(line);
-      auto site = sites_.find(parts.backend);
-      if (site == sites_.end() || parts.text.empty()) continue;
-      auto file = files_.try_emplace(site->second, options_.log_folder + "/" + site->second, options_.file_bytes_max).first;
-      file->second.add(head, parts.text);
+      if (file == nullptr || parts.backend != backend) file = file_of(backend = parts.backend);
+      if (file != nullptr && !parts.text.empty()) file->add(head, parts.text);
     }
+  }
+
+  LogFile* file_of(std::string_view backend) {
+    auto site = sites_.find(backend);
+    if (site == sites_.end()) return nullptr;
+    return &files_.try_emplace(site->second, options_.log_folder + "/" + site->second, options_.file_bytes_max).first->second;
   }
 
   // What a full disk does not take is lost: nobody may wait for it.
@@ -132,6 +144,7 @@ class PipeReader final : public AccessLog {
   io::Fd pipe_;
   io::Interrupt stop_;
   LogLines lines_;
+  std::vector<std::string_view> found_;
   std::map<std::string, LogFile> files_;
   std::string buffer_;
   std::string problem_;

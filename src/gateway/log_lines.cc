@@ -2,22 +2,35 @@
 
 #include <array>
 #include <ctime>
-#include <utility>
+
+#include "base/check.h"
 
 namespace mcloud::gateway {
 
-void LogLines::feed(std::string_view bytes, std::vector<std::string>& lines) {
-  while (!bytes.empty()) {
+void LogLines::feed(std::string_view bytes, std::vector<std::string_view>& lines) {
+  for (bool is_first = true; !bytes.empty(); is_first = false) {
     size_t end = bytes.find('\n');
     std::string_view part = bytes.substr(0, end);
-    if (waiting_.size() + part.size() > kLineBytesMax) is_too_long_ = true;
-    if (is_too_long_) waiting_.clear();
-    else waiting_ += part;
+    bool is_alone = waiting_.empty() && !is_too_long_ && part.size() <= kLineBytesMax;
+    if (end == bytes.npos || !is_alone) wait_for_end(part);
     if (end == bytes.npos) return;
-    if (!is_too_long_) lines.push_back(std::exchange(waiting_, {}));
+    if (is_alone) {
+      lines.push_back(part);
+    } else if (!is_too_long_) {
+      DCHECK(is_first);
+      joined_.swap(waiting_);
+      lines.push_back(joined_);
+    }
+    waiting_.clear();
     is_too_long_ = false;
     bytes.remove_prefix(end + 1);
   }
+}
+
+void LogLines::wait_for_end(std::string_view part) {
+  if (waiting_.size() + part.size() > kLineBytesMax) is_too_long_ = true;
+  if (is_too_long_) waiting_.clear();
+  else waiting_ += part;
 }
 
 LogMessage cut_message(std::string_view line) {
@@ -36,17 +49,37 @@ std::string log_head(uint64_t time_ns) {
   return std::string(moment.data(), size) + std::string(9 - fraction.size(), '0') + fraction + "Z stdout F ";
 }
 
-void append_line(std::string& out, std::string_view head, std::string_view text) {
-  bool is_whole = text.starts_with('{') && text.ends_with('}');
-  out += head;
-  if (!is_whole) out += "{\"cut\":\"";
-  size_t begin = out.size();
-  if (is_whole) out += text;
-  else for (char c : text) out += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
-  for (size_t at = begin; at < out.size(); ++at) {
-    if (static_cast<unsigned char>(out[at]) < 0x20 || out[at] == 0x7f) out[at] = '?';
+namespace {
+
+// Without a branch per byte, so that the compiler takes many at once.
+bool has_controls(std::string_view text) {
+  unsigned found = 0;
+  for (char c : text) found |= static_cast<unsigned>(static_cast<unsigned char>(c) < 0x20) | static_cast<unsigned>(c == 0x7f);
+  return found != 0;
+}
+
+void append_cut(std::string& out, std::string_view text) {
+  out += "{\"cut\":\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
   }
-  out += is_whole ? "\n" : "\"}\n";
+  out += "\"}";
+}
+
+}  // namespace
+
+void append_line(std::string& out, std::string_view head, std::string_view text) {
+  out += head;
+  size_t begin = out.size();
+  if (text.starts_with('{') && text.ends_with('}')) out += text;
+  else append_cut(out, text);
+  if (has_controls(text)) {
+    for (size_t at = begin; at < out.size(); ++at) {
+      if (static_cast<unsigned char>(out[at]) < 0x20 || out[at] == 0x7f) out[at] = '?';
+    }
+  }
+  out += '\n';
 }
 
 }  // namespace mcloud::gateway

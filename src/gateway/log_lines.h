@@ -12,11 +12,15 @@ namespace mcloud::gateway {
 class LogLines {
  public:
   static constexpr size_t kLineBytesMax = 16 << 10;
-  // Appends the lines that are whole now, without their ends.
-  void feed(std::string_view bytes, std::vector<std::string>& lines);
+  // Appends the lines that are whole now, without their ends. They are good until the next feed(), and as long as `bytes`:
+  // a gateway reads as many lines as it has requests, and copies of each would be most of the work.
+  void feed(std::string_view bytes, std::vector<std::string_view>& lines);
 
  private:
-  std::string waiting_;
+  void wait_for_end(std::string_view part);
+
+  std::string waiting_;         // the beginning of a line
+  std::string joined_;          // the line that has begun in bytes before
   bool is_too_long_ = false;  // what comes until the next line end belongs to a line that is dropped
 };
 

@@ -2,24 +2,39 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 namespace mcloud::gateway {
 namespace {
 
 using Lines = std::vector<std::string>;
 
+// Fed in pieces, as they come from a pipe; what is found is good until the next piece only.
+Lines fed(LogLines& reader, std::string_view bytes, size_t piece) {
+  Lines out;
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(piece, bytes.size()))) {
+    std::vector<std::string_view> found;
+    reader.feed(bytes.substr(0, piece), found);
+    out.insert(out.end(), found.begin(), found.end());
+  }
+  return out;
+}
+
 TEST_CASE("lines come whole, however they are cut") {
-  LogLines reader;
-  Lines lines;
-  for (char c : std::string("b x\nb {\"a\":1}\n\nrest")) reader.feed(std::string_view(&c, 1), lines);
-  CHECK(lines == Lines{"b x", "b {\"a\":1}", ""});
+  for (size_t piece : {1, 2, 3, 5, 100}) {
+    LogLines reader;
+    CHECK(fed(reader, "b x\nb {\"a\":1}\n\nrest", piece) == Lines{"b x", "b {\"a\":1}", ""});
+    CHECK(fed(reader, "less\nlast\n", piece) == Lines{"restless", "last"});
+  }
 }
 
 TEST_CASE("a line that is too long is dropped, the next one is not") {
-  LogLines reader;
-  Lines lines;
-  for (int i = 0; i < 20; ++i) reader.feed(std::string(1'000, 'x'), lines);
-  reader.feed("end\nb {}\n", lines);
-  CHECK(lines == Lines{"b {}"});
+  for (size_t piece : {1'000, 19'000, 30'000}) {
+    LogLines reader;
+    CHECK(fed(reader, std::string(20'000, 'x'), piece).empty());
+    CHECK(fed(reader, "end\nb {}\n", piece) == Lines{"b {}"});
+    CHECK(fed(reader, std::string(20'000, 'x') + "\nb {}\n", piece) == Lines{"b {}"});
+  }
 }
 
 TEST_CASE("a message is a back end and its text") {
