@@ -37,8 +37,8 @@ Status GatewayProcess::run() {
   loop_.stop_on_signals();
   loop_.post([this] { round(); });
   loop_.run();
+  keeper_.stop(kGraceMs);  // its last connections may need the tunnels
   tunnels_.reset();
-  keeper_.stop(kGraceMs);
   return {};
 }
 
