@@ -4,6 +4,7 @@
 
 #include "crypto/hash.h"
 #include "gateway/certificate_unit.h"
+#include "gateway/planted.h"
 #include "gateway/sections.h"
 #include "gateway/servers.h"
 #include "gateway/words.h"
@@ -75,7 +76,7 @@ class Builder {
     for (const CertificateUnit& unit : certificate_units(plan, gateway_.domain())) {
       out_.files["certificates.list"] += paths_.certificate(unit.id);
       for (const std::string& host : unit.hosts) {
-        out_.files["certificates.list"] += " " + host;
+        if (!planted::kAllNamesOfCertificates) out_.files["certificates.list"] += " " + host;
         if (site.tls().has_acme()) out_.files["acme.map"] += host + " " + site.tls().acme().account_thumbprint() + "\n";
       }
       out_.files["certificates.list"] += "\n";

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "gateway/planted.h"
 #include "gateway/sections.h"
 #include "gateway/words.h"
 
@@ -15,13 +16,16 @@ constexpr std::string_view kHttpLog =
 
 constexpr std::string_view kChallenge = "{ path_reg '^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{1,128}$' }";
 
-// What strangers say about who they are is taken off before we say it.
+// What strangers say about who they are is taken off before we say it: with no header of the kind left, ours are added without a
+// search for others to replace. Names of other characters than letters, digits and "-" are dropped: CGI and WSGI make
+// X_Forwarded_For and X-Forwarded-For one.
 constexpr std::string_view kForwarded =
+    "  option http-restrict-req-hdr-names delete\n"
+    "  http-request del-header X-Forwarded- -m beg\n"
     "  http-request del-header Forwarded\n"
     "  http-request del-header X-Real-IP\n"
-    "  http-request del-header X-Forwarded-Port\n"
-    "  http-request set-header X-Forwarded-For %[src]\n"
-    "  http-request set-header X-Forwarded-Host %[req.hdr(host)]\n";
+    "  http-request add-header X-Forwarded-For %[src]\n"
+    "  http-request add-header X-Forwarded-Host %[req.hdr(host)]\n";
 
 std::string file_of(const Front& front, const std::string& name) { return front.paths->folder + "/" + name; }
 
@@ -33,7 +37,7 @@ std::string common_rules(const Front& front, const std::string& map, const std::
          "  log-format " + quoted(kHttpLog) + "\n" +
          "  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower\n"
          "  http-request set-var(txn.path) path\n" +
-         std::string(kForwarded) + "  http-request set-header X-Forwarded-Proto " + scheme + "\n" +
+         std::string(kForwarded) + "  http-request add-header X-Forwarded-Proto " + scheme + "\n" +
          "  use_backend %[var(txn.host),concat(,txn.path,/),map_beg(" + file_of(front, map) + ")]\n  default_backend nobody\n";
 }
 
@@ -68,16 +72,20 @@ std::string balance_lines(const pb::Route& route) {
 std::string retry_lines(const pb::Site& site) {
   if (site.retries() == 0) return "  retries 0\n  no option redispatch\n";
   return "  retries " + std::to_string(std::min<uint32_t>(site.retries(), 10)) +
-         "\n  option redispatch 1\n  retry-on conn-failure empty-response\n"
-         "  http-request disable-l7-retry unless { method GET HEAD OPTIONS }\n";
+         "\n  option redispatch 1\n  retry-on conn-failure empty-response\n" +
+         (planted::kRetriesAll ? "" : "  http-request disable-l7-retry unless { method GET HEAD OPTIONS }\n");
 }
 
+// A body without a stated length cannot be bounded: chunks of HTTP/1.1, and HTTP/2, which needs neither. Whether the latter has a body
+// at all its first byte says. A WebSocket (which is one by its Upgrade, in HTTP/2 by RFC 8441) has none.
 std::string body_lines(const pb::Site& site, const pb::Route& route) {
-  if (site.body_max_bytes() == 0) return "";
+  if (site.body_max_bytes() == 0 || planted::kNoBodyBound) return "";
   std::string out = "  http-request deny deny_status 413 if { req.body_size gt " + std::to_string(site.body_max_bytes()) + " }\n";
   if (route.h2()) return out;  // gRPC's streams have no length
-  return out + "  http-request return status 411 content-type text/plain string 'The length of the body must be stated here.' "
-               "if { req.hdr(transfer-encoding) -m found }\n";
+  std::string refuse = "  http-request return status 411 content-type text/plain string 'The length of the body must be stated here.' if ";
+  return out + "  acl states_length req.hdr(content-length) -m found\n  acl is_web_socket req.hdr(upgrade) -m found\n" + refuse +
+         "{ req.hdr(transfer-encoding) -m found }\n"
+         "  http-request wait-for-body time 5s at-least 1 if !states_length !is_web_socket\n" + refuse + "!states_length { req.body_len gt 0 }\n";
 }
 
 std::string tls_lines(const Front& front, const pb::Site& site) {

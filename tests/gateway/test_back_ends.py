@@ -3,6 +3,10 @@ import collections
 import socket
 import threading
 
+import h2.config
+import h2.connection
+import h2.events
+
 from harness import expect
 from stand import Backend, Gateway, free_port, route, server, site, until
 
@@ -104,6 +108,23 @@ def test_a_sticky_client_stays_with_its_replica(host, folder):
         expect((status, body) == (200, other) and "set-cookie" in headers, (status, body))
 
 
+def http2(gateway, method, body=b"", headers=()):
+    """The status of a request without TLS by prior knowledge; its body has the length that the headers state, or none stated."""
+    connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+    connection.initiate_connection()
+    connection.send_headers(1, [(":method", method), (":path", "/"), (":scheme", "http"), (":authority", "www.gw.example"), *headers], end_stream=not body)
+    if body:
+        connection.send_data(1, body, end_stream=True)
+    with socket.create_connection(("127.0.0.1", gateway.http_port), timeout=15) as raw:
+        raw.sendall(connection.data_to_send())
+        while data := raw.recv(65536):
+            for event in connection.receive_data(data):
+                if isinstance(event, h2.events.ResponseReceived):
+                    return int(dict(event.headers)[":status"])
+            raw.sendall(connection.data_to_send())
+    return 0
+
+
 def test_limits_of_a_site(host, folder):
     """a body that is too large is a 413, one without length a 411, a stranger outside the list a 403, a slow answer a 504"""
     release = threading.Event()
@@ -118,7 +139,19 @@ def test_limits_of_a_site(host, folder):
         gateway.want(site(names=["www"], servers=one, more="body_max_bytes: 1000 response_ms: 300"))
         expect(gateway.request("www.gw.example", method="POST", body=b"x" * 1000)[0] == 200, "at the bound")
         expect(gateway.request("www.gw.example", method="POST", body=b"x" * 1001)[0] == 413, "over it")
-        expect(gateway.request("www.gw.example", method="POST", body=iter([b"x"]), headers={"Transfer-Encoding": "chunked"})[0] == 411, "no length")
+        with socket.create_connection(("127.0.0.1", gateway.http_port), timeout=15) as raw:
+            raw.sendall(b"POST / HTTP/1.1\r\nHost: www.gw.example\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
+            expect(raw.recv(4096).startswith(b"HTTP/1.1 411"), "no length")
+        reached = len(a.requests)
+        for method in ("POST", "GET"):  # HTTP/2 has bodies without a length
+            for size in (5, 5000):
+                status = http2(gateway, method, b"x" * size)
+                expect(status == 411 or size > 1000 and status == 413, f"{method} of {size} bytes without a length: {status}")
+        expect(len(a.requests) == reached, a.requests[reached:])
+        for method in ("GET", "DELETE", "POST"):
+            expect(http2(gateway, method) == 200, f"{method} without a body")
+        for size, status in ((1000, 200), (1001, 413)):
+            expect(http2(gateway, "POST", b"x" * size, [("content-length", str(size))]) == status, "the bound over HTTP/2")
         status, _, body = gateway.request("www.gw.example", "/slow")
         release.set()
         expect(status == 504, (status, body))

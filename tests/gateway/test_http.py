@@ -29,11 +29,13 @@ def test_what_strangers_say_about_themselves_is_replaced(host, folder):
     with Backend("a") as backend, Gateway(host, folder) as gateway:
         gateway.want(one(backend))
         gateway.request("www.gw.example", headers={"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https", "Forwarded": "for=9.9.9.9",
-                                                   "X-Real-IP": "9.9.9.9", "X-Forwarded-Host": "evil", "X-Forwarded-Port": "1"})
+                                                   "X-Real-IP": "9.9.9.9", "X-Forwarded-Host": "evil", "X-Forwarded-Port": "1",
+                                                   "X-Forwarded-Client-Cert": "Subject=admin", "X_Forwarded_For": "9.9.9.9", "X-Good": "1"})
         seen = backend.requests[-1][2]
         expect(seen["x-forwarded-for"] == "127.0.0.1" and seen["x-forwarded-proto"] == "http", seen)
         expect(seen["x-forwarded-host"] == "www.gw.example", seen)
-        expect(not {"forwarded", "x-real-ip", "x-forwarded-port"} & set(seen), seen)
+        expect(not {"forwarded", "x-real-ip", "x-forwarded-port", "x-forwarded-client-cert", "x_forwarded_for"} & set(seen), seen)
+        expect(seen["x-good"] == "1", seen)
 
 
 def test_paths_lead_by_whole_segments_the_longest_first(host, folder):
