@@ -162,7 +162,7 @@ def test_limits_of_a_site(host, folder):
 
 
 def test_smuggled_requests_are_refused(host, folder):
-    """a request with two lengths, or a length and chunks, or a broken header is refused and reaches nobody"""
+    """a request with two lengths or a broken header is refused and reaches nobody; of a length and chunks a back end sees the chunks alone"""
     with Backend("a") as a, Gateway(host, folder) as gateway:
         gateway.want(site(names=["www"], servers=[server("web", 0, 80, way=a.port)]))
         for lines in (["Content-Length: 5", "Content-Length: 6"], ["Content-Length: +5"], ["Transfer-Encoding : chunked"],
@@ -173,6 +173,11 @@ def test_smuggled_requests_are_refused(host, folder):
                 answer = connection.recv(4096)
                 expect(answer.startswith(b"HTTP/1.1 400"), (lines, answer[:60]))
         expect(not a.requests, a.requests)
+        with socket.create_connection(("127.0.0.1", gateway.http_port), timeout=10) as connection:
+            connection.sendall(b"POST /both HTTP/1.1\r\nHost: www.gw.example\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+            expect(connection.recv(4096).startswith(b"HTTP/1.1 200"), "the chunks count")
+        seen = next(headers for _, path, headers, _ in a.requests if path == "/both")
+        expect("content-length" not in seen and seen["transfer-encoding"] == "chunked", seen)
 
 
 def test_a_raw_port(host, folder):
