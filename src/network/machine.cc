@@ -113,8 +113,12 @@ struct Machine::Inside {
   }
 
   Status read_spaces(ActualNetworks& out) const;
+  Status read_some_spaces(const Scope& scope, ActualNetworks& out) const;
+  Status read_network_space(uint32_t vni, ActualNetworks& out) const;
+  Status read_container_space(const std::string& name, ActualNetworks& out) const;
   Status read_container(const std::string& netns, const io::Fd& space, ActualNetworks& out) const;
-  static Status read_node_links(ActualNetworks& out);
+  Status read_mesh(bool with_sources, ActualNetworks& out) const;
+  static Status read_node_links(const Scope& scope, ActualNetworks& out);
 };
 
 // A node that takes its own routes from routers goes on doing so: forwarding would end it.
@@ -198,38 +202,61 @@ Status Machine::Inside::read_container(const std::string& netns, const io::Fd& s
   return {};
 }
 
+Status Machine::Inside::read_network_space(uint32_t vni, ActualNetworks& out) const {
+  auto netns = open_netns(network_path(vni));
+  out.networks[vni] = netns.has_value() ? TRY(read_network(*netns, around())) : ActualNetwork();
+  return {};
+}
+
+Status Machine::Inside::read_container_space(const std::string& name, ActualNetworks& out) const {
+  auto netns = open_netns(container_path(name));
+  if (!netns.has_value()) {
+    out.netns_leftovers.insert(name);
+    return {};
+  }
+  out.netns.insert(name);
+  return read_container(name, *netns, out);
+}
+
 Status Machine::Inside::read_spaces(ActualNetworks& out) const {
-  Surroundings surroundings = around();
   for (const std::string& name : TRY(io::list_folder(folder))) {
     auto vni = vni_after(name, kNetworkPrefix);
-    if (!vni.has_value() && !name.starts_with(kContainerPrefix)) continue;
-    auto netns = open_netns(folder + "/" + name);
-    std::string container = vni.has_value() ? "" : name.substr(kContainerPrefix.size());
     if (vni.has_value()) {
-      out.networks[*vni] = netns.has_value() ? TRY(read_network(*netns, surroundings)) : ActualNetwork();
-    } else if (netns.has_value()) {
-      out.netns.insert(container);
-      TRY(read_container(container, *netns, out));
-    } else {
-      out.netns_leftovers.insert(container);
+      TRY(read_network_space(*vni, out));
+    } else if (name.starts_with(kContainerPrefix)) {
+      TRY(read_container_space(name.substr(kContainerPrefix.size()), out));
     }
   }
+  return {};
+}
+
+Status Machine::Inside::read_some_spaces(const Scope& scope, ActualNetworks& out) const {
+  for (uint32_t vni : scope.vnis) {
+    if (io::exists(network_path(vni))) TRY(read_network_space(vni, out));
+  }
+  for (const std::string& netns : scope.netns) {
+    if (io::exists(container_path(netns))) TRY(read_container_space(netns, out));
+  }
+  return {};
+}
+
+Status Machine::Inside::read_mesh(bool with_sources, ActualNetworks& out) const {
   auto mesh = open_netns(mesh_path());
   out.has_mesh = mesh.has_value();
   if (!out.has_mesh) return {};
   NetnsScope scope = TRY(NetnsScope::enter(*mesh));
   out.mesh_firewall = TRY(firewall_revision());
-  if (!out.mesh_firewall.empty()) out.mesh_sources = TRY(sources_in_force());
+  if (with_sources && !out.mesh_firewall.empty()) out.mesh_sources = TRY(sources_in_force());
   return {};
 }
 
-Status Machine::Inside::read_node_links(ActualNetworks& out) {
+Status Machine::Inside::read_node_links(const Scope& scope, ActualNetworks& out) {
   Links links = TRY(Links::open());
   for (const Link& link : TRY(links.list())) {
     if (link.kind != "veth") continue;
     auto vni = vni_after(link.name, "mcloud-");
     auto portal = vni_after(link.name, "mcloud-p");
-    if (vni.has_value()) out.networks.try_emplace(*vni);
+    if (vni.has_value() && (scope.everything || scope.vnis.contains(*vni))) out.networks.try_emplace(*vni);
     if (portal.has_value()) out.portals[*portal] = portal_from_alias(link.alias);
   }
   return {};
@@ -247,15 +274,16 @@ Result<std::unique_ptr<Machine>> Machine::open(const Options& options) {
 
 std::string Machine::netns_path(const std::string& netns) const { return inside_->container_path(netns); }
 
-Result<ActualNetworks> Machine::read() {
+Result<ActualNetworks> Machine::read(const Scope& scope) {
   ActualNetworks out;
   out.forwarding = TRY(net_sysctl("ipv4/ip_forward")) == "1";
   auto forwarding6 = net_sysctl("ipv6/conf/all/forwarding");  // absent without IPv6
   out.forwarding6 = forwarding6.has_value() && *forwarding6 == "1";
   out.firewall = TRY(firewall_revision());
-  if (!out.firewall.empty()) out.sources = TRY(sources_in_force());
-  TRY(inside_->read_spaces(out));
-  TRY(inside_->read_node_links(out));
+  if (scope.everything && !out.firewall.empty()) out.sources = TRY(sources_in_force());
+  TRY(scope.everything ? inside_->read_spaces(out) : inside_->read_some_spaces(scope, out));
+  TRY(inside_->read_mesh(scope.everything, out));
+  TRY(Inside::read_node_links(scope, out));
   return out;
 }
 

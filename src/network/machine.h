@@ -8,6 +8,7 @@
 
 #include "io/file.h"
 #include "network/plan.h"
+#include "network/planner.h"
 
 namespace mcloud::network {
 
@@ -31,7 +32,9 @@ class Machine {
 
   // All functions work in the network namespace of the calling thread, always the same one (the node's), and
   // enter others for a moment: for one thread at a time, which must not run coroutines of others meanwhile.
-  Result<ActualNetworks> read();
+  Result<ActualNetworks> read() { return read({}); }
+  // What is in the scope, with the work of that: all links of the node are listed, the sets of sources only with everything.
+  Result<ActualNetworks> read(const Scope& scope);
   Status execute(const NetworkStep& step);
   // Of all namespaces of ours, sorted by namespace; one entry for a rule of both families.
   Result<std::vector<RuleCounter>> read_counters();

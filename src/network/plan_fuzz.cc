@@ -1,6 +1,6 @@
 // Wishes for networks come from contracts, and aliases from the kernel, where anybody with the right may write them.
-// Whatever is wished, planning ends, twice the same, and the steps lead to where none is left; its text has no line of
-// somebody else's making.
+// Whatever is wished, planning ends, twice the same, the steps lead to where none is left, and planning by what changes
+// takes the same ones; its text has no line of somebody else's making.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -8,6 +8,7 @@
 #include "network/aliases.h"
 #include "network/mesh.h"
 #include "network/plan.h"
+#include "network/planner.h"
 #include "network/test_plan_model.h"
 
 namespace {
@@ -73,14 +74,16 @@ void add_openings(Network& network, Source& source) {
   }
 }
 
-DesiredNetworks wish(Source& source) {
-  DesiredNetworks out;
+// Each network with its publications is a group.
+std::vector<Planner::Wish> wish(Source& source, DesiredNetworks& out) {
+  std::vector<Planner::Wish> groups;
   out.backplane = Ipv4{1};
   out.uplink = source.below(8) == 0 ? source.text() : "uplink";
   out.underlay_mtu = static_cast<int>(source.below(10'000));
   if (source.below(4) == 0) out.forbidden6 = {source.text(), "2001:db8::/32"};
   for (uint32_t left = source.below(4); left > 0; --left) {
-    Network& network = out.networks.emplace_back();
+    Planner::Wish& group = groups.emplace_back();
+    Network& network = group.networks.emplace_back();
     network.name = source.below(8) == 0 ? source.text() : "default";
     network.vni = source.below(4);
     network.range = {Ipv4{0x0A2A0000}, static_cast<int>(source.below(34))};
@@ -98,14 +101,22 @@ DesiredNetworks wish(Source& source) {
       publication.port = static_cast<uint16_t>(source.below(3));
       publication.vni = source.below(4);
       publication.targets = {{address(source), static_cast<uint16_t>(source.below(3))}};
-      out.publications.push_back(publication);
+      group.publications.push_back(publication);
     }
+    out.networks.push_back(network);
+    out.publications.insert(out.publications.end(), group.publications.begin(), group.publications.end());
   }
-  return out;
+  return groups;
 }
 
 void expect(bool is_so, const char*) {
   if (!is_so) std::abort();
+}
+
+// The same steps by what changes.
+void check_planner(Planner& planner, const ActualNetworks& actual, const std::vector<NetworkStep>& steps) {
+  auto some = planner.steps(seen_in(actual, planner.scope()));
+  expect(some.has_value() && *some == steps, "planning by what changes takes the same steps");
 }
 
 void check_alias(const std::string& alias) {
@@ -123,20 +134,31 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Source source(data, size);
   PlanModel model{expect, {}};
   model.actual.has_mesh = source.below(2) == 0;
+  Planner planner;
   for (int round = 0; round < 4 && !source.is_empty(); ++round) {
-    DesiredNetworks desired = wish(source);
+    DesiredNetworks desired;
+    std::vector<Planner::Wish> groups = wish(source, desired);
+    planner.set_node(desired);
+    for (size_t i = 0; i < 4; ++i) planner.set(std::to_string(i), i < groups.size() ? groups[i] : Planner::Wish());
     auto steps = plan(desired, model.actual);
+    check_planner(planner, model.actual, steps);
     if (!steps.empty() && source.below(3) == 0) {
       size_t until = source.below(static_cast<uint32_t>(steps.size()));
-      for (size_t i = 0; i < until; ++i) model.run(steps[i]);
+      for (size_t i = 0; i < until; ++i) {
+        model.run(steps[i]);
+        planner.done(steps[i]);
+      }
       model.run_half(steps[until]);
       steps = plan(desired, model.actual);
+      check_planner(planner, model.actual, steps);
     }
     for (const NetworkStep& step : steps) {
       model.run(step);
+      planner.done(step);
       expect(describe(step).find('\n') == std::string::npos, "one line says it");
     }
     expect(plan(desired, model.actual).empty(), "nothing is left to do");
+    check_planner(planner, model.actual, {});
     for (const WireGuardDevice& device : access_devices(desired)) expect(device.name == kAccessDevice, "an access device");
   }
   for (const NetworkStep& step : plan({}, model.actual)) model.run(step);

@@ -59,8 +59,10 @@ SourceRange of_network(const std::set<VxlanSource>& sources, uint32_t vni) {
 void Planner::set_node(DesiredNetworks node) {
   node.networks.clear();
   node.publications.clear();
-  if (node == node_) return;
-  node_ = std::move(node);
+  Sifted sifted = sift(node);
+  if (sifted.desired == node_) return;
+  complaints_.insert(complaints_.end(), sifted.complaints.begin(), sifted.complaints.end());
+  node_ = std::move(sifted.desired);
   rules_.reset();
   doubt();
 }

@@ -148,6 +148,8 @@ class History {
     for (uint32_t left = below(3); left > 0; --left) change_group();
     if (is_one_in(12)) {
       node_.underlay_mtu = is_one_in(2) ? 1500 : 9000;
+      node_.uplink = is_one_in(3) ? "up\"; flush ruleset" : "uplink";
+      node_.forbidden6 = {is_one_in(2) ? "::/0 }; flush ruleset" : "2001:db8::/32"};
       planner_.set_node(node_);
     }
     if (is_one_in(12)) {
@@ -263,7 +265,7 @@ Planner::Wish large(uint32_t vni) {
 
 TEST_CASE("planning by what changes takes the steps that planning of all takes, whatever happened before") {
   size_t compared = 0, visited = 0, wanted = 0, doubts = 0, refused = 0;
-  for (uint64_t seed = 0; seed < 300; ++seed) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
     CAPTURE(seed);
     History history(seed);
     history.run(25);
@@ -274,9 +276,9 @@ TEST_CASE("planning by what changes takes the steps that planning of all takes, 
     refused += history.refused;
   }
   MESSAGE(compared << " plans compared, " << visited << " networks looked at where planning all looks at " << wanted);
-  CHECK_GT(compared, 8000);
-  CHECK_GT(doubts, 50);
-  CHECK_GT(refused, 500);
+  CHECK_GT(compared, 2000);
+  CHECK_GT(doubts, 10);
+  CHECK_GT(refused, 100);
   CHECK_LT(visited, wanted * 3 / 4);
 }
 
