@@ -31,34 +31,6 @@ Subject subject_of(const network::NetworkStep& step) {
 
 std::string netns_prefix(const ContractId& contract) { return contract.hex().substr(0, 16) + "-"; }
 
-// Whose it is, as far as steps tell.
-class Owners {
- public:
-  Owners(const network::DesiredNetworks& desired, const network::ActualNetworks& actual,
-         const std::map<ContractId, pb::LocalNetworks>& set, const std::set<ContractId>& undecided) {
-    for (const auto& [vni, network] : actual.networks) {
-      if (network.shape) by_vni_[vni] = network.shape->contract;
-    }
-    for (const network::Network& network : desired.networks) by_vni_[network.vni] = network.contract;
-    for (const auto& [contract, networks] : set) by_prefix_[netns_prefix(contract)] = contract;
-    for (const ContractId& contract : undecided) by_prefix_[netns_prefix(contract)] = contract;
-  }
-
-  std::optional<ContractId> of(const network::NetworkStep& step) const {
-    Subject subject = subject_of(step);
-    if (subject.vni) {
-      auto found = by_vni_.find(*subject.vni);
-      return found == by_vni_.end() ? std::nullopt : std::optional(found->second);
-    }
-    auto found = by_prefix_.find(subject.netns.substr(0, 17));
-    return found == by_prefix_.end() ? std::nullopt : std::optional(found->second);
-  }
-
- private:
-  std::map<uint32_t, ContractId> by_vni_;
-  std::map<std::string, ContractId> by_prefix_;
-};
-
 bool is_of_node(const network::NetworkStep& step) {
   Subject subject = subject_of(step);
   return !subject.vni && subject.netns.empty();
@@ -75,18 +47,22 @@ Result<std::unique_ptr<NetworkAdapter>> NetworkAdapter::open(network::Machine& m
   for (const std::string& range : options.forbidden) node.forbidden.push_back(TRY(network::Range::parse(range)));
   std::unique_ptr<NetworkAdapter> adapter(new NetworkAdapter(machine, mesh, clock, options, std::move(node)));
   adapter->follow_backplane();
+  adapter->planner_.set_node(adapter->node_);
   return adapter;
 }
 
 Result<std::map<ContractId, pb::LocalNetworks>> NetworkAdapter::list() {
-  set_.clear();
+  while (!set_.empty()) forget(set_.begin()->first);
   undecided_.clear();
+  planner_ = {};
+  planner_.set_node(node_);
+  next_check_ms_ = clock_.monotonic_ms() + options_.check_every_ms;
   for (const std::string& name : TRY(io::list_folder(options_.folder))) {
     auto contract = ContractId::from_hex(name);
     auto bytes = io::read_file(options_.folder + "/" + name);
     if (!contract.has_value() || !bytes.has_value()) continue;
     auto networks = wire::decode<pb::LocalNetworks>(*bytes, "networks of " + name);
-    if (networks.has_value()) set_[*contract] = *networks;
+    if (networks.has_value()) keep(*contract, *networks);
   }
   std::map<ContractId, pb::LocalNetworks> all = set_;
   network::ActualNetworks actual = TRY(machine_.read());
@@ -96,40 +72,125 @@ Result<std::map<ContractId, pb::LocalNetworks>> NetworkAdapter::list() {
     all.try_emplace(network.shape->contract);
   }
   assume_devices(actual);
-  note_transits(desired());
+  note_transits({}, actual);
   return all;
 }
 
-network::DesiredNetworks NetworkAdapter::desired() const {
-  network::DesiredNetworks desired = node_;
-  for (const auto& [contract, networks] : set_) {
-    // apply() has refused what cannot be understood.
-    Status added = add_networks(contract, networks, options_.bridges, desired);
-    if (!added.has_value()) log::error("node", "network is left out", {{"reason", added.error().message}});
-  }
-  lead_to_slots(desired);
-  place_devices(desired);
-  for (const std::string& complaint : network::complaints(desired)) log::warning("node", "network: " + complaint);
-  return desired;
+// ---- what is wanted ------------------------------------------------------------------------------
+
+void NetworkAdapter::keep(const ContractId& contract, const pb::LocalNetworks& networks) {
+  forget(contract);
+  const pb::LocalNetworks& kept = set_[contract] = networks;
+  for (const pb::LocalNetwork& network : kept.networks()) by_vni_[network.vni()].insert(contract);
+  needs_.add(contract, kept);
+  wish(contract, kept);
 }
 
-std::map<ContractId, Status> NetworkAdapter::execute(const network::DesiredNetworks& desired, Error& node_error) {
-  std::map<ContractId, Status> failures;
-  auto actual = machine_.read();
-  if (!actual.has_value()) {
-    node_error = actual.error();
+void NetworkAdapter::forget(const ContractId& contract) {
+  auto found = set_.find(contract);
+  if (found == set_.end()) return;
+  for (const pb::LocalNetwork& network : found->second.networks()) {
+    std::set<ContractId>& owners = by_vni_[network.vni()];
+    owners.erase(contract);
+    if (owners.empty()) by_vni_.erase(network.vni());
+  }
+  needs_.remove(contract, found->second);
+  set_.erase(found);
+}
+
+void NetworkAdapter::wish(const ContractId& contract, const pb::LocalNetworks& networks) {
+  network::DesiredNetworks desired;
+  // apply() has refused what cannot be understood.
+  Status added = add_networks(contract, networks, options_.bridges, desired);
+  if (!added.has_value()) log::error("node", "network is left out", {{"reason", added.error().message}});
+  for (network::Network& network : desired.networks) {
+    lead_to_slots(network);
+    place_devices(network);
+  }
+  planner_.set(contract.bytes(), {std::move(desired.networks), std::move(desired.publications)});
+}
+
+// Of those that are wanted as before nothing is made.
+void NetworkAdapter::wish_all() {
+  slots_.clear();
+  is_way_other_ = false;
+  for (const auto& [contract, networks] : set_) wish(contract, networks);
+}
+
+// Preparing the mesh may have chosen other ways to peers.
+void NetworkAdapter::follow_ways() {
+  for (const auto& [vni, slots] : slots_) is_way_other_ = is_way_other_ || mesh_keeper_->peer_slots(vni) != slots;
+  if (is_way_other_) wish_all();
+}
+
+// The orders name a peer's newest key; packets go by it only when both ends have shaken hands on it.
+void NetworkAdapter::lead_to_slots(network::Network& network) {
+  if (mesh_keeper_ == nullptr || network.underlay == network::Underlay::Plain) return;
+  uint32_t vni = network.underlay == network::Underlay::Mesh ? 0 : network.vni;
+  auto [slots, is_new] = slots_.try_emplace(vni);
+  if (is_new) slots->second = mesh_keeper_->peer_slots(vni);
+  for (network::RemoteMember& remote : network.remotes) {
+    uint32_t number = (remote.node.value - network::mesh_address(0, 0).value) / 4;
+    auto slot = slots->second.find(number);
+    if (slot != slots->second.end()) remote.node = network::mesh_address(number, slot->second);
+  }
+}
+
+// ---- making it so --------------------------------------------------------------------------------
+
+// Whose it is, as far as the step tells.
+std::optional<ContractId> NetworkAdapter::owner_of(const network::NetworkStep& step, const network::ActualNetworks& seen) const {
+  Subject subject = subject_of(step);
+  if (subject.vni) {
+    if (auto wanted = by_vni_.find(*subject.vni); wanted != by_vni_.end()) return *wanted->second.begin();
+    auto there = seen.networks.find(*subject.vni);
+    if (there == seen.networks.end() || !there->second.shape) return std::nullopt;
+    return there->second.shape->contract;
+  }
+  std::string prefix = subject.netns.substr(0, 17);
+  for (const ContractId& contract : undecided_) {
+    if (netns_prefix(contract) == prefix) return contract;
+  }
+  auto first = ContractId::from_hex(prefix.substr(0, 16) + std::string(48, '0'));
+  auto found = first.has_value() ? set_.lower_bound(*first) : set_.end();
+  return found == set_.end() || netns_prefix(found->first) != prefix ? std::nullopt : std::optional(found->first);
+}
+
+NetworkAdapter::Failures NetworkAdapter::execute() {
+  // A second time when the machine is not as it was left.
+  for (int look = 0; look < 2; ++look) {
+    network::Scope scope = planner_.scope();
+    auto seen = machine_.read(scope);
+    if (!seen.has_value()) return {{}, seen.error()};
+    note_transits(scope, *seen);
+    if (scope.everything) next_check_ms_ = clock_.monotonic_ms() + options_.check_every_ms;
+    auto steps = planner_.steps(*seen);
+    for (const std::string& complaint : planner_.take_complaints()) log::warning("node", "network: " + complaint);
+    if (!steps.has_value()) continue;
+    Failures failures = execute_steps(*steps, *seen);
+    if (steps->empty()) return failures;
+    scope = planner_.scope();
+    if (auto now = machine_.read(scope); now.has_value()) note_transits(scope, *now);
     return failures;
   }
-  Owners owners(desired, *actual, set_, undecided_);
-  for (const network::NetworkStep& step : network::plan(desired, *actual)) {
-    std::optional<ContractId> owner = owners.of(step);
+  return {{}, make_error(Code::Unavailable, "somebody else changes the rules of this node all the time")};
+}
+
+NetworkAdapter::Failures NetworkAdapter::execute_steps(const std::vector<network::NetworkStep>& steps,
+                                                       const network::ActualNetworks& seen) {
+  Failures failures;
+  for (const network::NetworkStep& step : steps) {
+    std::optional<ContractId> owner = owner_of(step, seen);
     if (owner && undecided_.contains(*owner)) continue;
-    if (owner && failures.contains(*owner)) continue;  // its later steps build on the one that failed
+    if (owner && failures.contracts.contains(*owner)) continue;  // its later steps build on the one that failed
     Status done = machine_.execute(step);
-    if (done.has_value()) continue;
+    if (done.has_value()) {
+      planner_.done(step);
+      continue;
+    }
     Error error = done.error().with_context(network::describe(step));
-    if (owner) failures.emplace(*owner, error);
-    if (!owner && is_of_node(step) && node_error.message.empty()) node_error = error;
+    if (owner) failures.contracts.emplace(*owner, error);
+    if (!owner && is_of_node(step) && failures.node.message.empty()) failures.node = error;
     if (!owner && !is_of_node(step)) log::warning("node", "network leftovers stay", {{"reason", error.message}});
   }
   return failures;
@@ -137,32 +198,29 @@ std::map<ContractId, Status> NetworkAdapter::execute(const network::DesiredNetwo
 
 // Keys and the namespace that networks of the mesh stand on.
 Status NetworkAdapter::prepare_mesh() {
-  MeshNeeds needs = MeshNeeds::of(set_, mesh_);
+  const MeshNeeds& needs = needs_.needs(mesh_);
   if (mesh_keeper_ != nullptr) return mesh_keeper_->prepare(needs);
   if (!needs.is_meshed && needs.peers.empty()) return {};
   return make_error(Code::Unsupported, "this node has no WireGuard: its kernel has none and wireguard-go is not installed");
 }
 
-Status NetworkAdapter::encrypt(const network::DesiredNetworks& desired) {
+Status NetworkAdapter::encrypt() {
   if (mesh_keeper_ == nullptr) return {};
-  return mesh_keeper_->apply(MeshNeeds::of(set_, mesh_), mesh_, network::access_devices(desired));
+  return mesh_keeper_->apply(needs_.needs(mesh_), mesh_, planner_.access_devices());
 }
 
-void NetworkAdapter::note_transits(const network::DesiredNetworks& desired) {
-  auto actual = machine_.read();
-  if (!actual.has_value()) return;
-  std::map<Transit, network::Ipv4> transits;
-  auto note = [&](const Transit& transit) {
-    if (auto address = network::transit_address(*actual, transit.vni, transit.portal)) transits[transit] = *address;
-  };
-  for (const network::Network& network : desired.networks) {
-    note({network.vni, ""});
-    for (const network::Member& member : network.members) {
-      if (member.is_portal) note({network.vni, member.netns});
-    }
-  }
+// Where links of the networks in the scope lead.
+void NetworkAdapter::note_transits(const network::Scope& scope, const network::ActualNetworks& seen) {
+  auto is_in = [&](uint32_t vni) { return scope.everything || scope.vnis.contains(vni); };
   std::lock_guard lock(mutex_);
-  transits_ = std::move(transits);
+  if (scope.everything) transits_.clear();
+  for (uint32_t vni : scope.vnis) transits_.erase(transits_.lower_bound({vni, ""}), transits_.lower_bound({vni + 1, ""}));
+  for (const auto& [vni, network] : seen.networks) {
+    if (is_in(vni) && network.shape) transits_[{vni, ""}] = network::transit_network_address(network.shape->transit);
+  }
+  for (const auto& [number, portal] : seen.portals) {
+    if (portal && is_in(portal->vni)) transits_[{portal->vni, portal->netns}] = network::transit_network_address(number);
+  }
 }
 
 std::map<Transit, network::Ipv4> NetworkAdapter::transits() const {
@@ -170,24 +228,11 @@ std::map<Transit, network::Ipv4> NetworkAdapter::transits() const {
   return transits_;
 }
 
-// The orders name a peer's newest key; packets go by it only when both ends have shaken hands on it.
-void NetworkAdapter::lead_to_slots(network::DesiredNetworks& desired) const {
-  if (mesh_keeper_ == nullptr) return;
-  for (network::Network& network : desired.networks) {
-    if (network.underlay == network::Underlay::Plain) continue;
-    std::map<uint32_t, uint32_t> slots = mesh_keeper_->peer_slots(network.underlay == network::Underlay::Mesh ? 0 : network.vni);
-    for (network::RemoteMember& remote : network.remotes) {
-      uint32_t number = (remote.node.value - network::mesh_address(0, 0).value) / 4;
-      auto slot = slots.find(number);
-      if (slot != slots.end()) remote.node = network::mesh_address(number, slot->second);
-    }
-  }
-}
-
 Status NetworkAdapter::tend() {
   Status tended = tend_mesh();
   Status placed = tend_devices();
   if (tended.has_value()) tended = placed;
+  if (tended.has_value()) tended = check_all();
   if (clock_.monotonic_ms() < next_figures_ms_) return tended;
   next_figures_ms_ = clock_.monotonic_ms() + options_.figures_every_ms;
   note_figures();
@@ -199,24 +244,35 @@ bool NetworkAdapter::follow_backplane() {
   std::string now = options_.backplane ? options_.backplane() : "";
   network::Ipv4 address;
   if (auto parsed = network::Ipv4::parse(now); parsed.has_value()) address = *parsed;
-  return std::exchange(node_.backplane, address) != address;
+  if (std::exchange(node_.backplane, address) == address) return false;
+  planner_.set_node(node_);
+  return true;
 }
 
 Status NetworkAdapter::tend_mesh() {
-  bool has_changed = follow_backplane();
-  if (mesh_keeper_ != nullptr) has_changed = TRY(mesh_keeper_->tend()) || has_changed;
-  if (!has_changed) return {};
+  if (mesh_keeper_ != nullptr) is_way_other_ = TRY(mesh_keeper_->tend()) || is_way_other_;
+  bool has_moved = follow_backplane();
+  if (!has_moved && !is_way_other_) return {};
   return apply_again();
 }
 
 Status NetworkAdapter::apply_again() {
   TRY(prepare_mesh());
-  network::DesiredNetworks wanted = desired();
-  Error node_error;
-  std::map<ContractId, Status> failures = execute(wanted, node_error);
-  TRY(encrypt(wanted));
-  if (!node_error.message.empty()) return node_error;
-  return failures.empty() ? Status() : failures.begin()->second;
+  wish_all();
+  Failures failures = execute();
+  TRY(encrypt());
+  if (!failures.node.message.empty()) return failures.node;
+  return failures.contracts.empty() ? Status() : failures.contracts.begin()->second;
+}
+
+// Between changes, so that none waits for it.
+Status NetworkAdapter::check_all() {
+  if (clock_.monotonic_ms() < next_check_ms_) return {};
+  planner_.doubt();
+  Failures failures = execute();
+  next_check_ms_ = clock_.monotonic_ms() + options_.check_every_ms;
+  if (!failures.node.message.empty()) return failures.node;
+  return failures.contracts.empty() ? Status() : failures.contracts.begin()->second;
 }
 
 namespace {
@@ -235,7 +291,8 @@ std::map<ContractId, Status> NetworkAdapter::apply(const Change& change) {
   // Orders without the mesh come while the last container that leaves still stands in it.
   if (change.mesh && change.mesh->has_self()) mesh_ = *change.mesh;
   for (const ContractId& contract : change.remove) {
-    set_.erase(contract);
+    forget(contract);
+    planner_.remove(contract.bytes());
     undecided_.erase(contract);
     outcome[contract] = {};
   }
@@ -243,19 +300,17 @@ std::map<ContractId, Status> NetworkAdapter::apply(const Change& change) {
     network::DesiredNetworks scratch;
     outcome[contract] = add_networks(contract, networks, options_.bridges, scratch);
     if (!outcome[contract].has_value()) continue;
-    set_[contract] = networks;
+    keep(contract, networks);
     undecided_.erase(contract);
   }
   follow_backplane();
-  network::DesiredNetworks wanted = desired();
-  Error node_error;
   Status encrypted = prepare_mesh();
-  std::map<ContractId, Status> failures = execute(wanted, node_error);
-  if (encrypted.has_value()) encrypted = encrypt(wanted);
-  note_transits(wanted);
+  follow_ways();
+  Failures failures = execute();
+  if (encrypted.has_value()) encrypted = encrypt();
   for (auto& [contract, status] : outcome) {
-    if (auto failed = failures.find(contract); failed != failures.end()) status = failed->second;
-    if (status.has_value() && !node_error.message.empty()) status = node_error;
+    if (auto failed = failures.contracts.find(contract); failed != failures.contracts.end()) status = failed->second;
+    if (status.has_value() && !failures.node.message.empty()) status = failures.node;
     auto set = change.set.find(contract);
     if (status.has_value() && set != change.set.end() && is_encrypted(set->second)) status = encrypted;
     if (!status.has_value()) continue;

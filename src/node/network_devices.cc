@@ -3,6 +3,7 @@
 
 #include "network/plan.h"
 #include "node/network_adapter.h"
+#include "node/network_wish.h"
 
 namespace mcloud::node {
 namespace {
@@ -11,32 +12,32 @@ struct SharedAccess {
   uint32_t vni = 0;
   network::Ipv4 member;   // of the portal
   std::string range6;
-  const network::Access* access = nullptr;
+  network::Access access;
 };
 
-// Borrows `desired`.
-std::vector<SharedAccess> shared_access(const std::map<ContractId, pb::LocalNetworks>& set, const network::DesiredNetworks& desired) {
-  std::set<uint32_t> shared;
-  for (const auto& [contract, local] : set) {
-    for (const pb::LocalNetwork& network : local.networks()) {
-      if (network.access().shared()) shared.insert(network.vni());
-    }
-  }
+bool has_shared_access(const pb::LocalNetworks& networks) {
+  return std::any_of(networks.networks().begin(), networks.networks().end(),
+                     [](const pb::LocalNetwork& network) { return network.access().shared(); });
+}
+
+std::vector<SharedAccess> shared_access(const std::map<ContractId, pb::LocalNetworks>& set,
+                                        const std::map<std::string, std::string>& bridges) {
   std::vector<SharedAccess> out;
-  for (const network::Network& network : desired.networks) {
-    if (!shared.contains(network.vni) || !network.access) continue;
-    for (const network::Member& member : network.members) {
-      if (member.netns == network.access->portal) out.push_back({network.vni, member.address, network.range6, &*network.access});
+  for (const auto& [contract, local] : set) {
+    network::DesiredNetworks wanted;
+    // What cannot be understood has been refused.
+    if (!has_shared_access(local) || !add_networks(contract, local, bridges, wanted).has_value()) continue;
+    for (const network::Network& network : wanted.networks) {
+      bool is_shared = std::any_of(local.networks().begin(), local.networks().end(), [&](const pb::LocalNetwork& one) {
+        return one.vni() == network.vni && one.access().shared();
+      });
+      if (!is_shared || !network.access) continue;
+      for (const network::Member& member : network.members) {
+        if (member.netns == network.access->portal) out.push_back({network.vni, member.address, network.range6, *network.access});
+      }
     }
   }
   return out;
-}
-
-bool has_shared_access(const std::map<ContractId, pb::LocalNetworks>& set) {
-  return std::any_of(set.begin(), set.end(), [](const auto& entry) {
-    return std::any_of(entry.second.networks().begin(), entry.second.networks().end(),
-                       [](const pb::LocalNetwork& network) { return network.access().shared(); });
-  });
 }
 
 std::map<network::WireGuardKey, network::PeerFigures> figures_of(const std::vector<network::ActualDevice>& devices,
@@ -51,38 +52,35 @@ constexpr const char* kPortalInterface = "eth0";
 
 }  // namespace
 
-void NetworkAdapter::place_devices(network::DesiredNetworks& desired) const {
-  for (network::Network& network : desired.networks) {
-    if (!network.access) continue;
-    for (network::Device& device : network.access->devices) {
-      if (!device.is_here) device.is_here = places_.is_here({network.vni, device.address});
-    }
+void NetworkAdapter::place_devices(network::Network& network) const {
+  if (!network.access) return;
+  for (network::Device& device : network.access->devices) {
+    if (!device.is_here) device.is_here = places_.is_here({network.vni, device.address});
   }
 }
 
 void NetworkAdapter::assume_devices(const network::ActualNetworks& actual) {
-  const network::DesiredNetworks wanted = desired();
-  for (const SharedAccess& shared : shared_access(set_, wanted)) {
-    auto proxied = actual.proxied.find(shared.access->portal);
+  for (const SharedAccess& shared : shared_access(set_, options_.bridges)) {
+    auto proxied = actual.proxied.find(shared.access.portal);
     if (proxied == actual.proxied.end()) continue;
     for (const auto& [device, is_whole] : proxied->second) places_.assume({shared.vni, device});
   }
+  wish_all();
 }
 
 Status NetworkAdapter::tend_devices() {
-  if (mesh_keeper_ == nullptr || !has_shared_access(set_)) return {};
-  const network::DesiredNetworks before = desired();
+  if (mesh_keeper_ == nullptr) return {};
   std::set<DevicePlaces::Key> known;
   std::map<DevicePlaces::Key, network::DeviceAnnouncement> news;
-  for (const SharedAccess& shared : shared_access(set_, before)) {
-    auto claimed = machine_.claims(shared.access->portal, kPortalInterface);
+  for (const SharedAccess& shared : shared_access(set_, options_.bridges)) {
+    auto claimed = machine_.claims(shared.access.portal, kPortalInterface);
     if (!claimed.has_value()) continue;  // not made yet
-    auto figures = figures_of(mesh_keeper_->devices(), shared.access->portal);
-    for (const network::Device& device : shared.access->devices) {
+    auto figures = figures_of(mesh_keeper_->devices(), shared.access.portal);
+    for (const network::Device& device : shared.access.devices) {
       const DevicePlaces::Key key{shared.vni, device.address};
       known.insert(key);
       if (!places_.look(key, {figures[device.key].received_bytes, claimed->contains(device.address)})) continue;
-      news[key] = {shared.access->portal, kPortalInterface, shared.member, device.address,
+      news[key] = {shared.access.portal, kPortalInterface, shared.member, device.address,
                    network::address6_of(shared.range6, device.address)};
     }
   }

@@ -52,12 +52,13 @@ void Reconciler::found(const Found& found, std::string_view chain_id) {
   }
   volumes_ = found.volumes;
   for (const std::string& disk : found.disks) disks_[disk] = 0;
-  for (const auto& [contract, local] : found.networks) networks_.insert_or_assign(contract, SetNetworks(local));
+  for (const auto& [contract, local] : found.networks) networks_.insert_or_assign(contract, HashedNetworks(local));
 }
 
 void Reconciler::set_orders(Orders orders, uint64_t now_ms) {
   fence_after_ms_ = orders.fence_after_ms;
   orders_ = std::move(orders);
+  wanted_networks_.take(*orders_);
   services_changed();
   refresh_lives(now_ms);
 }
@@ -291,7 +292,7 @@ void Reconciler::networks_done(const Job& job, const JobOutcome& outcome, uint64
   for (const auto& [contract, networks] : job.networks.set) {
     Status status = outcome_of(contract);
     if (status.has_value()) {
-      networks_.insert_or_assign(contract, SetNetworks(networks));
+      networks_.insert_or_assign(contract, HashedNetworks(networks));
       network_lives_.erase(contract);
       continue;
     }

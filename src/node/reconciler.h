@@ -20,6 +20,7 @@
 #include "node/plan.h"
 #include "node/ports.h"
 #include "node/report_book.h"
+#include "node/wanted_networks.h"
 
 namespace mcloud::node {
 
@@ -169,12 +170,6 @@ class Reconciler {
     bool is_overdue = false;
   };
 
-  // A contract's networks as they are set; the hash is asked for at every plan.
-  struct SetNetworks {
-    explicit SetNetworks(const pb::LocalNetworks& networks);
-    pb::LocalNetworks local;
-    Hash hash;
-  };
   // A published container that is to be stopped: first no new request comes to it, then it goes.
   struct Leaving {
     uint64_t since_ms = 0;
@@ -200,8 +195,9 @@ class Reconciler {
   void give_up_overdue(uint64_t now_ms);
   void give_up_unconnected();
   Standing standing() const;
-  std::map<ContractId, pb::LocalNetworks> networks_now() const;
-  Desired desired_now(const std::map<ContractId, pb::LocalNetworks>& networks) const;
+  using NetworksNow = std::map<ContractId, std::shared_ptr<const HashedNetworks>>;
+  NetworksNow networks_now() const;
+  Desired desired_now(const NetworksNow& networks) const;
   Actual actual_now(uint64_t now_ms) const;
 
   void add_step_jobs(uint64_t now_ms, std::vector<Job>& jobs);
@@ -209,7 +205,7 @@ class Reconciler {
   bool note_leaving(const std::vector<Step>& steps, uint64_t now_ms);
   uint64_t leaves_ms(const Leaving& leaving) const;
   std::optional<Job> network_job(const std::vector<Step>& steps,
-                                 const std::map<ContractId, pb::LocalNetworks>& networks, uint64_t now_ms) const;
+                                 const NetworksNow& networks, uint64_t now_ms) const;
   void add_probes(uint64_t now_ms, std::vector<Job>& jobs);
   void add_disk_jobs(uint64_t now_ms, std::vector<Job>& jobs);
   void refresh_members(uint64_t now_ms);
@@ -252,7 +248,8 @@ class Reconciler {
   uint64_t fence_after_ms_ = 5000;
   std::map<std::string, Tracked> containers_;
   std::map<ReplicaKey, uint64_t> volumes_;
-  std::map<ContractId, SetNetworks> networks_;
+  std::map<ContractId, HashedNetworks> networks_;  // as they are set
+  mutable WantedNetworks wanted_networks_;         // spares making what is as before; answers the same without it
   std::optional<Bytes> mesh_;  // as it is set, encoded; nullopt: not known
   uint64_t mesh_hold_until_ms_ = 0;
   Standing standing_;

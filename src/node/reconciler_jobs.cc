@@ -57,37 +57,34 @@ std::string lane_of(const Job& job) {
   return replica;
 }
 
-Hash hash_of(const pb::LocalNetworks& networks) { return crypto::blake2b(wire::encode(networks)); }
-
 }  // namespace
 
-Reconciler::SetNetworks::SetNetworks(const pb::LocalNetworks& networks) : local(networks), hash(hash_of(networks)) {}
-
 // What the networks of every contract must look like at this moment.
-std::map<ContractId, pb::LocalNetworks> Reconciler::networks_now() const {
-  std::map<ContractId, pb::LocalNetworks> networks;
+Reconciler::NetworksNow Reconciler::networks_now() const {
+  NetworksNow networks;
   if (!orders_) return networks;
   Standing now = standing();
-  for (const auto& [contract, local] : orders_->networks) {
-    networks[contract] = contract_networks(*orders_, contract, now.serving);
-  }
+  for (const auto& [contract, local] : orders_->networks) networks[contract] = wanted_networks_.of(*orders_, contract, now.serving);
+  std::map<ContractId, pb::LocalNetworks> changed;
   for (const auto& [id, leaving] : leaving_) {
     auto tracked = containers_.find(id);
     if (tracked == containers_.end() || !tracked->second.actual.running) continue;
     const ContractId& contract = tracked->second.actual.replica.contract;
     auto set = networks_.find(contract);
     if (set == networks_.end()) continue;
-    auto [wanted, is_new] = networks.try_emplace(contract);
-    if (is_new) wanted->second.set_contract(contract.bytes());
-    keep_member(set->second.local, id, wanted->second);
+    auto [kept, is_new] = changed.try_emplace(contract);
+    if (auto wanted = networks.find(contract); is_new && wanted != networks.end()) kept->second = wanted->second->local;
+    kept->second.set_contract(contract.bytes());
+    keep_member(set->second.local, id, kept->second);
   }
+  for (const auto& [contract, local] : changed) networks[contract] = std::make_shared<HashedNetworks>(local);
   return networks;
 }
 
-Desired Reconciler::desired_now(const std::map<ContractId, pb::LocalNetworks>& networks) const {
+Desired Reconciler::desired_now(const NetworksNow& networks) const {
   if (!orders_) return {};
   Desired desired = orders_->desired;
-  for (const auto& [contract, local] : networks) desired.networks[contract] = hash_of(local);
+  for (const auto& [contract, one] : networks) desired.networks[contract] = one->hash;
   return desired;
 }
 
@@ -250,7 +247,7 @@ uint64_t Reconciler::leaves_ms(const Leaving& leaving) const {
 }
 
 std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps,
-                                           const std::map<ContractId, pb::LocalNetworks>& networks,
+                                           const NetworksNow& networks,
                                            uint64_t now_ms) const {
   Job job{.kind = JobKind::ChangeNetworks};
   for (const Step& step : steps) {
@@ -260,7 +257,7 @@ std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps,
     auto life = network_lives_.find(contract);
     if (life != network_lives_.end() && life->second.hold_until_ms > now_ms) continue;
     if (step.kind == StepKind::RemoveNetwork) job.networks.remove.insert(contract);
-    if (step.kind == StepKind::SetNetwork) job.networks.set[contract] = networks.at(contract);
+    if (step.kind == StepKind::SetNetwork) job.networks.set[contract] = networks.at(contract)->local;
   }
   if (mesh_ != wire::encode(orders_->mesh) && mesh_hold_until_ms_ <= now_ms) job.networks.mesh = orders_->mesh;
   if (job.networks.set.empty() && job.networks.remove.empty() && !job.networks.mesh) return std::nullopt;
@@ -269,7 +266,7 @@ std::optional<Job> Reconciler::network_job(const std::vector<Step>& steps,
 
 void Reconciler::add_step_jobs(uint64_t now_ms, std::vector<Job>& jobs) {
   Contact contact = is_fresh(now_ms) ? Contact::Fresh : Contact::Lost;
-  std::map<ContractId, pb::LocalNetworks> networks = networks_now();
+  NetworksNow networks = networks_now();
   std::vector<Step> steps = plan(desired_now(networks), actual_now(now_ms), contact);
   if (note_leaving(steps, now_ms)) {
     networks = networks_now();
