@@ -1,5 +1,6 @@
 // sim [--seeds N] [--from S] | [--seed S]     runs seeds S .. S+N-1 and ends at the first that fails
 //     [--expect-failure]                      a bug is planted: at least one seed must fail
+//     [--workers N]                           processes at the same time; as many as there are cores
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -9,6 +10,7 @@
 
 #include "sim/cluster.h"
 #include "sim/judge.h"
+#include "sim/workers.h"
 
 namespace {
 
@@ -18,6 +20,7 @@ constexpr uint64_t kSeedsForEverything = 200;
 struct Options {
   uint64_t from = 1;
   uint64_t count = 200;
+  uint64_t workers = mcloud::sim::cores();
   bool expect_failure = false;
 };
 
@@ -38,6 +41,8 @@ bool parse_options(int count, char** words, Options& options) {
     if (i + 1 == count || !parse_number(words[++i], value)) return false;
     if (word == "--seeds") {
       options.count = value;
+    } else if (word == "--workers") {
+      options.workers = value;
     } else if (word == "--from") {
       options.from = value;
     } else if (word == "--seed") {
@@ -55,20 +60,17 @@ bool parse_options(int count, char** words, Options& options) {
 int main(int argc, char** argv) {
   Options options;
   if (!parse_options(argc, argv, options)) {
-    std::fprintf(stderr, "usage: sim [--seeds N] [--from S] [--seed S] [--expect-failure]\n");
+    std::fprintf(stderr, "usage: sim [--seeds N] [--from S] [--seed S] [--workers N] [--expect-failure]\n");
     return 2;
   }
   auto begin = std::chrono::steady_clock::now();
-  mcloud::sim::RunFigures total;
-  for (uint64_t seed = options.from; seed < options.from + options.count; ++seed) {
-    try {
-      total.add(mcloud::sim::run_seed(seed));
-    } catch (const mcloud::sim::Violation& violation) {
-      std::printf("seed %llu: %s\nrepeat: %s --seed %llu\n", static_cast<unsigned long long>(seed), violation.what(),
-                  argv[0], static_cast<unsigned long long>(seed));
-      return options.expect_failure ? 0 : 1;
-    }
+  mcloud::sim::Outcome outcome = mcloud::sim::run_seeds({options.from, options.count, options.workers}, mcloud::sim::run_seed);
+  if (!outcome.reason.empty()) {
+    auto seed = static_cast<unsigned long long>(outcome.failed);
+    std::printf("seed %llu: %s\nrepeat: %s --seed %llu\n", seed, outcome.reason.c_str(), argv[0], seed);
+    return options.expect_failure && !outcome.has_crashed ? 0 : 1;
   }
+  const mcloud::sim::RunFigures& total = outcome.total;
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   std::printf("%llu seeds in %lld ms (%lld a minute): %s\n", static_cast<unsigned long long>(options.count),
               static_cast<long long>(took.count()),
