@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
+#include <tuple>
+
 #include "ledger/state/test_chain.h"
+#include "testing/simulated_random.h"
 
 using namespace mcloud;
 using namespace mcloud::ledger;
@@ -42,7 +46,79 @@ struct Field {
   std::string lacking() { return choose().lacking; }
 };
 
+// What the header of placement.h promises, said once more and slowly: the best of those that may, "" when none may.
+Bytes slowly(const Ask& ask, const Nodes& nodes) {
+  const pb::Placement& placement = ask.members.front()->placement();
+  pb::Demand demand = total_demand(ask.members);
+  std::map<std::string, int> claims;
+  for (const pb::Facets* member : ask.members) {
+    for (const std::string& claim : member->claims()) {
+      if (++claims[claim] > 1) return "";
+    }
+  }
+  std::optional<std::tuple<uint32_t, int64_t, double, Bytes>> best;
+  for (const auto& [key, node] : nodes) {
+    auto found = ask.neighbours.find(key);
+    Neighbours near = found == ask.neighbours.end() ? Neighbours() : found->second;
+    bool may = node.state() == pb::NODE_ONLINE && (ask.only.empty() ? !node.draining() : ask.only == key);
+    may = may && (placement.pin().empty() || placement.pin() == key) && !ask.excluded.contains(key) && near.apart == 0;
+    may = may && (placement.farms().empty() || placement.farms(0) == node.farm());
+    may = may && (ask.openers == nullptr || ask.openers->contains(key)) && fits(node, demand);
+    may = may && (placement.spread() != pb::SPREAD_REQUIRE || near.replicas == 0);
+    if (ask.crowds != nullptr && ask.crowds->contains(key))
+      may = may && ask.crowds->at(key) + ask.members.size() <= kReplicasPerNodeMax;
+    for (const pb::Facets* member : ask.members) may = may && foreign_claim(node, ask.contract, *member) == nullptr;
+    if (!may) continue;
+    auto load = static_cast<double>((node.used().cpu_milli() + demand.cpu_milli()) * 1'000'000 / node.capacity().cpu_milli());
+    bool packs = placement.spread() == pb::SPREAD_PACK;
+    std::tuple score{packs ? 0 : near.replicas, -int64_t{near.together}, packs ? -load : load, key};
+    if (!best || score < *best) best = score;
+  }
+  return best ? std::get<3>(*best) : Bytes();
+}
+
 }  // namespace
+
+TEST_CASE("of all that a node must be and may be, the choice is what slow looking finds") {
+  size_t placed = 0, placeless = 0;
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    CAPTURE(seed);
+    testing::SimulatedRandom random(seed);
+    auto one_in = [&](uint64_t bound) { return random.below(bound) == 0; };
+    Field field(static_cast<int>(1 + random.below(8)));
+    Crowds crowds;
+    std::set<Bytes, std::less<>> openers;
+    for (auto& [key, node] : field.nodes) {
+      node.mutable_used()->set_cpu_milli(random.below(5) * 900);
+      node.set_draining(one_in(5));
+      if (one_in(6)) node.set_state(pb::NODE_FENCED);
+      if (one_in(4)) node.set_farm("other");
+      if (one_in(4)) node.add_claims()->set_name("tcp/80");
+      if (one_in(2)) crowds[key] = one_in(3) ? kReplicasPerNodeMax - 1 : random.below(10);
+      if (one_in(6)) field.ask.excluded[key] = "broke";
+      if (one_in(3)) field.ask.neighbours[key] = {static_cast<uint32_t>(random.below(3)), static_cast<uint32_t>(random.below(2)),
+                                                  static_cast<uint32_t>(random.below(5) / 4)};
+      if (!one_in(4)) openers.insert(key);
+    }
+    if (one_in(3)) field.members.push_back(test_facets("data", 1));
+    for (pb::Facets& member : field.members) {
+      if (one_in(4)) member.add_claims(one_in(2) ? "tcp/80" : "tcp/81");
+    }
+    if (one_in(4)) field.placement().add_farms("farm");
+    if (one_in(8)) field.placement().set_pin("b");
+    if (one_in(8)) field.ask.only = "c";
+    const pb::Spread spreads[] = {pb::SPREAD_PREFER, pb::SPREAD_REQUIRE, pb::SPREAD_PACK};
+    field.placement().set_spread(spreads[random.below(3)]);
+    if (one_in(3)) field.ask.openers = &openers;
+    if (one_in(2)) field.ask.crowds = &crowds;
+    Choice choice = field.choose();
+    REQUIRE_EQ(choice.node, slowly(field.ask, field.nodes));
+    CHECK_EQ(choice.node.empty(), !choice.lacking.empty());
+    ++(choice.node.empty() ? placeless : placed);
+  }
+  CHECK_GT(placed, 1000);
+  CHECK_GT(placeless, 500);
+}
 
 TEST_CASE("ties go to the smallest key, else the least loaded node is chosen") {
   Field field(3);
