@@ -86,13 +86,15 @@ Status NetworkAdapter::tend_devices() {
   }
   places_.keep_only(known);
   const uint64_t revision = places_.revision();
-  if (revision != placed_revision_) TRY(apply_again());
-  placed_revision_ = revision;
+  // Another contract's network that fails keeps no device from being found.
+  Status first = revision != placed_revision_ ? apply_again() : Status();
+  if (first.has_value()) placed_revision_ = revision;
   for (const auto& [key, announcement] : news) {
-    TRY(machine_.announce(announcement));
-    places_.told(key);
+    Status told = machine_.announce(announcement);
+    if (told.has_value()) places_.told(key);
+    if (first.has_value()) first = told;
   }
-  return {};
+  return first;
 }
 
 }  // namespace mcloud::node
