@@ -35,7 +35,7 @@ std::optional<uint32_t> transit_of(const Publication& publication, const Transit
 }
 
 // Ports of the uplink by protocol, with the transit addresses of the networks and portals they lead to.
-std::string publication_maps(const DesiredNetworks& desired, const Transits& transits) {
+std::string publication_maps(const DesiredNetworks& desired, const Transits& transits, std::set<Led>& led) {
   std::map<std::string, std::string> elements;
   std::map<uint32_t, const Network*> networks;
   for (const Network& network : desired.networks) networks[network.vni] = &network;
@@ -48,8 +48,12 @@ std::string publication_maps(const DesiredNetworks& desired, const Transits& tra
       elements[map] += (elements[map].empty() ? "" : ", ") + key + address;
     };
     std::string map = protocol_name(publication.protocol) + "_publications";
-    add(map, transit_network_address(*transit).text());
-    if (!network->second->range6.empty()) add(map + "6", transit_network_address6(*transit).text());
+    bool is_udp = publication.protocol == Publication::Protocol::Udp, has_ipv6 = !network->second->range6.empty();
+    std::string to = transit_network_address(*transit).text(), to6 = transit_network_address6(*transit).text();
+    add(map, to);
+    if (has_ipv6) add(map + "6", to6);
+    if (is_udp) led.insert({publication.port, to, publication.port});
+    if (is_udp && has_ipv6) led.insert({publication.port, to6, publication.port});
   }
   std::string out;
   for (const char* protocol : {"tcp", "udp"}) {
@@ -111,7 +115,7 @@ std::string allowed_rules(const DesiredNetworks& desired, const Transits& transi
   return out;
 }
 
-std::string node_sets(const DesiredNetworks& desired, const Transits& transits) {
+std::string node_sets(const DesiredNetworks& desired, const Transits& transits, std::set<Led>& led) {
   std::string out = set_of(std::string("set ") + kSources, "typeof ip saddr . @th,96,24", "");
   // What must never leave the node: what networks of the node have among themselves.
   out += set_of("set forbidden", "type ipv4_addr; flags interval; auto-merge",
@@ -119,7 +123,7 @@ std::string node_sets(const DesiredNetworks& desired, const Transits& transits) 
   out += set_of("set forbidden6", "type ipv6_addr; flags interval; auto-merge",
                 join(desired.forbidden6, [](const std::string& range) { return range; }) +
                     (desired.forbidden6.empty() ? "" : ", ") + "fc00::/7, fe80::/10, ff00::/8");
-  return out + publication_maps(desired, transits) + allowed_sets(desired, transits);
+  return out + publication_maps(desired, transits, led) + allowed_sets(desired, transits);
 }
 
 // Nothing of the node is for containers but the resolver.
@@ -200,7 +204,8 @@ std::string sources_text(const std::set<VxlanSource>& sources) {
 }
 
 Rules node_rules(const DesiredNetworks& desired, const Transits& transits) {
-  std::string out = node_sets(desired, transits) + untracked_chains(kPlainPort, "iifname != \"mcloud-*\" ", "") + node_input(desired.uplink);
+  std::set<Led> led;
+  std::string out = node_sets(desired, transits, led) + untracked_chains(kPlainPort, "iifname != \"mcloud-*\" ", "") + node_input(desired.uplink);
   out += R"(  chain segments {
     type filter hook forward priority mangle; policy accept;
     iifname "mcloud-*" tcp flags syn tcp option maxseg size set rt mtu
@@ -231,7 +236,7 @@ Rules node_rules(const DesiredNetworks& desired, const Transits& transits) {
   }
   // No route leads out of a portal: it sees the node alone.
   out += "    oifname \"mcloud-p*\" ct status dnat masquerade\n";
-  return finish_rules("mcloud node", out + "  }\n", "");
+  return finish_leading_rules("mcloud node", out + "  }\n", "", std::move(led));
 }
 
 Rules mesh_rules() {

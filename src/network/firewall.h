@@ -15,6 +15,7 @@ struct Rules {
   std::string removal;   // what removes rules that are there
   std::string text;      // after it, in the same transaction
   std::string revision;  // of the text; a chain of this name in table inet mcloud says that it is in force
+  Settlement settlement;  // of rules that lead elsewhere; it ends with the revision then, and the text has another
 };
 
 inline constexpr const char* kTable = "mcloud";

@@ -11,6 +11,7 @@
 #include "network/aliases.h"
 #include "network/devices.h"
 #include "network/firewall.h"
+#include "network/flows.h"
 #include "network/members.h"
 #include "network/mesh.h"
 #include "network/netns.h"
@@ -77,7 +78,7 @@ struct Machine::Inside {
 
   Status run(const EnableForwarding&) { return set_net_sysctl("ipv4/ip_forward", "1"); }
   Status run(const EnableForwarding6&);
-  Status run(const SetNodeFirewall& step) { return run_on_node(step.rules); }
+  Status run(const SetNodeFirewall& step);
   Status run(const RemoveNodeFirewall&) { return run_nft(nft_remove_table("inet", kTable)); }
   Status run(const SetMeshFirewall& step) { return run_in(mesh_path(), step.rules); }
   Status run(const RemoveMeshFirewall&) { return run_in(mesh_path(), nft_remove_table("inet", kTable)); }
@@ -85,7 +86,7 @@ struct Machine::Inside {
   Status run(const CreateNetwork& step);
   Status run(const RemoveNetwork& step);
   Status run(const RepairUnderlay& step);
-  Status run(const SetNetworkFirewall& step) { return run_in(network_path(step.vni), step.rules); }
+  Status run(const SetNetworkFirewall& step);
   Status run(const SetPeer& step) { return in_network(step.vni, set_peer, step.node); }
   Status run(const RemovePeer& step) { return in_network(step.vni, remove_peer, step.node); }
   Status run(const SetRemote& step) { return in_network(step.vni, set_remote, step.remote); }
@@ -128,6 +129,21 @@ Status Machine::Inside::run(const EnableForwarding6&) {
     if (accepts.has_value() && *accepts == "1") TRY(set_net_sysctl("ipv6/conf/" + name + "/accept_ra", "2"));
   }
   return set_net_sysctl("ipv6/conf/all/forwarding", "1");
+}
+
+Status Machine::Inside::run(const SetNodeFirewall& step) {
+  TRY(run_on_node(step.rules));
+  TRY(forget_flows(step.settlement.led, Leaders::Others));
+  return run_on_node(step.settlement.rules);
+}
+
+Status Machine::Inside::run(const SetNetworkFirewall& step) {
+  io::Fd netns = TRY(network(step.vni));
+  NetnsScope scope = TRY(NetnsScope::enter(netns));
+  Nft firewall = TRY(Nft::open());
+  TRY(firewall.run(step.rules));
+  TRY(forget_flows(step.settlement.led, Leaders::Ours));
+  return firewall.run(step.settlement.rules);
 }
 
 Status Machine::Inside::run(const ChangeSources& step) {

@@ -80,6 +80,8 @@ class UdpServer {
   io::Fd fd_;
 };
 // Sends a datagram; the socket to read an answer from.
+// Again from where it was sent before.
+void send_udp_again(const io::Fd& fd, const std::string& to, uint16_t port, const std::string& text);
 io::Fd send_udp(const Place& from, const std::string& to, uint16_t port, const std::string& text,
                 const std::string& source = "");
 std::string receive_udp(const io::Fd& fd);  // within 300 ms, else ""

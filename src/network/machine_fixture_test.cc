@@ -298,6 +298,11 @@ io::Fd send_udp(const Place& from, const std::string& to, uint16_t port, const s
   return fd;
 }
 
+void send_udp_again(const io::Fd& fd, const std::string& to, uint16_t port, const std::string& text) {
+  SocketAddress address = socket_address(to, port);
+  static_cast<void>(::sendto(fd.get(), text.data(), text.size(), 0, address.get(), address.size));
+}
+
 std::string receive_udp(const io::Fd& fd) {
   char buffer[2048];
   ssize_t got = is_ready(fd, POLLIN) ? ::recv(fd.get(), buffer, sizeof buffer, 0) : -1;

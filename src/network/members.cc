@@ -2,6 +2,7 @@
 
 #include "network/aliases.h"
 #include "network/firewall.h"
+#include "network/flows.h"
 #include "network/netns.h"
 #include "network/nft.h"
 
@@ -74,13 +75,17 @@ Status set_space_firewall(const io::Fd& space, const SetNetnsFirewall& step) {
   if (!step.forwards) TRY(set_net_sysctl("ipv4/ip_forward", "0"));
   if (!step.forwards) TRY(set_net_sysctl("ipv6/conf/all/forwarding", "0"));
   if (step.forwards) TRY(set_net_sysctl("ipv6/conf/default/disable_ipv6", "0"));
-  TRY(run_nft(step.rules));
+  Nft nft = TRY(Nft::open());
+  TRY(nft.run(step.rules));
   if (!step.forwards) return {};
   TRY(set_net_sysctl("ipv4/ip_forward", "1"));
   TRY(set_net_sysctl("ipv4/conf/all/send_redirects", "0"));
   TRY(set_net_sysctl("ipv4/conf/default/send_redirects", "0"));
   TRY(set_net_sysctl("ipv6/conf/all/proxy_ndp", "1"));
-  return set_net_sysctl("ipv6/conf/all/forwarding", "1");
+  TRY(set_net_sysctl("ipv6/conf/all/forwarding", "1"));
+  if (step.settlement.rules.empty()) return {};
+  TRY(forget_flows(step.settlement.led, Leaders::Ours));
+  return nft.run(step.settlement.rules);
 }
 
 Status remove_space_firewall(const io::Fd& space) {

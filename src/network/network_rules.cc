@@ -158,15 +158,17 @@ std::vector<Entrance> entrances(const Network& network, const std::vector<Public
   return out;
 }
 
-std::string nat_chains(const Network& network, const std::vector<Publication>& publications) {
+std::string nat_chains(const Network& network, const std::vector<Publication>& publications, std::set<Led>& led) {
   std::string gateway = network.range.gateway().text();
   std::string gateway6 = address6_of(network.range6, network.range.gateway());
   std::string out = "  chain publish {\n    type nat hook prerouting priority dstnat; policy accept;\n";
   for (const Entrance& entrance : entrances(network, publications)) {
     std::string from = "    iifname \"up0\" " + entrance.protocol + " dport " + std::to_string(entrance.port) + " dnat ";
+    lead(entrance.protocol, entrance.port, entrance.targets, network.range6, led);
     out += from + "ip to " + destination(entrance.targets) + "\n";
     if (!gateway6.empty()) out += from + "ip6 to " + destination6(entrance.targets, network.range6) + "\n";
   }
+  for (const char* resolver : {kResolverAddress, kResolverAddress6}) led.insert({53, resolver, 53});
   for (const char* protocol : {"udp", "tcp"}) {
     std::string dns = std::string(protocol) + " dport 53 dnat ";
     out += "    iifname \"br0\" ip daddr " + gateway + " " + dns + "ip to " + kResolverAddress + "\n";
@@ -219,8 +221,9 @@ std::string dedicated_sources(const Network& network) {
 }  // namespace
 
 Rules network_rules(const Network& network, const std::vector<Publication>& publications) {
-  std::string chains = dedicated_sources(network) + nat_chains(network, publications) + filter_chains(network);
-  Rules rules = finish_rules(network.contract.hex() + " " + network.name, chains, bridge_table(network));
+  std::set<Led> led;
+  std::string chains = dedicated_sources(network) + nat_chains(network, publications, led) + filter_chains(network);
+  Rules rules = finish_leading_rules(network.contract.hex() + " " + network.name, chains, bridge_table(network), std::move(led));
   rules.removal += nft_remove_table("bridge", kTable);
   return rules;
 }

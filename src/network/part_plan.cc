@@ -142,7 +142,7 @@ class PartPlanner {
                                                   [](const Network& network) { return !network.range6.empty(); });
     Rules rules = rest_.node_rules(transits());
     if (rules.revision != actual_.firewall) {
-      add(SetNodeFirewall{rules.removal + rules.text + rest_.sources_text(Underlay::Plain), rules.revision});
+      add(SetNodeFirewall{rules.removal + rules.text + rest_.sources_text(Underlay::Plain), rules.revision, rules.settlement});
     } else {
       change_sources(Underlay::Plain, actual_.sources);
     }
@@ -222,7 +222,7 @@ class PartPlanner {
     Rules rules = network_rules(network, publications_[network.vni]);
     // In a fresh namespace there is nothing to remove, which spares waiting for the kernel to dispose of it.
     std::string text = (kept == kept_.end() ? "" : rules.removal) + rules.text;
-    if (rules.revision != there.firewall) add(SetNetworkFirewall{network.vni, text, rules.revision});
+    if (rules.revision != there.firewall) add(SetNetworkFirewall{network.vni, text, rules.revision, rules.settlement});
     bool is_lame = kept != kept_.end() && !there.has_underlay;
     if (is_lame) add(RepairUnderlay{shapes_[network.vni]});
     // A physical network's members are learned.
@@ -265,7 +265,7 @@ class PartPlanner {
         const Rules& text = wanted->second.rules;
         if (has_rules && found->second == text.revision) continue;
         add(SetNetnsFirewall{netns, (is_there ? text.removal : "") + text.text, text.revision,
-                             wanted->second.forwards});
+                             wanted->second.forwards, text.settlement});
       } else if (has_rules) {
         add(RemoveNetnsFirewall{netns});
       }

@@ -215,6 +215,21 @@ std::optional<Ipv4> transit_address(const ActualNetworks& actual, uint32_t vni, 
 
 // ---- steps ---------------------------------------------------------------------------------------
 
+// Where rules lead datagrams that come to a port: a member, the resolver, a transit link.
+struct Led {
+  uint16_t port = 0;
+  std::string address;  // of either family
+  uint16_t target_port = 0;
+  auto operator<=>(const Led&) const = default;
+};
+// What follows on new rules: flows that lead elsewhere are forgotten, then `rules` say that this is done too, by the
+// revision. A crash in between leaves another revision.
+struct Settlement {
+  std::set<Led> led;
+  std::string rules;
+  bool operator==(const Settlement&) const = default;
+};
+
 struct EnableForwarding {
   bool operator==(const EnableForwarding&) const = default;
 };
@@ -223,6 +238,7 @@ struct EnableForwarding6 {
 };
 struct SetNodeFirewall {
   std::string rules, revision;
+  Settlement settlement;
   bool operator==(const SetNodeFirewall&) const = default;
 };
 struct RemoveNodeFirewall {
@@ -257,6 +273,7 @@ struct RepairUnderlay {
 struct SetNetworkFirewall {
   uint32_t vni = 0;
   std::string rules, revision;
+  Settlement settlement;
   bool operator==(const SetNetworkFirewall&) const = default;
 };
 struct SetPeer {
@@ -291,6 +308,7 @@ struct SetNetnsFirewall {
   std::string netns;
   std::string rules, revision;
   bool forwards = false;  // a portal
+  Settlement settlement;  // of one
   bool operator==(const SetNetnsFirewall&) const = default;
 };
 struct RemoveNetnsFirewall {

@@ -6,7 +6,9 @@
 #include "network/links.h"
 #include "network/machine_fixture.h"
 #include "network/netns.h"
+#include "network/nft.h"
 #include "network/plan.h"
+#include "network/resolver.h"
 
 using namespace mcloud;
 using namespace mcloud::network;
@@ -181,4 +183,114 @@ TEST_CASE("a publication through a portal hears the ranges it allows only, of ei
   nodes.apply(0, nodes.one);
   CHECK_EQ(Answers(nodes, "10.250.0.11", "0.0.0.0", "10.42.0.9").heard, none);
   CHECK_EQ(Answers(nodes, "2001:db8::11", "::", "fd12:3456:789a::a2a:9").heard, both);
+}
+
+namespace {
+
+// Two servers behind one port, and a client that sends from one port of its own all the time.
+struct Flow {
+  Flow(const Place& one, const Place& other, const std::string& any, const Place& client_place, std::string to)
+      : servers{UdpServer(one, any, 53), UdpServer(other, any, 53)}, to_(std::move(to)) {
+    client = send_udp(client_place, to_, 5353, "who");
+    heard();
+  }
+  void send() { send_udp_again(client, to_, 5353, "who"); }
+  // Who has the last datagram: 0, 1; 2 = nobody.
+  size_t heard() {
+    for (size_t i : {0U, 1U}) {
+      if (servers[i].answer_one("server " + std::to_string(i)).empty()) continue;
+      CHECK_EQ(receive_udp(client), "server " + std::to_string(i));
+      return last = i;
+    }
+    return last = 2;
+  }
+  UdpServer servers[2];
+  io::Fd client;
+  size_t last = 2;
+
+ private:
+  std::string to_;
+};
+
+// It stays with its server while that is a target, and goes to the other one with its next datagram when it is none.
+void move(Nodes& nodes, DesiredNetworks& desired, Flow& flow) {
+  const std::vector<Publication::Target> both = desired.publications[0].targets;
+  size_t first = flow.last;
+  REQUIRE_LT(first, 2);
+  flow.send();
+  CHECK_EQ(flow.heard(), first);
+  desired.publications[0].targets = {both[1 - first]};
+  CHECK_EQ(nodes.apply(0, desired), 1);
+  flow.send();
+  CHECK_EQ(flow.heard(), 1 - first);
+  desired.publications[0].targets = both;
+  CHECK_EQ(nodes.apply(0, desired), 1);
+  flow.send();
+  CHECK_EQ(flow.heard(), 1 - first);  // what leads where a rule leads is kept
+}
+
+}  // namespace
+
+TEST_CASE("a flow that never pauses leaves a target that went, through a portal, in both families") {
+  if (!can_make_networks()) return;
+  GatewayAndDns nodes;
+  nodes.apply_both();
+  for (const auto& [to, any] : {std::pair("10.250.0.11", "0.0.0.0"), std::pair("2001:db8::11", "::")}) {
+    Flow flow(nodes.container(1, "web-0"), nodes.container(0, "dns-1"), any, nodes.outside, to);
+    move(nodes, nodes.one, flow);
+  }
+}
+
+TEST_CASE("a flow that never pauses leaves a local member that is a target no more, and questions of names go on") {
+  if (!can_make_networks()) return;
+  GatewayAndDns nodes;
+  nodes.one.networks[0].members = {member("dns-0", "10.42.0.2"), member("dns-1", "10.42.0.3")};
+  nodes.one.networks[0].remotes.clear();
+  nodes.one.publications[0].portal = "";
+  nodes.apply(0, nodes.one);
+  give_address(nodes.places[0], "lo", kResolverAddress, 32);
+  UdpServer resolver(nodes.places[0], kResolverAddress, 53);
+  io::Fd asker = send_udp(nodes.container(0, "dns-1"), "10.42.0.1", 53, "name");
+  CHECK_NE(resolver.answer_one("first"), "");
+  CHECK_EQ(receive_udp(asker), "first");
+  for (const auto& [to, any] : {std::pair("10.250.0.11", "0.0.0.0"), std::pair("2001:db8::11", "::")}) {
+    Flow flow(nodes.container(0, "dns-0"), nodes.container(0, "dns-1"), any, nodes.outside, to);
+    move(nodes, nodes.one, flow);
+  }
+  send_udp_again(asker, "10.42.0.1", 53, "name");
+  CHECK_NE(resolver.answer_one("second"), "");
+  CHECK_EQ(receive_udp(asker), "second");
+}
+
+TEST_CASE("a port that leads to another network takes its flows along, and those of other programs stay where they are") {
+  if (!can_make_networks()) return;
+  GatewayAndDns nodes;
+  Network other = nodes.one.networks[0];
+  other.vni = 8;
+  other.members = {member("other-0", "10.42.0.4")};
+  other.remotes.clear();
+  nodes.one.networks[0].members = {member("dns-0", "10.42.0.2")};
+  nodes.one.networks[0].remotes.clear();
+  nodes.one.networks.push_back(other);
+  nodes.one.publications[0].portal = "";
+  nodes.one.publications[0].targets = {{ip("10.42.0.2"), 53}};
+  nodes.apply(0, nodes.one);
+  {
+    NetnsScope scope = NetnsScope::enter(nodes.places[0].netns).value();
+    REQUIRE(run_nft("table inet others {\n chain c {\n type nat hook output priority -90;\n udp dport 7 dnat ip to 10.250.0.1:8\n }\n}\n").has_value());
+  }
+  UdpServer strange(nodes.outside, "10.250.0.1", 8);
+  io::Fd theirs = send_udp(nodes.places[0], "10.250.0.1", 7, "hello");
+  CHECK_NE(strange.answer_one("one"), "");
+  Flow flow(nodes.container(0, "dns-0"), nodes.container(0, "other-0"), "0.0.0.0", nodes.outside, "10.250.0.11");
+  CHECK_EQ(flow.last, 0);
+  nodes.one.publications[0].vni = 8;
+  nodes.one.publications[0].targets = {{ip("10.42.0.4"), 53}};
+  nodes.apply(0, nodes.one);
+  flow.send();
+  CHECK_EQ(flow.heard(), 1);
+  NetnsScope scope = NetnsScope::enter(nodes.places[0].netns).value();
+  REQUIRE(run_nft("delete table inet others\n").has_value());
+  send_udp_again(theirs, "10.250.0.1", 7, "hello");
+  CHECK_NE(strange.answer_one("two"), "");  // still led by what the kernel remembers
 }

@@ -14,6 +14,14 @@ std::string revision_of(const std::string& text) {
   return "revision_" + to_hex(bytes);
 }
 
+constexpr const char* kUnsettled = "revision_unsettled";
+
+std::string text_of(const std::string& owner, const std::string& revision, const std::string& inet_chains,
+                    const std::string& other_tables) {
+  return std::string("table inet ") + kTable + " {\n  comment \"" + owner + "\"\n  chain " + revision + " { }\n" + inet_chains +
+         "}\n" + other_tables;
+}
+
 // New connections go to the targets in turn.
 template <typename Text>
 std::string in_turn(const std::vector<Publication::Target>& targets, Text address) {
@@ -31,9 +39,26 @@ Rules finish_rules(const std::string& owner, const std::string& inet_chains, con
   Rules rules;
   rules.removal = nft_remove_table("inet", kTable);
   rules.revision = revision_of(owner + inet_chains + other_tables);
-  rules.text = std::string("table inet ") + kTable + " {\n  comment \"" + owner + "\"\n  chain " + rules.revision +
-               " { }\n" + inet_chains + "}\n" + other_tables;
+  rules.text = text_of(owner, rules.revision, inet_chains, other_tables);
   return rules;
+}
+
+Rules finish_leading_rules(const std::string& owner, const std::string& inet_chains, const std::string& other_tables,
+                           std::set<Led> led) {
+  Rules rules = finish_rules(owner, inet_chains, other_tables);
+  rules.text = text_of(owner, kUnsettled, inet_chains, other_tables);
+  std::string chain = std::string(" chain inet ") + kTable + " ";
+  rules.settlement = {std::move(led), "add" + chain + rules.revision + "\ndelete" + chain + kUnsettled + "\n"};
+  return rules;
+}
+
+void lead(const std::string& protocol, uint16_t port, const std::vector<Publication::Target>& targets, const std::string& range6,
+          std::set<Led>& led) {
+  if (protocol != "udp") return;
+  for (const Publication::Target& target : targets) {
+    led.insert({port, target.address.text(), target.port});
+    if (!range6.empty()) led.insert({port, address6_of(range6, target.address), target.port});
+  }
 }
 
 std::string addresses_text(const std::vector<Ipv4>& addresses) {

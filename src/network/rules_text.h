@@ -1,6 +1,7 @@
 // Inside this room only: pieces of nft's language. Pure.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,9 @@ namespace mcloud::network {
 
 // `owner` becomes the tables' comment: "CONTRACT NAME" or "node". The revision is of all of it.
 Rules finish_rules(const std::string& owner, const std::string& inet_chains, const std::string& other_tables);
+// The same of rules that lead datagrams: there is a settlement.
+Rules finish_leading_rules(const std::string& owner, const std::string& inet_chains, const std::string& other_tables,
+                           std::set<Led> led);
 
 template <typename Items, typename Text>
 std::string join(const Items& items, Text text) {
@@ -30,6 +34,10 @@ std::string owner_comment(const ContractId& contract);
 // A destination for dnat: one target, or several in turn.
 std::string destination(const std::vector<Publication::Target>& targets);
 std::string destination6(const std::vector<Publication::Target>& targets, const std::string& range6);
+
+// Notes where a rule with these destinations leads datagrams.
+void lead(const std::string& protocol, uint16_t port, const std::vector<Publication::Target>& targets, const std::string& range6,
+          std::set<Led>& led);
 
 // VXLAN packets of that port are not tracked: who sends them is looked at one by one anyway. The conditions tell them from
 // what members send to the same port.

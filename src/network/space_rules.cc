@@ -120,7 +120,8 @@ constexpr const char* kPortalInput = R"(  chain input {
 std::string owner_of(const Network& network) { return network.contract.hex() + " " + network.name; }
 
 std::string led_in(const Network& network, const std::string& protocol, uint16_t port,
-                   const std::vector<Publication::Target>& targets) {
+                   const std::vector<Publication::Target>& targets, std::set<Led>& led) {
+  lead(protocol, port, targets, network.range6, led);
   std::string from = std::string("    iifname \"") + kTransit + "\" " + protocol + " dport " + std::to_string(port) + " dnat ";
   std::string out = from + "ip to " + destination(targets) + "\n";
   if (!network.range6.empty()) out += from + "ip6 to " + destination6(targets, network.range6) + "\n";
@@ -128,14 +129,15 @@ std::string led_in(const Network& network, const std::string& protocol, uint16_t
 }
 
 Rules gateway_portal_rules(const Network& network, const Member& portal, const std::vector<Publication>& publications) {
+  std::set<Led> led;
   std::string out = "  chain publish {\n    type nat hook prerouting priority dstnat; policy accept;\n";
   for (const Way& way : network.ways) {
-    if (way.portal == portal.netns) out += led_in(network, way.protocol, way.port, {{way.address, way.target_port}});
+    if (way.portal == portal.netns) out += led_in(network, way.protocol, way.port, {{way.address, way.target_port}}, led);
   }
   for (const Publication& publication : publications) {
     if (publication.portal != portal.netns || publication.targets.empty()) continue;
     bool is_tcp = publication.protocol == Publication::Protocol::Tcp;
-    out += led_in(network, is_tcp ? "tcp" : "udp", publication.port, publication.targets);
+    out += led_in(network, is_tcp ? "tcp" : "udp", publication.port, publication.targets, led);
   }
   std::string eth = "\"" + portal.interface + "\"";
   out += "  }\n  chain leave {\n    type nat hook postrouting priority srcnat; policy accept;\n    oifname " + eth +
@@ -143,7 +145,7 @@ Rules gateway_portal_rules(const Network& network, const Member& portal, const s
   out += "  chain forward {\n    type filter hook forward priority filter; policy drop;\n"
          "    ct state established,related accept\n    iifname \"" + std::string(kTransit) + "\" oifname " + eth +
          " ct status dnat counter accept comment \"ways\"\n    counter drop comment \"no way\"\n  }\n";
-  return finish_rules(owner_of(network), out, "");
+  return finish_leading_rules(owner_of(network), out, "", std::move(led));
 }
 
 // A rule as it is seen on the way.
