@@ -67,7 +67,7 @@ Status NodeHost::write_configs(const std::vector<RingLink>& ring) const {
       {"cgroup", group()},
       {"uplink", {{"interface", kUplinkInterface}, {"address", uplink()}}},
       {"resolver", {kHubAddress}},  // nobody, unless a test puts a name server there
-      {"forbidden", {kBackplaneRange, std::string(kHubAddress) + "/32"}},
+      {"forbidden", {kBackplaneRange, std::string(kHubAddress) + "/32", std::string(kHubAddress6) + "/128"}},
   });
   if (is_hidden()) {
     config["hidden"] = true;

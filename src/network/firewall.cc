@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "network/ip_prefix.h"
 #include "network/resolver.h"
 #include "network/rules_text.h"
 
@@ -115,15 +116,27 @@ std::string allowed_rules(const DesiredNetworks& desired, const Transits& transi
   return out;
 }
 
+// What must never leave the node: forbidden ranges and single ports, and what networks of the node have among themselves.
+std::string forbidden_sets(const DesiredNetworks& desired) {
+  std::set<std::string> services, services6;
+  for (const std::string& text : desired.forbidden_services) {
+    auto service = IpEndpoint::parse(text);
+    if (!service.has_value()) continue;
+    (service->address.is_v6 ? services6 : services).insert(service->address.text() + " . " + std::to_string(service->port));
+  }
+  auto same = [](const std::string& text) { return text; };
+  std::set<std::string> ranges = {"198.18.0.0/15"}, ranges6 = {"fc00::/7", "fe80::/10", "ff00::/8"};
+  for (const Range& range : desired.forbidden) ranges.insert(range.text());
+  ranges6.insert(desired.forbidden6.begin(), desired.forbidden6.end());
+  return set_of("set forbidden", "type ipv4_addr; flags interval; auto-merge", join(ranges, same)) +
+         set_of("set forbidden6", "type ipv6_addr; flags interval; auto-merge", join(ranges6, same)) +
+         set_of("set forbidden_services", "type ipv4_addr . inet_service", join(services, same)) +
+         set_of("set forbidden_services6", "type ipv6_addr . inet_service", join(services6, same));
+}
+
 std::string node_sets(const DesiredNetworks& desired, const Transits& transits, std::set<Led>& led) {
   std::string out = set_of(std::string("set ") + kSources, "typeof ip saddr . @th,96,24", "");
-  // What must never leave the node: what networks of the node have among themselves.
-  out += set_of("set forbidden", "type ipv4_addr; flags interval; auto-merge",
-                join(desired.forbidden, [](const Range& range) { return range.text() + ", "; }) + "198.18.0.0/15");
-  out += set_of("set forbidden6", "type ipv6_addr; flags interval; auto-merge",
-                join(desired.forbidden6, [](const std::string& range) { return range; }) +
-                    (desired.forbidden6.empty() ? "" : ", ") + "fc00::/7, fe80::/10, ff00::/8");
-  return out + publication_maps(desired, transits, led) + allowed_sets(desired, transits);
+  return out + forbidden_sets(desired) + publication_maps(desired, transits, led) + allowed_sets(desired, transits);
 }
 
 // Nothing of the node is for containers but the resolver.
@@ -155,6 +168,8 @@ std::string node_forward(const std::string& uplink, const std::string& first) {
                     R"(    ct state established,related accept
     iifname "mcloud-*" ct original ip daddr @forbidden counter drop comment "forbidden"
     iifname "mcloud-*" ct original ip6 daddr @forbidden6 counter drop comment "forbidden"
+    iifname "mcloud-*" meta l4proto { tcp, udp } ct original ip daddr . ct original proto-dst @forbidden_services counter drop comment "forbidden"
+    iifname "mcloud-*" meta l4proto { tcp, udp } ct original ip6 daddr . ct original proto-dst @forbidden_services6 counter drop comment "forbidden"
     oifname "mcloud-*" ct status dnat accept
     oifname "mcloud-*" counter drop comment "not published"
 )";

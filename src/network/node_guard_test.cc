@@ -2,6 +2,7 @@
 // resolver's port is not.
 #include <doctest/doctest.h>
 
+#include "io/process.h"
 #include "network/firewall.h"
 #include "network/links.h"
 #include "network/machine_fixture.h"
@@ -27,7 +28,8 @@ void run_rules(const Place& place, const std::string& rules) {
 // second node (the ledger, say) and the backplane.
 struct Guarded : Nodes {
   Guarded() : Nodes(2, true) {
-    DesiredNetworks one = base(0);
+    DesiredNetworks& one = desired;
+    one = base(0);
     for (uint32_t vni : {7, 8}) {
       Network& network = one.networks.emplace_back();
       network.name = "default";
@@ -43,7 +45,16 @@ struct Guarded : Nodes {
     give_address(places[1], "bp", "2001:db8:1::2", 64);
     give_address(places[0], "bp", "2001:db8:1::1", 64);
   }
+  DesiredNetworks desired;
 };
+
+// The kernel's own, "" = none.
+std::string link_local_address(const Place& place, const std::string& link) {
+  NetnsScope scope = NetnsScope::enter(place.netns).value();
+  std::string text = io::run({.arguments = {"ip", "-6", "-o", "addr", "show", "dev", link, "scope", "link"}}).value().output;
+  size_t begin = text.find("fe80:");
+  return begin == std::string::npos ? "" : text.substr(begin, text.find('/', begin) - begin);
+}
 
 }  // namespace
 
@@ -113,6 +124,55 @@ TEST_CASE("a member reaches neither the backplane, nor the ledger, nor the mesh,
     CAPTURE(address);
     CHECK(connect_tcp(web, address, 7000).is_open());
   }
+}
+
+TEST_CASE("a forbidden range and a forbidden port are out of reach in both families, and all else is not") {
+  if (!can_make_networks()) return;
+  Guarded nodes;
+  TcpServer ledger(nodes.places[1], "0.0.0.0", 7100), ledger6(nodes.places[1], "::", 7100);
+  TcpServer site(nodes.places[1], "0.0.0.0", 443), site6(nodes.places[1], "::", 443);
+  Place web = nodes.container(0, "web-0");
+  auto reached = [&](uint16_t port) {
+    std::string families;
+    for (const char* address : {"10.250.0.12", "2001:db8::12"}) {
+      if (connect_tcp(web, address, port).is_open()) families += address == std::string("10.250.0.12") ? "4" : "6";
+    }
+    return families;
+  };
+  CHECK_EQ(reached(7100), "46");
+  DesiredNetworks one = nodes.desired;
+  one.forbidden_services = {"10.250.0.12:7100", "[2001:db8::12]:7100", "nobody:7100"};
+  CHECK_EQ(complaints(one).size(), 1);
+  nodes.apply(0, one);
+  CHECK_EQ(reached(7100), "");
+  CHECK_EQ(reached(443), "46");
+  one.forbidden_services.clear();
+  one.forbidden6 = {"2001:db8::12/128"};
+  nodes.apply(0, one);
+  CHECK_EQ(reached(7100), "4");
+  one.forbidden.push_back(Range::parse("10.250.0.12/32").value());
+  one.forbidden6.clear();
+  nodes.apply(0, one);
+  CHECK_EQ(reached(443), "6");
+}
+
+TEST_CASE("a member reaches nothing of its node by link-local addresses, neither the network's nor the transit link's") {
+  if (!can_make_networks()) return;
+  Guarded nodes;
+  TcpServer node6(nodes.places[0], "::", 7000), inside6(nodes.space(0, "mcloud_net_7"), "::", 7000);
+  Place web = nodes.container(0, "web-0");
+  Place network = nodes.space(0, "mcloud_net_7");
+  auto try_link = [&](const Place& place, const char* link) {
+    std::string address = link_local_address(place, link);
+    CAPTURE(link);
+    REQUIRE_NE(address, "");
+    CHECK_FALSE(connect_tcp(web, address + "%2", 7000).is_open());
+    CHECK_FALSE(ping(web, address + "%2"));
+  };
+  for (const char* link : {"mcloud-7", "uplink"}) try_link(nodes.places[0], link);
+  for (const char* link : {"up0", "br0"}) try_link(network, link);
+  run_rules(network, "delete table inet mcloud\n");
+  CHECK(connect_tcp(web, link_local_address(network, "br0") + "%2", 7000).is_open());
 }
 
 TEST_CASE("port 53 of the gateway leads to the node's resolver, which sees the network's transit address") {

@@ -138,6 +138,7 @@ struct DesiredNetworks {
   int underlay_mtu = 1500;       // of the way between nodes; containers get 50 less
   std::vector<Range> forbidden;  // what containers must not reach through the uplink (backplane, ledger)
   std::vector<std::string> forbidden6;  // the same, "2001:db8::/32"; ULA and link-local ranges always are
+  std::vector<std::string> forbidden_services;  // single ports of what may be reached else: "192.0.2.1:7100", "[2001:db8::1]:7100"
   std::vector<Network> networks;
   std::vector<Publication> publications;
   bool operator==(const DesiredNetworks&) const = default;

@@ -64,6 +64,7 @@ class Sieve {
     out_.desired.underlay_mtu = wish_.underlay_mtu;
     out_.desired.forbidden = wish_.forbidden;
     out_.desired.forbidden6 = wish_.forbidden6;
+    out_.desired.forbidden_services = wish_.forbidden_services;
     if (!is_interface_name(wish_.uplink)) {
       out_.complain("uplink \"" + wish_.uplink + "\": no interface name");
       out_.desired.uplink.clear();
@@ -73,6 +74,11 @@ class Sieve {
       bool is_good = Ipv6::parse(text.substr(0, slash)).has_value() &&
                      (slash == std::string::npos || is_prefix(text.substr(slash + 1)));
       if (!is_good) out_.complain("forbidden range \"" + text + "\": no IPv6 range");
+      return !is_good;
+    });
+    std::erase_if(out_.desired.forbidden_services, [&](const std::string& text) {
+      bool is_good = IpEndpoint::parse(text).has_value();
+      if (!is_good) out_.complain("forbidden service \"" + text + "\": no address with a port");
       return !is_good;
     });
   }

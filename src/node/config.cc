@@ -11,6 +11,7 @@
 
 #include "io/file.h"
 #include "network/address.h"
+#include "network/ip_prefix.h"
 #include "wallet/token_text.h"
 #include "wire/json.h"
 
@@ -178,7 +179,7 @@ Status read_addresses(const Json& json, Config& config) {
   if (is_called) config.labels["inbound"] = "yes";
   config.resolvers = TRY(addresses_of(json, "resolver"));
   if (json.contains("forbidden")) config.forbidden = TRY(strings_of(json, "forbidden"));
-  for (const std::string& range : config.forbidden) TRY(network::Range::parse(range).with_context("forbidden"));
+  for (const std::string& range : config.forbidden) TRY(network::IpPrefix::parse(range).with_context("forbidden"));
   return {};
 }
 
@@ -263,6 +264,16 @@ Result<Config> parse_config(std::string_view text) {
   if (json.contains("image_cache_bytes")) config.image_cache_bytes = TRY(wire::json_u64(json, "image_cache_bytes"));
   if (config.image_cache_bytes != 0 && config.image_cache_bytes < kCacheBytesMin) return wrong("image_cache_bytes", "0, or at least 67108864");
   return config;
+}
+
+std::vector<std::string> forbidden_services(const Config& config) {
+  std::vector<std::string> services;
+  std::vector<std::string> own = config.ledger;
+  own.push_back(config.sink);
+  for (const std::string& endpoint : own) {
+    if (network::IpEndpoint::parse(endpoint).has_value()) services.push_back(endpoint);
+  }
+  return services;
 }
 
 uint64_t image_cache_bytes(const Config& config) {

@@ -35,7 +35,7 @@ struct Config {
   std::vector<std::string> resolvers;         // DNS servers for names that are not ours; none = the machine's
   std::map<std::string, std::string> bridges; // physical networks by name -> interface
   int underlay_mtu = 1500;
-  std::vector<std::string> forbidden;         // ranges that containers must not reach through the uplink
+  std::vector<std::string> forbidden;         // ranges of either family that containers must not reach through the uplink
   pb::Demand capacity;                        // 0 in a field: what the machine has, less a share for the node itself
   std::map<std::string, std::string> labels;  // with those that follow: gateway=yes, bridge.NAME=yes
   std::vector<ServiceConfig> services;        // beside agent and heartbeat
@@ -52,6 +52,10 @@ struct Config {
 // Unknown keys are errors. Invalid names the key and what is allowed.
 Result<Config> parse_config(std::string_view json);
 Result<Config> read_config(const std::string& path);
+
+// What containers must not reach though its address may be in no forbidden range: the ledger and the sink, where the
+// config names them by address ("192.0.2.1:7100").
+std::vector<std::string> forbidden_services(const Config& config);
 
 // The bound with its default filled in.
 uint64_t image_cache_bytes(const Config& config);

@@ -66,6 +66,8 @@ TEST_CASE("a config says what is wrong with it") {
   CHECK(why(config_text(R"(,"colour":"red")")).find("colour: unknown key; allowed: name") != std::string::npos);
   CHECK(why(config_text(R"(,"runtime":"run")")).find("runtime: must be an absolute path") != std::string::npos);
   CHECK(why(config_text(R"(,"forbidden":["10.0.0.1/8"])")).find("forbidden") != std::string::npos);
+  CHECK(why(config_text(R"(,"forbidden":["2001:db8::1/32"])")).find("forbidden") != std::string::npos);
+  CHECK(parse_config(config_text(R"(,"forbidden":["10.0.0.0/8","2001:db8::/32"])"))->forbidden.size() == 2);
   CHECK(why(config_text(R"(,"token":"***")")).find("token") != std::string::npos);
   CHECK(why(config_text(R"(,"image_cache_bytes":1)")).find("image_cache_bytes") != std::string::npos);
   CHECK(why(config_text(R"(,"services":[{"name":"x","command":[]}])")).find("services.x.command") != std::string::npos);

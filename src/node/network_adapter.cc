@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "io/file.h"
+#include "network/ip_prefix.h"
 #include "node/network_wish.h"
 #include "wire/canonical.h"
 
@@ -44,7 +45,12 @@ Result<std::unique_ptr<NetworkAdapter>> NetworkAdapter::open(network::Machine& m
   network::DesiredNetworks node;
   node.uplink = options.uplink;
   node.underlay_mtu = options.underlay_mtu;
-  for (const std::string& range : options.forbidden) node.forbidden.push_back(TRY(network::Range::parse(range)));
+  for (const std::string& range : options.forbidden) {
+    bool is_ipv6 = TRY(network::IpPrefix::parse(range)).address.is_v6;
+    if (is_ipv6) node.forbidden6.push_back(range);
+    if (!is_ipv6) node.forbidden.push_back(TRY(network::Range::parse(range)));
+  }
+  node.forbidden_services = options.forbidden_services;
   std::unique_ptr<NetworkAdapter> adapter(new NetworkAdapter(machine, mesh, clock, options, std::move(node)));
   adapter->follow_backplane();
   adapter->planner_.set_node(adapter->node_);

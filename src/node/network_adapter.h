@@ -29,7 +29,8 @@ class NetworkAdapter final : public Networks {
     std::function<std::string()> backplane;  // the address as it is now, "" = none; absent: none
     std::string uplink;                  // interface, "" = none
     int underlay_mtu = 1500;
-    std::vector<std::string> forbidden;  // ranges
+    std::vector<std::string> forbidden;  // ranges of either family
+    std::vector<std::string> forbidden_services;  // "ADDRESS:PORT"
     std::map<std::string, std::string> bridges;  // interfaces by the name of the physical network
     std::string netns_folder = "/run/netns";
     uint64_t figures_every_ms = 10'000;

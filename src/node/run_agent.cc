@@ -101,7 +101,8 @@ Status open_networks(const Config& config, const Clock& clock, Ports& ports) {
   auto backplane = [addresses = ports.addresses.get()] { return addresses->now().backplane(); };
   NetworkAdapter::Options networks{.folder = config.runtime_folder + "/networks", .backplane = backplane,
                                    .uplink = config.uplink_interface, .underlay_mtu = config.underlay_mtu,
-                                   .forbidden = config.forbidden, .bridges = config.bridges, .netns_folder = kNetnsFolder};
+                                   .forbidden = config.forbidden, .forbidden_services = forbidden_services(config),
+                                   .bridges = config.bridges, .netns_folder = kNetnsFolder};
   ports.networks = TRY(NetworkAdapter::open(*ports.machine, ports.mesh.get(), clock, networks));
   auto transits = [networks = ports.networks.get()] { return networks->transits(); };
   ports.names = std::make_unique<NamesAdapter>(NamesAdapter::Options{.upstreams = config.resolvers}, transits);

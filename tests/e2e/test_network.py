@@ -203,7 +203,24 @@ def test_a_container_cannot_be_somebody_else(cluster):
         forbidden += [(where, port) for where in transits if where != "198.19.255.254" for port in (22, 53, 80, 8080)]
         open_ways = [f"{where}:{port}" for where, port in forbidden if right.connects(where, port) == "yes"]
         expect(not open_ways, f"reaches {open_ways}")
+        nothing_over_ipv6(cluster, right)
         expect(container(cluster, "prey", "right").ping(own, 1) in (0, 1), "ping")  # its own neighbour may have that address
+
+
+def nothing_over_ipv6(cluster, place):
+    """Of what listens on IPv6: the hub, where the ledger is, and the node by its own and its link-local addresses."""
+    n3 = node(cluster, "n3")
+    hub = "2001:db8:250::1"
+    with places.root(cluster).running("python3", "-m", "http.server", "-b", hub, "7300"), \
+         n3.running("python3", "-m", "http.server", "-b", "::", "7300"):
+        wait_for("the hub's IPv6", 10, lambda: n3.connects(hub, 7300) == "yes", 0.1)
+        wait_for("the node's IPv6", 10, lambda: n3.connects("::1", 7300) == "yes", 0.1)
+        links = json.loads(n3.out("ip", "-j", "-6", "addr"))
+        own = [(a["local"], a["scope"]) for link in links if link["ifname"] != "lo" for a in link["addr_info"]]
+        expect({"link", "global"} <= {scope for _, scope in own}, f"the node's IPv6 addresses are {own}")
+        targets = [hub, *(address + ("%eth0" if scope == "link" else "") for address, scope in own)]
+        open_ways = [there for there in targets if place.connects(there, 7300) == "yes"]
+        expect(not open_ways, f"reaches {open_ways} over IPv6")
 
 
 def test_hidden_nodes_meet_at_relays(cluster):
