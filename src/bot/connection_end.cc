@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "bot/network_why.h"
+#include "network/ip_prefix.h"
 
 namespace mcloud::bot {
 namespace {
@@ -48,7 +49,8 @@ Result<ConnectionEnd> parse_from(std::string_view text) {
 }
 
 Result<ConnectionEnd> parse_to(std::string_view text) {
-  constexpr std::string_view kHow = "[CONTRACT/]WORKLOAD:PORT, [CONTRACT/]device:NAME:PORT, with /udp behind when it is not TCP";
+  constexpr std::string_view kHow =
+      "[CONTRACT/]WORKLOAD:PORT, [CONTRACT/]device:NAME:PORT, ADDRESS:PORT, [ADDRESS6]:PORT or world:PORT, with /udp behind when it is not TCP";
   std::string_view rest = text;
   std::string protocol = "tcp";
   for (std::string_view known : {"/tcp", "/udp"}) {
@@ -59,7 +61,13 @@ Result<ConnectionEnd> parse_to(std::string_view text) {
   }
   size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos || !is_word(rest.substr(colon + 1))) return wrong(text, kHow);
-  ConnectionEnd end = TRY(parse_name(rest.substr(0, colon), kHow));
+  ConnectionEnd end;
+  auto outside = network::IpEndpoint::parse(rest);
+  end.is_world = rest.substr(0, colon) == kWorld || outside.has_value();
+  if (!end.is_world) end = TRY(parse_name(rest.substr(0, colon), kHow));
+  bool is_number = std::ranges::all_of(rest.substr(colon + 1), [](char c) { return c >= '0' && c <= '9'; });
+  if (end.is_world && !is_number) return wrong(text, "world:PORT with the number of a port");
+  if (outside.has_value()) end.name = outside->address.text();
   end.port = std::string(rest.substr(colon + 1));
   end.protocol = protocol;
   return end;

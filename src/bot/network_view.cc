@@ -87,9 +87,11 @@ void add_reach(const pb::NetworkBody& body, NetworkView& view) {
     if (is_new) names.push_back(member.workload);
   }
   for (const NetworkDevice& device : view.devices) names.push_back("device:" + device.name);
+  std::vector<std::string> targets = names;
+  targets.push_back(kWorld);
   for (const std::string& from : names) {
-    for (const std::string& to : names) {
-      if (from == to && from.starts_with("device:")) continue;
+    for (const std::string& to : targets) {
+      if (from.starts_with("device:") && (from == to || to == kWorld)) continue;
       Reach reach{from, to, "", false};
       for (const pb::Allow& rule : body.allow()) {
         if (fits_rule(rule, from, to)) reach.what += (reach.what.empty() ? "" : ", ") + port_text(rule);
@@ -245,7 +247,7 @@ std::string_view encryption_name(pb::Encryption encryption) {
 
 bool fits_rule(const pb::Allow& rule, const std::string& from, const std::string& to) {
   auto fits = [](const std::string& wanted, const std::string& name) {
-    return wanted == name || wanted == "any" || (wanted == "devices" && name.starts_with("device:"));
+    return wanted == name || (wanted == "any" && name != kWorld) || (wanted == "devices" && name.starts_with("device:"));
   };
   return fits(rule.from(), from) && fits(rule.to(), to);
 }

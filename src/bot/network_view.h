@@ -37,7 +37,7 @@ struct AccessPoint {
   bool serves = false;
 };
 
-// Who may open connections to whom, between workloads and devices.
+// Who may open connections to whom, between workloads and devices; and of workloads to the world.
 struct Reach {
   std::string from, to;
   std::string what;  // "everything", "tcp 5432", "nothing"
@@ -91,7 +91,9 @@ std::vector<PublicationView> view_publications(const NetworkFacts& facts);
 std::string rule_text(const pb::Allow& rule);                 // "web -> db:5432/tcp", as in contract files
 std::string_view encryption_name(pb::Encryption encryption);  // "wireguard"
 
-// Does the rule let `from` open a connection to `to`? A name is a workload's, or "device:NAME".
+inline constexpr const char* kWorld = "world";  // in rules: what lies outside of all networks
+
+// Does the rule let `from` open a connection to `to`? A name is a workload's, or "device:NAME", or kWorld.
 bool fits_rule(const pb::Allow& rule, const std::string& from, const std::string& to);
 
 }  // namespace mcloud::bot

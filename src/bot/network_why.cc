@@ -5,6 +5,7 @@
 
 #include "bot/nearest.h"
 #include "bot/why_internet.h"
+#include "bot/why_world.h"
 #include "contract/header.h"
 
 namespace mcloud::bot {
@@ -25,6 +26,7 @@ class Explanation {
 
   Result<Why> run(const ConnectionEnd& from, const ConnectionEnd& to) {
     std::vector<Place> origins = TRY(places_of(from));
+    if (to.is_world) return to_world(from, begin(origins), {to.protocol, TRY(port_of(to))}, to.name);
     std::vector<Place> targets = TRY(places_of(to));
     const uint32_t port = TRY(port_of(to));
     const Place& origin = begin(origins);
@@ -49,6 +51,18 @@ class Explanation {
   void tell(std::string text, bool works = true) {
     why_.steps.push_back({std::move(text), works});
     why_.works = why_.works && works;
+  }
+
+  // Without a place of the other end: out there it is not ours to say.
+  Why to_world(const ConnectionEnd& from, const Place& origin, const Wanted& wanted, const std::string& address) {
+    if (from.is_device) {
+      tell("devices reach the world by themselves: only the network's range goes through it", false);
+      return std::move(why_);
+    }
+    tell_end(origin);
+    WorldWay way{*origin.workload, origin.node, wanted.protocol, wanted.port, address};
+    for (WhyStep& step : world_steps(facts_, way)) tell(std::move(step.text), step.works);
+    return std::move(why_);
   }
 
   // ---- who it is -----------------------------------------------------------------------------

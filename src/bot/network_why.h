@@ -10,12 +10,14 @@
 
 namespace mcloud::bot {
 
-// "team/web", "team/web-0", "team/device:laptop", "internet"; of where to also ":5432", ":5432/udp", ":sql".
+// "team/web", "team/web-0", "team/device:laptop", "internet"; of where to also ":5432", ":5432/udp", ":sql", and what lies
+// outside: "192.0.2.1:443", "[2001:db8::1]:443", "world:443".
 struct ConnectionEnd {
   std::string contract;  // "" = not said
   std::string name;      // a workload's, a device's
   bool is_device = false;
   bool is_internet = false;
+  bool is_world = false;
   std::string port;      // as written; "" = none
   std::string protocol = "tcp";
 };

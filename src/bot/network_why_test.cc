@@ -136,6 +136,33 @@ TEST_CASE("a device comes in at the access point and is held to the rules") {
   CHECK_NE(trouble(why(team, "team/device:laptop", "db:5432")).find("no access point"), std::string::npos);
 }
 
+TEST_CASE("the way out to the world is explained: by which network, which rule, which node") {
+  TestTeam team = team_of_two();
+  CHECK(says(why(team, "team/web", "192.0.2.1:443"), "no allow list: its members may go out"));
+  team.allow("web", "db", "tcp", 5432);
+  Why closed = why(team, "team/web", "192.0.2.1:443");
+  CHECK_FALSE(closed.works);
+  CHECK_NE(trouble(closed).find("\"web -> world:443\" in `allow` would"), std::string::npos);
+  team.allow("any", "any");
+  CHECK_FALSE(why(team, "team/web", "world:443").works);  // members, not the world
+  team.allow("web", "world", "tcp", 443);
+  for (const char* open : {"192.0.2.1:443", "[2001:db8::1]:443", "world:443"}) {
+    CAPTURE(open);
+    Why answer = why(team, "team/web", open);
+    CHECK(answer.works);
+    CHECK(says(answer, "rule \"web -> world:443/tcp\" allows it, checked at web"));
+    CHECK(says(answer, "the uplink of n1"));
+  }
+  for (const char* shut : {"192.0.2.1:80", "192.0.2.1:443/udp", "198.18.0.4:443", "[fd00::1]:443", "[fe80::1]:443", "10.42.0.3:443"}) {
+    CAPTURE(shut);
+    CHECK_FALSE(why(team, "team/web", shut).works);
+  }
+  CHECK_FALSE(why(team, "team/db", "192.0.2.1:443").works);
+  team.add_access("office", "n3");
+  CHECK_FALSE(why(team, "team/device:laptop", "192.0.2.1:443").works);
+  CHECK_EQ(parse_to("world:https").error().code, Code::Invalid);
+}
+
 TEST_CASE("who is not there is answered with the nearest name") {
   TestTeam team = team_of_two();
   auto code = [&](const char* from, const char* to) {

@@ -155,7 +155,7 @@ TEST_CASE("show and why tell what the ledger says, and why's exit status is the 
   CHECK_EQ(network["encryption"], "wireguard");
   CHECK(network["restricted"]);
   CHECK_EQ(network["members"].size(), 2);
-  CHECK_EQ(network["reach"].size(), 3);  // web -> web, web -> laptop, laptop -> web
+  CHECK_EQ(network["reach"].size(), 4);  // web -> web, web -> laptop, web -> world, laptop -> web
   CHECK_EQ(team.run({"network", "show"}).json["networks"][0]["contract"], "team");
   Answer works = team.run({"network", "why", "team/device:laptop", "web:http"});
   CHECK_EQ(works.exit_status, 0);

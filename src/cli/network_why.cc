@@ -56,11 +56,12 @@ Command network_why_command() {
   command.example("mcloud network why team/web db:5432")
       .example("mcloud network why team/device:laptop web:http")
       .example("mcloud network why internet shop/site:443")
+      .example("mcloud network why team/web 192.0.2.1:443")
       .describe(
           "One numbered step for each hop: who runs, which name, network, rule and way between nodes. The exit status is\n"
           "0 when it should work and 1 when it does not.")
       .argument("FROM", "CONTRACT/WORKLOAD, CONTRACT/WORKLOAD-INDEX, CONTRACT/device:NAME or internet", options->from)
-      .argument("TO", "[CONTRACT/]WORKLOAD:PORT, a port's number or name; /udp behind when it is not TCP", options->to)
+      .argument("TO", "[CONTRACT/]WORKLOAD:PORT, a port's number or name; ADDRESS:PORT or world:PORT for what lies outside; /udp behind when it is not TCP", options->to)
       .run([options](Desk& desk) { return why(desk, options->from, options->to); });
   return command;
 }

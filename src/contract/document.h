@@ -160,7 +160,7 @@ struct Kv {
 // Who may open what to whom in a network. Ends are signed as they are written (pb::Allow).
 struct AllowRule {
   Place place;
-  std::string from, to;  // a workload, "device:NAME", "devices" or "any"
+  std::string from, to;  // a workload, "device:NAME", "devices" or "any"; `to` also "world"
   std::string port;      // a number, "8000-8010", a port's name of `to`; "" = all
   std::string protocol;  // "" = the port's
 };

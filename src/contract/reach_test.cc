@@ -147,6 +147,12 @@ const ReachLie<B> kBodyLies[] = {
     {"a rule for a device without a name", [](B& b) { network(b, "back").mutable_allow(2)->set_from("device:"); }},
     {"a rule for a device named to break out",
      [](B& b) { network(b, "back").mutable_allow(2)->set_from("device:a } drop"); }},
+    {"a rule from the world", [](B& b) { network(b, "back").mutable_allow(0)->set_from("world"); }},
+    {"a rule of devices to the world",
+     [](B& b) {
+       network(b, "back").mutable_allow(2)->set_from("devices");
+       network(b, "back").mutable_allow(2)->set_to("world");
+     }},
     {"a rule of ports without a protocol", [](B& b) { network(b, "back").mutable_allow(0)->set_port_first(1); }},
     {"a rule of a protocol", [](B& b) { network(b, "back").mutable_allow(1)->set_protocol("icmp"); }},
     {"a rule of a protocol without ports", [](B& b) { network(b, "back").mutable_allow(0)->set_protocol("tcp"); }},

@@ -63,6 +63,7 @@ struct AllowRule {
   std::vector<Ipv4> from, to;  // members, local or not, and devices
   std::string protocol;        // "tcp", "udp", "" = all of IP
   uint16_t port_first = 0, port_last = 0;  // 0 and 0 = all
+  bool to_world = false;                   // instead of `to`: what is not of the network; the node says how far that goes
   auto operator<=>(const AllowRule&) const = default;
 };
 

@@ -149,6 +149,33 @@ TEST_CASE("publications, own ways and names work in a restricted network without
   CHECK_FALSE(connect_tcp(nodes.db, "10.250.0.1", 80).is_open());
 }
 
+TEST_CASE("a member goes out to the world where a rule says so: by that port, in both families, to nobody else") {
+  if (!can_make_networks()) return;
+  Restricted nodes;
+  nodes.one.networks[0].allow.push_back({.from = {ip("10.42.0.2")}, .to = {}, .protocol = "tcp", .port_first = 443, .port_last = 443, .to_world = true});
+  nodes.one.forbidden_services = {"10.250.0.12:443"};
+  CHECK_EQ(nodes.apply(0, nodes.one), 2);  // rules of the node, of web-0
+  TcpServer outside(nodes.outside, "10.250.0.1", 443), outside6(nodes.outside, "::", 443), other(nodes.outside, "10.250.0.1", 80);
+  TcpServer ledger(nodes.places[1], "0.0.0.0", 443), own(nodes.places[0], "0.0.0.0", 443);
+  TcpServer db(nodes.db, "0.0.0.0", 443), db6(nodes.db, "::", 443), odd(nodes.odd, "0.0.0.0", 443);
+  CHECK(connect_tcp(nodes.web, "10.250.0.1", 443).is_open());
+  CHECK(connect_tcp(nodes.web, "2001:db8::1", 443).is_open());
+  CHECK_EQ(outside.serve("world"), "10.250.0.11");
+  CHECK_FALSE(connect_tcp(nodes.web, "10.250.0.1", 80).is_open());
+  CHECK_FALSE(ping(nodes.web, "10.250.0.1"));
+  // Neither members, nor the node, nor what it forbids are the world, and nobody else may.
+  for (const std::string& shut : {std::string("10.42.0.3"), six("10.42.0.3"), std::string("10.42.0.4"), std::string("10.250.0.11"),
+                                  std::string("172.16.0.1"), std::string("10.250.0.12")}) {
+    CAPTURE(shut);
+    CHECK_FALSE(connect_tcp(nodes.web, shut, 443).is_open());
+  }
+  CHECK_FALSE(connect_tcp(nodes.odd, "10.250.0.1", 443).is_open());
+  CHECK_FALSE(connect_tcp(nodes.odd, "2001:db8::1", 443).is_open());
+  nodes.one.networks[0].allow.pop_back();
+  nodes.apply(0, nodes.one);
+  CHECK_FALSE(connect_tcp(nodes.web, "10.250.0.1", 443).is_open());
+}
+
 TEST_CASE("a container in a restricted and an open network keeps each to its own") {
   if (!can_make_networks()) return;
   Restricted nodes;

@@ -32,6 +32,15 @@ std::string one_end(const Network& network, size_t index, const std::string& con
   return out + "    " + condition + " ip6 " + side + " " + addresses6_text(others, network.range6) + rest;
 }
 
+// The world has one end here only. What of it is forbidden, and where the way out is, are the node's rules.
+std::string to_world(const Network& network, size_t index, const std::string& condition) {
+  const AllowRule& rule = network.allow[index];
+  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last) + allow_text(index);
+  std::string out = "    " + condition + " ip daddr != " + network.range.text() + rest;
+  if (network.range6.empty()) return out;
+  return out + "    " + condition + " ip6 daddr != { " + network.range6 + ", fe80::/10 }" + rest;
+}
+
 // ---- containers --------------------------------------------------------------------------------
 
 // Ports where the world comes in: publications and ways that lead to this member. The world is not of the range; a portal
@@ -81,7 +90,9 @@ std::string member_output(const Network& network, const Member& member) {
   }
   for (size_t i = 0; i < network.allow.size(); ++i) {
     const AllowRule& rule = network.allow[i];
-    if (!rule.to.empty() && holds(rule.from, member.address)) out += one_end(network, i, to, "daddr", rule.to);
+    if (!holds(rule.from, member.address)) continue;
+    if (!rule.to.empty()) out += one_end(network, i, to, "daddr", rule.to);
+    if (rule.to_world) out += to_world(network, i, to);
   }
   return out + "    " + to + " counter drop comment \"not allowed out\"\n";
 }

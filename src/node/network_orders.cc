@@ -145,7 +145,8 @@ class NetworkMaker {
     pb::LocalAllow rule;
     for (const std::string& address : addressees.of(allow.from())) rule.add_from(address);
     for (const std::string& address : addressees.of(allow.to())) rule.add_to(address);
-    if (rule.from().empty() || rule.to().empty()) return;
+    rule.set_to_world(allow.to() == "world");
+    if (rule.from().empty() || (rule.to().empty() && !rule.to_world())) return;
     rule.set_protocol(allow.protocol());
     rule.set_port_first(allow.port_first());
     rule.set_port_last(allow.port_last());

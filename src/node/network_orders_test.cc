@@ -18,7 +18,7 @@ workloads:
     kind: network
     range: 10.42.0.0/16
     access: {port: 21000}
-    allow: ["web -> store", "devices -> web:http"]
+    allow: ["web -> store", "devices -> web:http", "web -> world:443"]
   web: {kind: container, image: "oci:./image", ports: {http: 80}, replicas: 2}
   store: {kind: container, image: "oci:./image", ports: {sql: 5432, dns: 53/udp}}
 )";
@@ -140,13 +140,17 @@ TEST_CASE("what is allowed is told in addresses of members and devices; what nob
   ledger.place(team);
   pb::LocalNetwork before = ledger.orders().networks.at(team.id).networks(0);
   CHECK(before.restricted());
-  REQUIRE(before.allow_size() == 1);  // nobody's device has joined
+  REQUIRE(before.allow_size() == 2);  // nobody's device has joined
+  CHECK(before.allow(1).to_world());
+  CHECK(before.allow(1).from_size() == 2);
+  CHECK(before.allow(1).port_last() == 443);
+  CHECK(!before.allow(0).to_world());
   CHECK(before.allow(0).from_size() == 2);
   CHECK(before.allow(0).to_size() == 1);
   CHECK(before.allow(0).port_first() == 0);
   join(ledger, team, "laptop", "10.42.0.200");
   pb::LocalNetwork after = ledger.orders().networks.at(team.id).networks(0);
-  REQUIRE(after.allow_size() == 2);
+  REQUIRE(after.allow_size() == 3);
   CHECK(after.allow(1).from(0) == "10.42.0.200");
   CHECK(after.allow(1).protocol() == "tcp");
   CHECK(after.allow(1).port_first() == 80);

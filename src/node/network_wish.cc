@@ -34,6 +34,7 @@ Status add_rules(const pb::LocalNetwork& from, network::Network& network) {
     network::AllowRule rule;
     rule.from = TRY(addresses_of(allow.from()));
     rule.to = TRY(addresses_of(allow.to()));
+    rule.to_world = allow.to_world();
     rule.protocol = allow.protocol();
     rule.port_first = static_cast<uint16_t>(allow.port_first());
     rule.port_last = static_cast<uint16_t>(allow.port_last());

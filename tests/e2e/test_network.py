@@ -164,7 +164,7 @@ def test_a_replica_that_fails_its_health_check_is_withdrawn(cluster):
         wait_for("its record again", 30, lambda: served(eye, "web.sick.internal") == [there], 0.1)
 
 
-RULES = ["kind: network", "range: 10.78.0.0/24", 'allow: ["web -> db:5432", "any -> web:80"]']
+RULES = ["kind: network", "range: 10.78.0.0/24", 'allow: ["web -> db:5432", "any -> web:80", "web -> world:8000"]']
 
 
 def test_allow_rules_hold_at_both_ends(cluster):
@@ -181,6 +181,13 @@ def test_allow_rules_hold_at_both_ends(cluster):
                 expect(near.connects(here, 80) == "yes", f"near -> web:80 is closed over IPv{family}")
                 expect(db.connects(here, 5432) != "yes", f"db -> web is open over IPv{family}")
             expect(front.ping(address(db), 2) == 0, "web pings db")
+        with stranger(cluster) as outside, outside.running("python3", "-m", "http.server", "-b", "::", "8000"), \
+             outside.running("python3", "-m", "http.server", "-b", "::", "8001"):
+            for there in ("10.250.0.200", "2001:db8:250::200"):
+                wait_for(f"web -> world:8000 at {there}", 20, lambda: front.connects(there, 8000) == "yes", 0.1)
+                wait_for(f"the other port of {there}", 10, lambda: outside.connects(there, 8001) == "yes", 0.1)
+                expect(front.connects(there, 8001) != "yes", f"web gets out to {there}, port 8001")
+                expect(near.connects(there, 8000) != "yes", f"near gets out to {there}")
 
 
 def test_a_container_cannot_be_somebody_else(cluster):

@@ -16,18 +16,20 @@ namespace {
 
 constexpr std::string_view kAny = "any";
 constexpr std::string_view kDevices = "devices";
+constexpr std::string_view kWorld = "world";  // what lies outside; only ever a TO
 constexpr std::string_view kDevicePrefix = "device:";
 constexpr std::string_view kArrow = "->";
 constexpr uint32_t kPortLast = 65535;
 constexpr std::string_view kAllowed =
     "\"FROM -> TO\", \"FROM -> TO:PORT\" or \"FROM -> TO:PORT/PROTOCOL\"; FROM and TO are a workload, device:NAME, "
-    "devices or any";
+    "devices or any; TO may be world";
 
 bool is_device(std::string_view end) { return end.starts_with(kDevicePrefix); }
 bool is_end(std::string_view end) {
   return is_device(end) ? kDeviceRule.holds(end.substr(kDevicePrefix.size())) : kNameRule.holds(end);
 }
-bool is_workload(std::string_view end) { return end != kAny && end != kDevices && !is_device(end); }
+bool is_workload(std::string_view end) { return end != kAny && end != kDevices && end != kWorld && !is_device(end); }
+bool is_of_devices(std::string_view end) { return end == kDevices || is_device(end); }
 
 struct PortRange {
   uint32_t first = 0, last = 0;
@@ -117,17 +119,25 @@ pb::Allow compile_rule(const Contract& contract, const AllowRule& rule) {
 void check_end(const Contract& contract, const Workload& network, const std::string& end, const AllowRule& rule,
                const std::string& field, Report& report) {
   const bool has_access = std::get<Network>(network.spec).access.has_value();
-  if (end == kDevices || is_device(end)) {
+  if (is_of_devices(end)) {
     if (!has_access)
       report.add(rule.place, field, "no devices can join \"" + network.name.value + "\"",
                  {"access: true lets them", ""});
     return;
   }
-  if (end == kAny) return;
+  if (end == kAny || end == kWorld) return;
   const Workload* found =
       refer_any<Container, Kv, Publish>(contract, {end, rule.place}, field, "container or kv", report);
   if (found == nullptr || contains(standing(contract, *found).spaces, network.name.value)) return;
   report.add(rule.place, field, "\"" + end + "\" does not stand in \"" + network.name.value + "\"");
+}
+
+void check_world(const AllowRule& rule, const std::string& field, Report& report) {
+  if (rule.from == kWorld) {
+    report.add(rule.place, field, "the world comes in by no rule", {"a workload of kind publish lets it in", ""});
+  } else if (rule.to == kWorld && is_of_devices(rule.from)) {
+    report.add(rule.place, field, "devices reach the world by themselves, not through the network", {"WORKLOAD -> world", ""});
+  }
 }
 
 void check_port(const Contract& contract, const AllowRule& rule, const std::string& field, Report& report) {
@@ -167,8 +177,8 @@ std::vector<pb::Allow> implied_rules(const Contract& contract, const std::string
 Status validate_end(const SignedScope& scope, std::string_view network, const pb::NetworkBody& body,
                     const std::string& end) {
   TRY(require(is_end(end), "allow", "\"" + shortened(end) + "\" is nobody"));
-  if (end == kAny) return {};
-  if (end == kDevices || is_device(end)) return require(body.has_access(), "allow", "no devices can join");
+  if (end == kAny || end == kWorld) return {};
+  if (is_of_devices(end)) return require(body.has_access(), "allow", "no devices can join");
   const pb::Facets* facets = find_facets(scope.header, end);
   return require(facets != nullptr && contains(facets->spaces(), network), "allow",
                  "\"" + end + "\" does not stand in it");
@@ -209,10 +219,11 @@ void check_allow(const Contract& contract, const Workload& workload, const Netwo
   for (const AllowRule& rule : *network.allow) {
     check_end(contract, workload, rule.from, rule, field, report);
     if (rule.to != rule.from) check_end(contract, workload, rule.to, rule, field, report);
+    check_world(rule, field, report);
     check_port(contract, rule, field, report);
   }
   for (const Workload& other : contract.workloads) {
-    bool is_word = other.name.value == kAny || other.name.value == kDevices;
+    bool is_word = !is_workload(other.name.value);
     if (!is_word || !contains(standing(contract, other).spaces, workload.name.value)) continue;
     report.add(other.name.place, "workloads." + other.name.value,
                "the word means others in `allow` of \"" + workload.name.value + "\"", {"another name", ""});
@@ -243,6 +254,8 @@ Status validate_allow(const SignedScope& scope, std::string_view network, const 
   for (const pb::Allow& allow : body.allow()) {
     TRY(validate_end(scope, network, body, allow.from()));
     TRY(validate_end(scope, network, body, allow.to()));
+    TRY(require(allow.from() != kWorld, "allow", "the world comes in by no rule"));
+    TRY(require(allow.to() != kWorld || !is_of_devices(allow.from()), "allow", "devices reach the world by themselves"));
     TRY(validate_ports(allow));
     TRY(require(seen.insert(wire::encode(allow)).second, "allow", "a rule stands there twice"));
   }

@@ -13,7 +13,7 @@ inline constexpr size_t kWritten = 128;  // in a file
 inline constexpr int kSigned = 256;      // with what follows from the other workloads
 }  // namespace allow_bounds
 
-// "web -> db:5432", "devices -> web:http/tcp", "device:laptop -> any", or {from, to, port, protocol}.
+// "web -> db:5432", "devices -> web:http/tcp", "device:laptop -> any", "web -> world:443", or {from, to, port, protocol}.
 std::optional<AllowRule> read_allow(const Cursor& cursor);
 void check_allow(const Contract& contract, const Workload& workload, const Network& network, Report& report);
 // As written, in its order; then what would not work without: publications at gateways reach their targets, members of
