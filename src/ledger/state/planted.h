@@ -34,4 +34,10 @@ inline constexpr bool kAnyElection = true;  // one vote is enough
 inline constexpr bool kAnyElection = false;
 #endif
 
+#ifdef MCLOUD_PLANTED_BUG_OWNER
+inline constexpr bool kAnyOwner = true;  // anybody's contract takes any public name, also one in use
+#else
+inline constexpr bool kAnyOwner = false;
+#endif
+
 }  // namespace mcloud::ledger::planted
