@@ -139,7 +139,19 @@ TEST_CASE("the public parts are those of the sealed keys") {
   const pb::Acme& acme = find_body(made.body, "shop")->publish().site().tls().acme();
   CHECK_EQ(crypto::web_key_thumbprint(opened("shop", kAcmeAccountField)).value(), acme.account_thumbprint());
   CHECK_NE(opened("shop", kTlsKeyField), opened("shop", kAcmeAccountField));
-  CHECK_EQ(opened("own", kTlsKeyField), kKeyPem);
+  CHECK_EQ(opened("own", kTlsKeyField), crypto::kTestWebKey);
+}
+
+TEST_CASE("a rule to the world is signed as it is written, in both forms, and `any` may be its source") {
+  Compiled made = compiled("name: out\nworkloads:\n  net: {kind: network, range: 10.9.0.0/16, allow: [\"web -> world:443\", "
+                           "{from: any, to: world, port: 53, protocol: udp}, \"web -> world\"]}\n"
+                           "  web: {kind: container, image: \"oci:./web\", networks: [net]}\n");
+  const auto& rules = find_body(made.body, "net")->network().allow();
+  REQUIRE_EQ(rules.size(), 3);
+  CHECK_EQ(rules[0].from() + " " + rules[0].to() + " " + rules[0].protocol(), "web world tcp");
+  CHECK_EQ(rules[0].port_first(), 443);
+  CHECK_EQ(rules[1].from() + " " + rules[1].to() + " " + rules[1].protocol(), "any world udp");
+  CHECK(rules[2].protocol().empty());
 }
 
 TEST_CASE("an access point's port follows from the contract and the network, whatever the version") {

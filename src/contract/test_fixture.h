@@ -13,6 +13,7 @@
 #include "contract/parse.h"
 #include "crypto/hash.h"
 #include "crypto/sign.h"
+#include "crypto/test_certificate.h"
 #include "testing/source_tree.h"
 
 namespace mcloud::contract::fixture {
@@ -21,26 +22,6 @@ namespace mcloud::contract::fixture {
 inline crypto::SigningKey key_named(std::string_view name) {
   return crypto::SigningKey::from_seed(crypto::blake2b(name).view()).value();
 }
-
-// A certificate and its key, made with OpenSSL's command; of no use anywhere.
-inline constexpr std::string_view kChainPem = R"(-----BEGIN CERTIFICATE-----
-MIIBgTCCASegAwIBAgIUCGPTaVjwyR0Vitk8gFeu/DKXJ4YwCgYIKoZIzj0EAwIw
-FjEUMBIGA1UEAwwLZXhhbXBsZS5vcmcwHhcNMjYxMTI3MTcxNjU1WhcNMzYxMTI0
-MTcxNjU1WjAWMRQwEgYDVQQDDAtleGFtcGxlLm9yZzBZMBMGByqGSM49AgEGCCqG
-SM49AwEHA0IABG1hsUK297idHO7X5VTav/hgqFTe1+hWDVnKyfyq0ncNFBg/2C69
-G6Zk8QpwegBrq0SYPUk8M2278NSfEHztFNajUzBRMB0GA1UdDgQWBBSHMzH1CJNZ
-l4KWwY7wtoAzvy4/7zAfBgNVHSMEGDAWgBSHMzH1CJNZl4KWwY7wtoAzvy4/7zAP
-BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIAsQjC0LHNcuqwGQzR6U
-4C7jw0FfMsQl79LDalt07VmnAiEAjjmhoYEvjVVw/ExfoaRgQ7HL0nJGjtEKm/Z1
-hRcgz1k=
------END CERTIFICATE-----
-)";
-inline constexpr std::string_view kKeyPem = R"(-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgmIUFelxYHO+vDSnV
-nSzOSNkJ071UilhZ9rSUEQ6+vfahRANCAARtYbFCtve4nRzu1+VU2r/4YKhU3tfo
-Vg1Zysn8qtJ3DRQYP9guvRumZPEKcHoAa6tEmD1JPDNtu/DUnxB87RTW
------END PRIVATE KEY-----
-)";
 
 class KnowsAll : public Resolver {
  public:
@@ -63,8 +44,8 @@ class KnowsAll : public Resolver {
   }
   Result<Bytes> secret_value(const SecretReference& reference) override {
     if (reference.text == "UNSET") return make_error(Code::NotFound, "the environment has no UNSET");
-    if (reference.text == "chain") return Bytes(kChainPem);
-    if (reference.text == "key") return Bytes(kKeyPem);
+    if (reference.text == "chain") return Bytes(crypto::kTestCertificate);
+    if (reference.text == "key") return Bytes(crypto::kTestWebKey);
     auto found = secrets.find(reference.text);
     return found != secrets.end() ? found->second : "secret of " + reference.text;
   }
