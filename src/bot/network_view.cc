@@ -167,7 +167,7 @@ void add_site(const NetworkFacts& facts, const pb::Facets& workload, const pb::S
       add_targets(facts, backend.target(), backend.port(), site.exposure() == pb::EXPOSURE_TUNNEL, view);
     }
   }
-  if (site.mode() != pb::SITE_UDP) return;
+  if (site.mode() != pb::SITE_UDP || site.exposure() == pb::EXPOSURE_TUNNEL) return;
   for (TargetView& target : view.targets) target.is_by_tunnel = false;  // datagrams go through the mesh
 }
 

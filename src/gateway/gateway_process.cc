@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "gateway/udp_sites.h"
 #include "io/file.h"
 #include "wire/canonical.h"
 
@@ -38,6 +39,7 @@ Status GatewayProcess::run() {
   loop_.post([this] { round(); });
   loop_.run();
   keeper_.stop(kGraceMs);  // its last connections may need the tunnels
+  udp_doors_.reset();
   tunnels_.reset();
   return {};
 }
@@ -47,6 +49,7 @@ void GatewayProcess::round() {
   if (wanted_.has_value()) {
     domains_.round(clock_.monotonic_ms(), clock_.wall_ms());
     keep_tunnels();
+    if (must_decide_ || !udp_problem_.empty()) keep_udp_doors();
   }
   if (must_decide_ && wanted_.has_value()) {
     must_decide_ = false;
@@ -99,6 +102,23 @@ void GatewayProcess::keep_tunnels() {
   }
   tunnels_ = std::move(*started);
   tunnels_->set_peers({wanted_->tunnels().begin(), wanted_->tunnels().end()});
+}
+
+void GatewayProcess::keep_udp_doors() {
+  std::vector<UdpDoor> doors;
+  for (const SitePlan& plan : plan_sites(*wanted_).sites) {
+    if (is_udp_by_tunnel(*plan.site)) doors.push_back(udp_door(*plan.site, paths_));
+  }
+  udp_problem_.clear();
+  if (doors.empty() || udp_doors_at_ != wanted_->address()) udp_doors_.reset();
+  if (doors.empty()) return;
+  if (!udp_doors_) {
+    udp_doors_at_ = wanted_->address();
+    Result<std::unique_ptr<UdpDoors>> started = UdpDoors::start(udp_doors_at_);
+    if (started.has_value()) udp_doors_ = std::move(*started);
+    else udp_problem_ = started.error().message;
+  }
+  if (udp_doors_) udp_problem_ = udp_doors_->put(doors);
 }
 
 Status GatewayProcess::decide() {

@@ -14,6 +14,7 @@
 #include "gateway/haproxy_keeper.h"
 #include "gateway/site_plan.h"
 #include "gateway/tunnel/tunnel_server.h"
+#include "gateway/udp_doors.h"
 #include "io/clock.h"
 #include "io/loop.h"
 
@@ -31,6 +32,7 @@ class GatewayProcess {
   void take_wanted(pb::LocalGateway wanted);
   void keep_tunnels();
   Status decide();
+  void keep_udp_doors();
   void order_certificates();
   void change_certificates();
   void write_state();
@@ -51,6 +53,9 @@ class GatewayProcess {
   std::unique_ptr<TunnelServer> tunnels_;
   std::string tunnels_at_;  // address and port they listen on
   std::string tunnels_problem_;
+  std::unique_ptr<UdpDoors> udp_doors_;  // when there are any
+  std::string udp_doors_at_;              // the address they listen on
+  std::string udp_problem_;
 
   uint64_t wanted_inode_ = 0;
   int64_t wanted_time_ns_ = 0;

@@ -1,6 +1,9 @@
 // What the gateway process says about itself: FOLDER/state.
+#include <algorithm>
+
 #include "base/log.h"
 #include "gateway/gateway_process.h"
+#include "gateway/udp_sites.h"
 #include "io/file.h"
 #include "wire/canonical.h"
 
@@ -8,6 +11,11 @@ namespace mcloud::gateway {
 namespace {
 
 constexpr uint64_t kStateMs = 1'000;
+
+// Targets that a tunnel leads to now.
+uint32_t reachable(const UdpDoor& door) {
+  return static_cast<uint32_t>(std::ranges::count_if(door.targets, [](const UdpDoor::Target& target) { return io::exists(target.socket); }));
+}
 
 }  // namespace
 
@@ -40,7 +48,8 @@ pb::SiteState GatewayProcess::state_of(const pb::LocalSite& site, const std::map
     state.set_bytes_out(state.bytes_out() + counted->second.bytes_out);
     state.set_servers_up(state.servers_up() + counted->second.servers_up);
   }
-  bool is_kernels = site.site().mode() == pb::SITE_UDP;
+  if (is_udp_by_tunnel(site) && !problems_.contains(key)) state.set_servers_up(reachable(udp_door(site, paths_)));
+  bool is_kernels = site.site().mode() == pb::SITE_UDP && !is_udp_by_tunnel(site);
   state.set_serves(!problems_.contains(key) && (is_kernels || state.servers_up() > 0));
   return state;
 }
@@ -51,7 +60,7 @@ void GatewayProcess::write_state() {
   next_state_ms_ = now_ms + kStateMs;
   pb::GatewayState state;
   state.set_wanted_revision(keeper_.agrees() && !must_decide_ ? revision_ : 0);
-  for (const std::string& message : {wanted_problem_, decide_problem_, keeper_.message(), tunnels_problem_}) {
+  for (const std::string& message : {wanted_problem_, decide_problem_, keeper_.message(), tunnels_problem_, udp_problem_}) {
     if (state.message().empty()) state.set_message(message);
   }
   if (wanted_.has_value()) {

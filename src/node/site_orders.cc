@@ -80,9 +80,9 @@ class SiteMaker {
     return "";
   }
 
-  // UDP has no tunnel: the mesh has its ways to hidden nodes.
+  // UDP goes by tunnel when that is asked for: else the mesh has its ways to hidden nodes.
   bool is_by_tunnel(const pb::Site& site, const NodeId& node) const {
-    if (site.mode() == pb::SITE_UDP) return false;
+    if (site.mode() == pb::SITE_UDP) return site.exposure() == pb::EXPOSURE_TUNNEL;
     const pb::Node* record = facts_.node_of(node);
     return site.exposure() == pb::EXPOSURE_TUNNEL || (record != nullptr && record->addresses().hidden());
   }
@@ -109,12 +109,13 @@ class SiteMaker {
     return sorted;
   }
 
-  pb::LocalTunnelTarget tunnel_target(const Target& target) const {
+  pb::LocalTunnelTarget tunnel_target(const Target& target, const pb::Site& site) const {
     pb::LocalTunnelTarget made;
     made.set_contract(facts_.id.bytes());
     made.set_workload(target.workload);
     made.set_index(target.index);
     made.set_port(target.port);
+    made.set_udp(site.mode() == pb::SITE_UDP);
     return made;
   }
 
@@ -147,7 +148,7 @@ class SiteMaker {
         const pb::Node* record = node.has_value() ? facts_.node_of(*node) : nullptr;
         if (record == nullptr || !record->addresses().has_gateway()) continue;
         pb::LocalTunnelWay way;
-        *way.mutable_target() = tunnel_target(target);
+        *way.mutable_target() = tunnel_target(target, site);
         way.set_address(transit_text({.vni = grant->vni(), .portal = ""}));
         way.set_port(port);
         add_gateway(*node, record->addresses(), std::move(way));
@@ -188,7 +189,8 @@ class SiteMaker {
 
   Status serve(const pb::AssignedReplica& replica, const pb::Site& site) {
     if (!facts_.ledger.node.addresses().has_gateway()) return make_error(Code::Unsupported, "this node is no gateway");
-    if (site.mode() == pb::SITE_UDP) TRY(publish(replica, site));
+    bool is_kernels = site.mode() == pb::SITE_UDP && site.exposure() != pb::EXPOSURE_TUNNEL;
+    if (is_kernels) TRY(publish(replica, site));
     pb::LocalSite local;
     local.set_contract(facts_.id.bytes());
     local.set_contract_name(facts_.version_of(replica)->header().name());
@@ -197,7 +199,7 @@ class SiteMaker {
     local.set_index(replica.index());
     *local.mutable_site() = site;
     TRY(open_keys(replica, site.tls(), local));
-    if (site.mode() != pb::SITE_UDP) add_servers(replica, site, local);
+    if (!is_kernels) add_servers(replica, site, local);
     orders_.sites.push_back(std::move(local));
     return {};
   }
@@ -215,7 +217,7 @@ class SiteMaker {
       server.set_index(target.index);
       server.set_port(target.port);
       if (target.is_by_tunnel) {
-        expect(target);
+        expect(target, site);
         continue;
       }
       std::string portal = portal_of(replica, target.space);
@@ -226,8 +228,6 @@ class SiteMaker {
 
   // What the kernel alone cannot do.
   static Status check_udp(const pb::Site& site) {
-    if (site.exposure() == pb::EXPOSURE_TUNNEL)
-      return make_error(Code::Unsupported, "UDP has no tunnel: \"exposure: tunnel\" is for TCP, TLS and HTTP");
     if (site.routes_size() != 1) return make_error(Code::Invalid, "a UDP port has one route");
     if (site.routes(0).balance() != pb::BALANCE_ROUND_ROBIN)
       return make_error(Code::Unsupported, "UDP goes to its targets in turn: \"balance: source\" is for TCP, TLS and HTTP");
@@ -262,10 +262,10 @@ class SiteMaker {
     return {};
   }
 
-  void expect(const Target& target) {
+  void expect(const Target& target, const pb::Site& site) {
     pb::LocalTunnelPeer& peer = peers_[target.node];
     peer.set_node(target.node.bytes());
-    pb::LocalTunnelTarget wanted = tunnel_target(target);
+    pb::LocalTunnelTarget wanted = tunnel_target(target, site);
     for (const pb::LocalTunnelTarget& known : peer.targets()) {
       if (wire::encode(known) == wire::encode(wanted)) return;
     }

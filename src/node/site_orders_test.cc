@@ -187,15 +187,25 @@ TEST_CASE("targets of datagrams are led to as often as their weights say, among 
   CHECK(targets({{shop.id, "old", 0}}) == 1);
 }
 
-TEST_CASE("a gateway says what it cannot do with datagrams") {
-  // A contract that asks for UDP by tunnel is refused as a file.
-  Sample shop = make(datagrams("balance: source"));
+TEST_CASE("datagrams go by tunnel when the contract says so: from home through a way, at the gateway through no portal") {
+  Sample shop = make(datagrams("exposure: tunnel"));
   Orders orders = gateway_ledger(shop).orders();
-  REQUIRE(orders.refusals.contains({shop.id, "site", 0}));
-  CHECK(orders.refusals.at({shop.id, "site", 0}).code == Code::Unsupported);
-  CHECK(orders.refusals.at({shop.id, "site", 0}).message.find("balance: source") != std::string::npos);
-  CHECK(orders.gateway.sites().empty());
-  CHECK(orders.publications.empty());
+  CHECK(orders.refusals.empty());
+  CHECK(orders.publications.empty());  // the port is the gateway process's
+  REQUIRE(orders.gateway.sites_size() == 1);
+  REQUIRE(orders.gateway.sites(0).servers_size() == 2);
+  CHECK(orders.gateway.sites(0).servers(0).address().empty());
+  REQUIRE(orders.gateway.tunnels_size() == 2);
+  CHECK(orders.gateway.tunnels(0).targets(0).udp());
+  orders = home_ledger(shop).orders();
+  REQUIRE(orders.tunnel.gateways_size() == 1);
+  REQUIRE(orders.tunnel.gateways(0).ways_size() == 2);
+  CHECK(orders.tunnel.gateways(0).ways(0).target().udp());
+  const pb::LocalNetwork& network = orders.networks.at(shop.id).networks(0);
+  REQUIRE(network.ways_size() == 2);
+  CHECK(network.ways(0).protocol() == "udp");
+  CHECK(network.ways(0).portal().empty());
+  CHECK(network.ways(0).target_port() == 53);
 }
 
 TEST_CASE("a way keeps its port when other replicas come and go") {

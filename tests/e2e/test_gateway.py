@@ -337,6 +337,16 @@ def test_behind_nat_by_tunnel(cluster):
         expect(set(listening) <= {"198.19.255.254:53", "[fd6d:6300:7472::fffe]:53"}, f"n5 listens on TCP: {listening}")
 
 
+def test_udp_by_tunnel(cluster):
+    """a UDP server behind NAT answers strangers through both gateways, over connections that its node opened"""
+    work = {"web": web(cluster, on="n5", ports="{http: 80, game: 5353/udp}"),
+            "game": ["kind: publish", "at: gateways", "port: 5354", "to: web:game", "exposure: tunnel"]}
+    with stranger(cluster) as outside, contract(cluster, "gaming", work):
+        with container(cluster, "gaming", "web").running("python3", "-c", UDP_ECHO):
+            for gateway, where in GATEWAYS.items():
+                wait_for(f"udp at {gateway}", 30, lambda: "ping" in outside.run("python3", "-c", UDP_ASK, where, 5354).stdout, 0.2)
+
+
 def test_a_hidden_node_accepts_no_inbound_tcp(cluster):
     """nmap finds no open port on a node behind NAT, from outside and from its own router, and its rules count none taken"""
     own(cluster, "closed")

@@ -92,11 +92,8 @@ class SiteCheck {
   void check_udp() {
     constexpr std::string_view kWhy = "UDP has no connections";
     for (const SiteRoute& route : site_.routes) {
-      if (!route.balance || route.balance->value != pb::BALANCE_LEAST_CONNECTIONS) continue;
-      complain(route.balance->place, "balance", kWhy, {"round-robin, source", "round-robin"});
-    }
-    if (site_.exposure && site_.exposure->value == pb::EXPOSURE_TUNNEL) {
-      complain(site_.exposure->place, "exposure", "tunnels carry connections, and UDP has none", {"auto", "auto"});
+      if (!route.balance || route.balance->value == pb::BALANCE_ROUND_ROBIN) continue;
+      complain(route.balance->place, "balance", "UDP goes to its replicas in turn", {"round-robin", "round-robin"});
     }
     if (site_.connect_ms) complain(site_.connect_ms->place, "timeouts.connect", kWhy);
     if (site_.idle_ms) complain(site_.idle_ms->place, "timeouts.idle", kWhy);

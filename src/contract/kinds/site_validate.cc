@@ -83,8 +83,8 @@ Status check_route(const pb::Site& site, const pb::Route& route) {
               : require(route.path().empty(), "routes.path", "needs HTTP"));
   TRY(require(route.balance() >= pb::BALANCE_ROUND_ROBIN && route.balance() <= pb::BALANCE_SOURCE, "routes.balance",
               "is not set"));
-  TRY(require(site.mode() != pb::SITE_UDP || route.balance() != pb::BALANCE_LEAST_CONNECTIONS, "routes.balance",
-              "UDP has no connections"));
+  TRY(require(site.mode() != pb::SITE_UDP || route.balance() == pb::BALANCE_ROUND_ROBIN, "routes.balance",
+              "UDP goes to its replicas in turn"));
   TRY(require(is_http || (!route.sticky() && !route.h2() && !route.strip() && route.check_path().empty()), "routes",
               "sticky, h2, strip and check need HTTP"));
   TRY(require(!route.strip() || route.path() != "/", "routes.strip", "there is no prefix to take off"));
@@ -182,8 +182,6 @@ Status validate_site(const SignedScope& scope, const pb::Facets& facets, const p
   TRY(require(site.mode() >= pb::SITE_HTTP && site.mode() <= pb::SITE_UDP, "mode", "is not set"));
   TRY(require(site.exposure() == pb::EXPOSURE_AUTO || site.exposure() == pb::EXPOSURE_TUNNEL, "exposure",
               "is not set"));
-  TRY(require(site.mode() != pb::SITE_UDP || site.exposure() == pb::EXPOSURE_AUTO, "exposure",
-              "tunnels do not carry UDP"));
   TRY(check_door(site));
   TRY(check_tls(site));
   TRY(check_limits(site));

@@ -55,7 +55,7 @@ void Client::put_gateway(Gateway& gateway, const NodeId& node, const pb::LocalTu
   for (const pb::LocalTunnelWay& way : wanted.ways()) {
     Result<Address> address = make_address(way.address(), way.port());
     if (address)
-      gateway.ways[target_bytes(way.target())] = *address;
+      gateway.ways[target_bytes(way.target())] = {*address, way.target().udp()};
     else
       log::warning("gateway", "tunnel: a way leads nowhere", {{"reason", address.error().message}});
   }
@@ -155,9 +155,26 @@ void Client::on_open(Link& link, uint32_t stream, uint32_t number) {
   if (name == visit.announced.end() || gateway == gateways_.end()) return link.refuse(stream, Refusal::UnknownTarget);
   auto way = gateway->second.ways.find(name->first);
   if (way == gateway->second.ways.end()) return link.refuse(stream, Refusal::UnknownTarget);
-  Result<io::Fd> socket = start_connect(way->second);
+  if (way->second.is_udp) return open_datagrams(link, stream, number, way->second.address);
+  Result<io::Fd> socket = start_connect(way->second.address);
   if (!socket) return link.refuse(stream, Refusal::CannotConnect);
   link.connect(stream, number, std::move(*socket));
+}
+
+void Client::open_datagrams(Link& link, uint32_t stream, uint32_t number, const Address& address) {
+  auto self = std::make_shared<DatagramWay*>(nullptr);
+  io::Fd socket;
+  auto made = DatagramWay::begin(address, poller_, [this, self] { end_datagrams(*self); }, socket);
+  if (!made) return link.refuse(stream, Refusal::CannotConnect);
+  *self = made->get();
+  datagrams_[*self] = std::move(*made);
+  link.connect(stream, number, std::move(socket));
+}
+
+void Client::end_datagrams(DatagramWay* way) {
+  auto found = datagrams_.find(way);
+  datagrams_over_.push_back(std::move(found->second));
+  datagrams_.erase(found);
 }
 
 // It wants no more streams: the next link is made while this one ends what it has.

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "gateway/tunnel/address.h"
+#include "gateway/tunnel/datagram_way.h"
 #include "gateway/tunnel/link.h"
 #include "gateway/tunnel/tunnel_client.h"
 #include "io/clock.h"
@@ -22,7 +23,10 @@ class Client final : public LinkOwner {
   // What stays the same is not touched: no link, no stream.
   void put(const pb::LocalTunnel& wanted);
   void tick();  // at least every 250 ms; 100 while it waits to dial
-  void clear_round() { over_.clear(); }
+  void clear_round() {
+    over_.clear();
+    datagrams_over_.clear();
+  }
   // No more streams; is_idle() when the last has ended.
   void drain();
   bool is_idle() const { return visits_.empty(); }
@@ -40,9 +44,13 @@ class Client final : public LinkOwner {
     std::string message = "not dialed yet";
     std::string logged;  // the last failure: its repetitions are not worth a line each
   };
+  struct Way {
+    Address address;
+    bool is_udp = false;
+  };
   struct Gateway {
     std::vector<std::string> endpoints;
-    std::map<Bytes, Address> ways;  // by target
+    std::map<Bytes, Way> ways;  // by target
     std::vector<std::unique_ptr<Dialer>> dialers;
   };
   struct Visit {
@@ -54,6 +62,8 @@ class Client final : public LinkOwner {
   Client(Poller& poller, int connections) : poller_(poller), connections_(connections) {}
   void put_gateway(Gateway& gateway, const NodeId& node, const pb::LocalTunnelGateway& wanted);
   void announce_all(Link& link);
+  void open_datagrams(Link& link, uint32_t stream, uint32_t target, const Address& address);
+  void end_datagrams(DatagramWay* way);
   void dial(Dialer& dialer);
   void failed(Dialer& dialer, const std::string& why);
 
@@ -71,6 +81,8 @@ class Client final : public LinkOwner {
   std::map<NodeId, Gateway> gateways_;
   std::unordered_map<const Link*, Visit> visits_;
   std::vector<std::unique_ptr<Link>> over_;
+  std::unordered_map<DatagramWay*, std::unique_ptr<DatagramWay>> datagrams_;  // one per stream of them
+  std::vector<std::unique_ptr<DatagramWay>> datagrams_over_;                 // until the round is over
   io::SystemRandom random_;
   bool is_draining_ = false;
 };

@@ -19,7 +19,7 @@ std::string short_name(const std::string& workload) {
 
 std::string target_socket_name(const pb::LocalTunnelTarget& target) {
   return to_hex(BytesView(target.contract()).substr(0, 8)) + "-" + short_name(target.workload()) + "-" +
-         std::to_string(target.index()) + "-" + std::to_string(target.port());
+         std::to_string(target.index()) + "-" + std::to_string(target.port()) + (target.udp() ? "-udp" : "");
 }
 
 Bytes target_bytes(const pb::LocalTunnelTarget& target) { return wire::encode(target); }

@@ -124,6 +124,7 @@ inline pb::LocalTunnelTarget test_target(const std::string& workload) {
   target.set_contract(Bytes(32, '\x5a'));
   target.set_workload(workload);
   target.set_port(8080);
+  target.set_udp(workload.starts_with("udp"));
   return target;
 }
 

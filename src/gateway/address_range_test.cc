@@ -1,0 +1,27 @@
+#include "gateway/address_range.h"
+
+#include <doctest/doctest.h>
+
+#include "gateway/tunnel/address.h"
+
+namespace mcloud::gateway {
+namespace {
+
+bool is_in(const std::string& address, const std::string& range) { return is_in_range(make_address(address, 1).value().storage, range); }
+
+TEST_CASE("an address is in a range whose first bits it has") {
+  for (const char* range : {"10.1.2.3", "10.1.2.3/32", "10.1.2.0/30", "10.0.0.0/8", "0.0.0.0/0", "10.1.0.0/15"}) CHECK(is_in("10.1.2.3", range));
+  for (const char* range : {"10.1.2.4", "10.1.2.0/31", "11.0.0.0/8", "10.2.0.0/15", "::/0"}) CHECK(!is_in("10.1.2.3", range));
+  for (const char* range : {"2001:db8::1", "2001:db8::/32", "::/0", "2001:db8::/127"}) CHECK(is_in("2001:db8::1", range));
+  for (const char* range : {"2001:db8::2", "2001:db9::/32", "0.0.0.0/0", "2001:db8::2/127"}) CHECK(!is_in("2001:db8::1", range));
+}
+
+TEST_CASE("a text that is no range holds nobody") {
+  for (const char* range : {"", "/", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/8x", "10.0.0.0/-1", "x/8", "::/129"}) {
+    CHECK(!is_in("10.0.0.0", range));
+    CHECK(!is_in("::", range));
+  }
+}
+
+}  // namespace
+}  // namespace mcloud::gateway

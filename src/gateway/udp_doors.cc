@@ -1,0 +1,253 @@
+#include "gateway/udp_doors.h"
+
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <future>
+#include <list>
+#include <map>
+#include <thread>  // the loop's: HAProxy's driver blocks, datagrams must not wait for it
+#include <unordered_map>
+
+#include "gateway/address_range.h"
+#include "gateway/tunnel/datagrams.h"
+#include "gateway/udp_socket.h"
+
+namespace mcloud::gateway {
+namespace {
+
+constexpr int kTickMs = 500;
+constexpr int kDatagramsMax = 64;  // of a port in one turn
+
+// Closed: not there, or it takes none.
+io::Fd connect_target(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return {};
+  std::memcpy(address.sun_path, path.data(), path.size());
+  io::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.is_open() && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fd.reset();
+  return fd;
+}
+
+// One port and its clients. One loop.
+class Port {
+ public:
+  Port(const UdpDoors::Limits& limits, Poller& poller) : limits_(limits), poller_(poller) {}
+
+  // On an IPv4 address, one of IPv6, or all; beside IPv4 always all of IPv6, where the machine has it.
+  Status open(const std::string& address, uint16_t port) {
+    bool is_v6 = address.find(':') != address.npos;
+    Address first = TRY(make_address(address.empty() ? "0.0.0.0" : address, port));
+    io::Fd socket = TRY(open_udp_port(first));
+    TRY(add_socket(std::move(socket)));
+    if (is_v6) return {};
+    Address all = TRY(make_address("::", port));
+    Result<io::Fd> other = open_udp_port(all);
+    return other.has_value() ? add_socket(std::move(*other)) : Status();
+  }
+  void put(const UdpDoor& door) { door_ = door; }
+  size_t flows() const { return flows_.size(); }
+
+  void clear_round() { ended_.clear(); }
+  void tick() {
+    uint64_t now_us = poller_.now_us();
+    for (auto flow = order_.begin(); flow != order_.end();) {
+      Flow& each = **flow++;
+      if (now_us > each.heard_us + (each.is_answered ? limits_.answered_us : limits_.unanswered_us)) end(each);
+    }
+  }
+
+ private:
+  struct Socket final : Watcher {
+    Socket(Port& its_port, io::Fd its_fd) : port(its_port), fd(std::move(its_fd)) {}
+    ~Socket() override {
+      port.poller_.forget(*this);
+      port.poller_.remove(fd.get());
+    }
+    void on_events(uint32_t) override { port.poller_.touch(*this); }
+    void on_turn() override { port.read(*this); }
+    Port& port;
+    io::Fd fd;
+  };
+  struct Flow {
+    Origin origin;
+    int fd = -1;  // the socket's that it came by
+    std::unique_ptr<DatagramStream> stream;
+    uint64_t heard_us = 0;
+    bool is_answered = false;
+    bool has_ended = false;
+    std::list<Flow*>::iterator place;  // in order_
+  };
+
+  Status add_socket(io::Fd fd) {
+    int number = fd.get();
+    sockets_.push_back(std::make_unique<Socket>(*this, std::move(fd)));
+    return poller_.add(number, *sockets_.back());
+  }
+
+  void read(Socket& socket) {
+    Origin origin;
+    for (int count = 0;; ++count) {
+      if (count == kDatagramsMax) return poller_.touch(socket);
+      ssize_t got = receive_datagram(socket.fd.get(), poller_.buffer(), Poller::kBufferBytes, origin);
+      // An error of an answer that went before is told here, and is nobody's any more.
+      if (got < 0 && errno == EAGAIN) return;
+      if (got >= 0) lead(socket, origin, {poller_.buffer(), static_cast<size_t>(got)});
+    }
+  }
+
+  bool is_allowed(const Origin& origin) const {
+    return door_.allow.empty() || std::ranges::any_of(door_.allow, [&](const std::string& range) { return is_in_range(origin.client, range); });
+  }
+
+  void lead(Socket& socket, const Origin& origin, BytesView datagram) {
+    if (!is_allowed(origin)) return;
+    auto known = flows_.find(origin.key());
+    Flow* flow = known == flows_.end() ? begin(socket, origin) : known->second.get();
+    if (flow == nullptr) return;
+    flow->heard_us = poller_.now_us();
+    order_.splice(order_.end(), order_, flow->place);
+    flow->stream->push(datagram);
+  }
+
+  Flow* begin(Socket& socket, const Origin& origin) {
+    io::Fd target = choose();
+    if (!target.is_open()) return nullptr;
+    if (flows_.size() >= limits_.flows_max) end(*order_.front());
+    auto flow = std::make_unique<Flow>();
+    Flow* key = flow.get();
+    flow->origin = origin;
+    flow->fd = socket.fd.get();
+    auto stream = DatagramStream::begin(std::move(target), poller_, {[this, key](BytesView bytes) { answer(*key, bytes); }, [this, key] { end(*key); }});
+    if (!stream.has_value()) return nullptr;
+    flow->stream = std::move(*stream);
+    flow->place = order_.insert(order_.end(), key);
+    return (flows_[origin.key()] = std::move(flow)).get();
+  }
+
+  // In turn by weight; where one cannot be reached, the next that can.
+  io::Fd choose() {
+    uint64_t total = 0;
+    for (const UdpDoor::Target& target : door_.targets) total += target.weight;
+    if (total == 0) return {};
+    uint64_t at = turn_++ % total;
+    size_t index = 0;
+    while (at >= door_.targets[index].weight) at -= door_.targets[index++].weight;
+    for (size_t tried = 0; tried < door_.targets.size(); ++tried) {
+      io::Fd target = connect_target(door_.targets[(index + tried) % door_.targets.size()].socket);
+      if (target.is_open()) return target;
+    }
+    return {};
+  }
+
+  void answer(Flow& flow, BytesView bytes) {
+    if (flow.has_ended) return;
+    flow.is_answered = true;
+    answer_datagram(flow.fd, flow.origin, bytes);
+  }
+
+  // Its stream may be what calls: it is destroyed when the round is over.
+  void end(Flow& flow) {
+    if (std::exchange(flow.has_ended, true)) return;
+    order_.erase(flow.place);
+    auto found = flows_.find(flow.origin.key());
+    ended_.push_back(std::move(found->second));
+    flows_.erase(found);
+  }
+
+  const UdpDoors::Limits limits_;
+  Poller& poller_;
+  UdpDoor door_;
+  std::vector<std::unique_ptr<Socket>> sockets_;
+  std::unordered_map<Bytes, std::unique_ptr<Flow>> flows_;  // by client
+  std::list<Flow*> order_;                                  // silent for longest first
+  std::vector<std::unique_ptr<Flow>> ended_;
+  uint64_t turn_ = 0;
+};
+
+class Doors final : public UdpDoors {
+ public:
+  Doors(std::string address, const Limits& limits, std::unique_ptr<Poller> poller)
+      : address_(std::move(address)), limits_(limits), poller_(std::move(poller)), thread_([this] { run(); }) {}
+  ~Doors() override {
+    poller_->post([this] { is_stopping_ = true; });
+    thread_.join();
+  }
+
+ private:
+  // In the loop's thread.
+  template <typename Function>
+  auto ask(Function function) const {
+    std::promise<decltype(function())> answer;
+    auto future = answer.get_future();
+    poller_->post([&] { answer.set_value(function()); });
+    return future.get();
+  }
+
+ public:
+  std::string put(const std::vector<UdpDoor>& doors) override {
+    return ask([&] { return put_here(doors); });
+  }
+  size_t flows() const override {
+    return ask([this] {
+      size_t count = 0;
+      for (const auto& [number, port] : ports_) count += port->flows();
+      return count;
+    });
+  }
+
+ private:
+  std::string put_here(const std::vector<UdpDoor>& doors) {
+    std::erase_if(ports_, [&](const auto& known) {
+      return std::ranges::none_of(doors, [&](const UdpDoor& door) { return door.port == known.first; });
+    });
+    std::string problem;
+    for (const UdpDoor& door : doors) {
+      std::unique_ptr<Port>& port = ports_[door.port];
+      if (port == nullptr) {
+        port = std::make_unique<Port>(limits_, *poller_);
+        Status opened = port->open(address_, door.port);
+        if (!opened.has_value()) {
+          problem = "udp port " + std::to_string(door.port) + ": " + opened.error().message;
+          ports_.erase(door.port);
+          continue;
+        }
+      }
+      port->put(door);
+    }
+    return problem;
+  }
+
+  void run() {
+    uint64_t ticked_us = 0;
+    while (!is_stopping_) {
+      poller_->run_once(kTickMs);
+      bool is_time = poller_->now_us() > ticked_us + kTickMs * 1'000ull;
+      if (is_time) ticked_us = poller_->now_us();
+      for (auto& [number, port] : ports_) {
+        if (is_time) port->tick();
+        port->clear_round();
+      }
+    }
+    ports_.clear();
+  }
+
+  const std::string address_;
+  const Limits limits_;
+  const std::unique_ptr<Poller> poller_;
+  std::map<uint16_t, std::unique_ptr<Port>> ports_;
+  bool is_stopping_ = false;
+  std::thread thread_;  // the last member
+};
+
+}  // namespace
+
+Result<std::unique_ptr<UdpDoors>> UdpDoors::start(std::string address, const Limits& limits) {
+  std::unique_ptr<Poller> poller = TRY(Poller::create());
+  return std::unique_ptr<UdpDoors>(new Doors(std::move(address), limits, std::move(poller)));
+}
+
+}  // namespace mcloud::gateway

@@ -1,0 +1,27 @@
+// Inside this room only: a UDP port that answers from the address it was asked at, whichever of the machine's that was.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/bytes.h"
+#include "gateway/tunnel/address.h"
+
+namespace mcloud::gateway {
+
+// Who sent a datagram, and where to.
+struct Origin {
+  sockaddr_storage client = {};
+  socklen_t client_size = 0;
+  in_pktinfo at_v4 = {};  // of IPv4
+  in6_pktinfo at_v6 = {};
+  Bytes key() const { return Bytes(reinterpret_cast<const char*>(&client), client_size); }  // one per client
+};
+
+// Does not block. IPv6 only, where it is IPv6.
+Result<io::Fd> open_udp_port(const Address& address);
+// Its bytes in `buffer`; -1 with errno.
+ssize_t receive_datagram(int fd, char* buffer, size_t size, Origin& origin);
+void answer_datagram(int fd, const Origin& origin, BytesView bytes);  // what finds no room is lost
+
+}  // namespace mcloud::gateway
