@@ -139,8 +139,9 @@ def rps(options):
 
 def mb(options):
     direct, hops, tunnel = [], [], []
-    for _ in range(options.rounds):
-        for port, results in ((DIRECT, direct), (HOPS, hops), (TUNNEL, tunnel)):
+    for number in range(options.rounds):
+        turns = ((DIRECT, direct), (HOPS, hops), (TUNNEL, tunnel))
+        for port, results in turns if number % 2 else reversed(turns):
             results.append(wrk(port, "big", 4, options.seconds)[1])
     row("gw_tunnel_mb", tunnel, direct, "haproxy-direct", "MB/s", 0.5)
     print(f"  hops {statistics.median(hops):.0f} MB/s, tunnel/hops {statistics.median(tunnel) / statistics.median(hops):.2f}")
