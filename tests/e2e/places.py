@@ -139,11 +139,11 @@ def stranger(cluster, name="stranger", number=200):
     """A machine on the uplink that is none of the cluster's: 10.250.0.NUMBER, 2001:db8:250::NUMBER."""
     home = root(cluster)
     keeper = Place("root", [*home.enter, "-p"])  # ip netns looks into /proc/self
+    port = f"str-{number}"
     keeper.run("ip", "netns", "del", name)
     keeper.out("ip", "netns", "add", name)
     try:
         place = Place(name, [*home.enter, "nsenter", f"--net=/run/netns/{name}"])
-        port = f"str-{number}"
         # The same MAC each time: nodes remember the one of before for a while.
         home.out("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "address", f"02:fe:00:00:00:{number:02x}", "netns", name)
         home.out("ip", "link", "set", port, "master", "uplink", "up")
@@ -154,6 +154,7 @@ def stranger(cluster, name="stranger", number=200):
                               f"ip route add default via {HUB}")
         yield place
     finally:
+        home.run("ip", "link", "del", port)  # the kernel takes its time to put a namespace away
         keeper.run("ip", "netns", "del", name)
 
 
