@@ -20,11 +20,12 @@ bool is_told_to_stop(const std::string& folder) { return io::exists(folder + "/s
 // Until it has ended. A server that lives and does not serve is ended: none of its threads waits for a store, so one that
 // is at a request for so long, twice in a row, is stuck, and a new server can do better.
 void watch(Peer& peer, const SharedMemory& memory, const MountOptions& options) {
+  const uint64_t began_ms = now_ms();
   uint64_t look_ms = std::min<uint64_t>(5'000, options.stuck_timeout_ms / 4 + 1);
   int looks = 0;
   while (!peer.has_ended(look_ms)) {
     bound_log(options.folder);
-    uint64_t stuck_ms = memory.stuck_for_ms(now_ms());
+    uint64_t stuck_ms = memory.stuck_for_ms(now_ms(), began_ms);
     looks = stuck_ms >= options.stuck_timeout_ms ? looks + 1 : 0;
     if (looks < 2) continue;
     log::error("image", "the file system's process is stuck; it is ended",

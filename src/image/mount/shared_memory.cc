@@ -58,9 +58,9 @@ void SharedMemory::forget_signs_of_life() {
   for (std::atomic<uint64_t>& since : header_->busy_since_ms) since.store(0);
 }
 
-uint64_t SharedMemory::stuck_for_ms(uint64_t now_ms) const {
+uint64_t SharedMemory::stuck_for_ms(uint64_t now_ms, uint64_t began_ms) const {
   uint64_t oldest = header_->beat_ms.load();
-  if (oldest == 0) return 0;
+  if (oldest == 0) oldest = began_ms;
   for (const std::atomic<uint64_t>& since : header_->busy_since_ms) {
     uint64_t began = since.load();
     if (began != 0) oldest = std::min(oldest, began);

@@ -71,8 +71,8 @@ class SharedMemory {
   void set_busy(uint32_t thread, uint64_t since_ms) { header_->busy_since_ms[thread].store(since_ms); }
   // Before a new one is started.
   void forget_signs_of_life();
-  // How long it has not beaten, or been at one request; 0 before its first beat.
-  uint64_t stuck_for_ms(uint64_t now_ms) const;
+  // How long it has not beaten, or been at one request. `began_ms`: when it was started; until its first beat that counts.
+  uint64_t stuck_for_ms(uint64_t now_ms, uint64_t began_ms) const;
 
   uint64_t restarts() const { return header_->restarts.load(); }
   void count_restart() { ++header_->restarts; }
