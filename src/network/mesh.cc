@@ -144,8 +144,12 @@ class MeshPlan {
   // By number, with the relay addresses of those who are met there.
   using RelayUse = std::pair<const MeshNode*, std::vector<std::string>>;
   std::map<uint32_t, RelayUse> relays_in_use() const {
+    std::map<uint32_t, const MeshNode*> all = peers_;
+    for (const MeshNode& other : wish_.others_met) {
+      if (other.id != wish_.self.id && is_numbered(other)) all.try_emplace(other.number, &other);
+    }
     std::map<uint32_t, RelayUse> out;
-    for (const auto& [number, peer] : peers_) {
+    for (const auto& [number, peer] : all) {
       bool is_direct = !address_for(wish_.self, *peer).empty() || !address_for(*peer, wish_.self).empty();
       const MeshNode* relay = is_direct ? nullptr : relay_of(wish_.self.id, peer->id, wish_.relays);
       if (relay == nullptr) continue;

@@ -57,6 +57,7 @@ struct MeshWish {
   std::vector<MeshNode> peers;          // nodes with members of encrypted networks that are here too
   std::vector<MeshNode> relays;         // the ledger's list, online ones only
   std::vector<MeshNode> relay_users;    // when we are a relay: the nodes that have a key of slot 2 and are none
+  std::vector<MeshNode> others_met;     // of the mesh's wish: peers of dedicated networks, who may be met at relays as well
   std::map<NodeId, uint32_t> send_slot; // our slot towards a peer (rotation.h); absent = our lowest
   int underlay_mtu = 1500;
   // Where the devices go: kMeshNetns, or a dedicated network's namespace; and what they are called ("mwg" + slot).

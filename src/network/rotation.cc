@@ -45,6 +45,13 @@ bool has_on_ledger(const RotationView& view, const WireGuardKey& key) {
   return std::find(view.on_ledger.begin(), view.on_ledger.end(), key) != view.on_ledger.end();
 }
 
+// Whoever reads the ledger from now on learns of this key of ours.
+bool is_told(const RotationView& view, const HeldKey& own) {
+  if (!view.told.empty()) return std::find(view.told.begin(), view.told.end(), own.slot) != view.told.end();
+  bool knows_none = std::none_of(view.own.begin(), view.own.end(), [&](const HeldKey& one) { return has_on_ledger(view, one.key); });
+  return knows_none || has_on_ledger(view, own.key);
+}
+
 // By the new key, or not at all any more.
 bool is_settled(const RotationView& view, const Handshakes& handshakes, const MeshNode& peer) {
   const HeldKey& old_key = view.own.front();
@@ -125,10 +132,10 @@ std::map<NodeId, SendPath> choose_paths(const RotationView& view, const std::map
       for (auto key = peer.keys.rbegin(); key != peer.keys.rend(); ++key) {
         if (!is_of_mesh(*key)) continue;
         SendPath path{own->slot, key->slot};
-        oldest = path;
-        bool is_last = was != before.end() && was->second == path;
-        if (is_last) last = path;
         bool is_ready = is_recent(handshakes.last(own->slot, key->key), view.wall_ms);
+        if (is_told(view, *own) || !oldest.has_value()) oldest = path;
+        bool is_last = was != before.end() && was->second == path;
+        if (is_last && (is_ready || is_told(view, *own))) last = path;
         // From the newest down: what is in use is only left for something newer.
         if (!chosen.has_value() && !last.has_value() && is_ready) chosen = path;
       }

@@ -37,6 +37,7 @@ struct RotationView {
   bool is_asked = false;                 // somebody wants a new key now
   std::vector<HeldKey> own;              // oldest first
   std::vector<WireGuardKey> on_ledger;   // ours
+  std::vector<uint32_t> told;            // RotationAdvice::publish of last time; empty: not known
   std::vector<MeshNode> peers;           // as the ledger has them
   std::vector<ActualDevice> devices;     // as they said last
   std::string netns = kMeshNetns;
@@ -68,7 +69,8 @@ struct SendPath {
   auto operator<=>(const SendPath&) const = default;
 };
 
-// For every peer with a key. The newest pair of keys that has shaken hands; else what was chosen before, while it is there.
+// For every peer with a key. The newest pair of keys that has shaken hands; else what was chosen before, while both ends
+// have it; else our oldest key that the ledger is not told to forget: a peer that is new has never heard of others.
 std::map<NodeId, SendPath> choose_paths(const RotationView& view, const std::map<NodeId, SendPath>& before);
 
 }  // namespace mcloud::network

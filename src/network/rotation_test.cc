@@ -243,6 +243,27 @@ TEST_CASE("a peer that is away does not hold up a change for long, and finds the
   simulation.run(60'000);
 }
 
+TEST_CASE("a change takes settle, linger and what the ledger takes; a peer that dies adds what its session lasts") {
+  RotationPolicy policy;
+  // Three times (made, both published, the new one alone) a round, a publication and the slowest reader; handshakes.
+  constexpr uint64_t kLedgerMs = 3 * (2'000 + 3'000 + kLedgerLagMs) + 5'000;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    for (bool dies : {false, true}) {
+      CAPTURE(seed);
+      CAPTURE(dies);
+      Simulation simulation(seed, 3);
+      simulation.nodes[0].is_asked = true;
+      simulation.nodes[2].is_away = dies;
+      uint64_t asked_ms = simulation.now_ms;
+      do {
+        simulation.run(kStepMs);
+      } while (simulation.now_ms < asked_ms + 600'000 &&
+               (simulation.nodes[0].is_asked || simulation.nodes[0].held.size() > 1));
+      CHECK_LT(simulation.now_ms - asked_ms, policy.settle_ms + policy.linger_ms + kLedgerMs + (dies ? 180'000 : 0));
+    }
+  }
+}
+
 TEST_CASE("a key of an age is changed by itself, and one of a clock that was set back is not") {
   RotationPolicy policy;
   RotationView view;

@@ -10,7 +10,6 @@ namespace mcloud::node {
 
 MeshNeeds MeshNeeds::of(const std::map<ContractId, pb::LocalNetworks>& networks, const pb::LocalMesh& mesh) {
   MeshNeeds needs;
-  needs.is_meshed = mesh.self().addresses().relay() && !mesh.guests().empty();
   for (const auto& [contract, local] : networks) {
     std::set<uint32_t> vnis;
     for (const pb::LocalNetwork& network : local.networks()) {
@@ -27,7 +26,13 @@ MeshNeeds MeshNeeds::of(const std::map<ContractId, pb::LocalNetworks>& networks,
       }
     }
   }
+  needs.is_meshed = needs.is_meshed || is_mesh_for_relays(mesh, !needs.dedicated().empty());
   return needs;
+}
+
+bool MeshNeeds::is_mesh_for_relays(const pb::LocalMesh& mesh, bool has_dedicated) {
+  bool is_met = mesh.self().addresses().relay() && !mesh.guests().empty();
+  return is_met || (has_dedicated && meets_at_relays(mesh.self()));
 }
 
 std::vector<uint32_t> MeshNeeds::dedicated() const {
@@ -94,7 +99,8 @@ Status MeshKeeper::ensure_keys(const MeshNeeds& needs) {
   return {};
 }
 
-Status MeshKeeper::prepare(const MeshNeeds& needs) {
+Status MeshKeeper::prepare(const MeshNeeds& needs, const pb::LocalMesh& mesh) {
+  self_ = mesh.self();
   TRY(ensure_keys(needs).with_context("keys of the mesh"));
   TRY(keys_.keep_only(needs.dedicated()));
   publish();
@@ -144,6 +150,7 @@ Status MeshKeeper::choose_ways(const MeshNeeds& needs) {
     if (!has_choice(view, rotation.paths)) continue;
     if (!devices) devices = TRY(machine_.read());
     view.devices = *devices;
+    view.told = rotation.published;
     rotation.paths = network::choose_paths(view, rotation.paths);
   }
   return {};
@@ -227,6 +234,7 @@ Result<bool> MeshKeeper::rotate(uint32_t vni, const network::MeshWish& wish) {
   view.devices = devices();
   network::RotationAdvice advice = network::advise(options_.rotation, view, rotation.memory);
   is_answered_ = is_answered_ || (is_asked_ && advice.make_slot);
+  view.told = advice.publish;
   auto paths = network::choose_paths(view, rotation.paths);
   bool has_changed = paths != rotation.paths || advice.make_slot || advice.drop_slot;
   TRY(change_keys(vni, advice));
@@ -285,6 +293,10 @@ Result<network::MeshWish> wish_of(uint32_t vni, const MeshNeeds& needs, const pb
   wish.device_prefix = device_prefix_of(vni);
   if (vni != 0) return wish;
   for (const pb::Node& guest : mesh.guests()) wish.relay_users.push_back(TRY(mesh_node(guest, 0)));
+  for (uint32_t dedicated : needs.dedicated()) {
+    std::vector<network::MeshNode> peers = TRY(peers_in(needs, dedicated));
+    wish.others_met.insert(wish.others_met.end(), peers.begin(), peers.end());
+  }
   return wish;
 }
 

@@ -21,6 +21,8 @@ struct MeshNeeds {
   bool is_meshed = false;                                // some network here is in the mesh, or hidden nodes meet here
   std::map<uint32_t, std::map<Bytes, pb::Node>> peers;   // by network (0 = the mesh), by node
   static MeshNeeds of(const std::map<ContractId, pb::LocalNetworks>& networks, const pb::LocalMesh& mesh);
+  // Without networks in the mesh it is there for those who meet here, and for dedicated networks' peers that are met elsewhere.
+  static bool is_mesh_for_relays(const pb::LocalMesh& mesh, bool has_dedicated);
   std::vector<uint32_t> dedicated() const;
 };
 
@@ -44,7 +46,7 @@ class MeshKeeper {
 
   // From here on of one thread, in the node's network namespace.
   // Keys, the ways to peers and the namespace of the mesh: before the networks that stand on them.
-  Status prepare(const MeshNeeds& needs);
+  Status prepare(const MeshNeeds& needs, const pb::LocalMesh& mesh);
   // Devices, with those of access points. After the networks. Goes on past what fails; the first error.
   Status apply(const MeshNeeds& needs, const pb::LocalMesh& mesh, const std::vector<network::WireGuardDevice>& access);
   // What apply() made last is made again where it is not so any more; figures are read; keys that are old are changed.

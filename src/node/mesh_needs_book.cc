@@ -57,7 +57,7 @@ void MeshNeedsBook::settle(uint32_t vni, const Bytes& peer) {
 }
 
 const MeshNeeds& MeshNeedsBook::needs(const pb::LocalMesh& mesh) {
-  needs_.is_meshed = meshed_ > 0 || (mesh.self().addresses().relay() && !mesh.guests().empty());
+  needs_.is_meshed = meshed_ > 0 || MeshNeeds::is_mesh_for_relays(mesh, !needs_.dedicated().empty());
   return needs_;
 }
 

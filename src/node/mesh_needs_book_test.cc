@@ -56,6 +56,8 @@ TEST_CASE("what the mesh needs is the same kept up with changes and gathered fro
       set.erase(contract);
       if (random.below(3) != 0) book.add(contract, set[contract] = random_networks(random));
       if (random.below(10) == 0) mesh.add_guests();
+      if (random.below(20) == 0) mesh.mutable_self()->add_mesh_keys()->set_slot(network::kRelaySlot);
+      if (random.below(20) == 0) mesh.mutable_self()->add_mesh_keys()->set_slot(network::kRelaySlot);
       check_same(book.needs(mesh), MeshNeeds::of(set, mesh));
       ++changes;
     }

@@ -205,7 +205,7 @@ NetworkAdapter::Failures NetworkAdapter::execute_steps(const std::vector<network
 // Keys and the namespace that networks of the mesh stand on.
 Status NetworkAdapter::prepare_mesh() {
   const MeshNeeds& needs = needs_.needs(mesh_);
-  if (mesh_keeper_ != nullptr) return mesh_keeper_->prepare(needs);
+  if (mesh_keeper_ != nullptr) return mesh_keeper_->prepare(needs, mesh_);
   if (!needs.is_meshed && needs.peers.empty()) return {};
   return make_error(Code::Unsupported, "this node has no WireGuard: its kernel has none and wireguard-go is not installed");
 }
