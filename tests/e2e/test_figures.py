@@ -59,7 +59,8 @@ def test_figures_are_what_was_sent(cluster):
             figures = Figures(cluster, "figures")
             sent, came = figures.of("network_bytes_total", way="nodes", direction="out"), figures.of("network_bytes_total", way="nodes", direction="in")
             bulk = sent.get(("n3", None), 0) >= BULK and came.get(("n1", None), 0) >= BULK
-            return figures if bulk and figures.of("gateway_requests_total").get(("n1", None), 0) >= 100 else None
+            dropped = figures.of("network_drops_total", rule="not allowed out").get(("n3", None), 0) >= 5
+            return figures if bulk and dropped and figures.of("gateway_requests_total").get(("n1", None), 0) >= 100 else None
         figures = wait_for("figures of all of it", 60, measured, 0.5)
         judge_networks(figures, right)
         judge_gateways(figures, ends_at(chain))
