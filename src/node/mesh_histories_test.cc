@@ -366,7 +366,7 @@ uint64_t number_of(const char* variable, uint64_t otherwise) {
 
 TEST_CASE("whatever happened, nodes that share a network agree on their tunnels, and no change of keys leaves them without") {
   uint64_t first = number_of("MCLOUD_FIRST_SEED", 1);
-  uint64_t count = number_of("MCLOUD_SEEDS", 40);
+  uint64_t count = number_of("MCLOUD_SEEDS", 20);
   size_t rotations = 0, pairs = 0, relayed = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     CAPTURE(seed);

@@ -63,6 +63,15 @@ std::vector<network::ActualDevice> MeshKeeper::devices() const {
   return devices_;
 }
 
+// Of a network that is not used now nobody gives advice: the ledger keeps what it has of it, and hears of the others.
+void MeshKeeper::withhold_unknown(uint32_t vni, std::set<std::pair<uint32_t, uint32_t>>& withheld) const {
+  std::vector<network::WireGuardKey> known = on_ledger(vni);
+  for (const network::OwnKey& own : keys_.of(vni)) {
+    bool is_known = own.slot == network::kRelaySlot || std::find(known.begin(), known.end(), own.key) != known.end();
+    if (!is_known) withheld.emplace(vni, own.slot);
+  }
+}
+
 // While a key is being changed, tend() says which of the two the ledger is to have; an agent that has just begun does not
 // know, and leaves the ledger as it is.
 void MeshKeeper::publish() {
@@ -73,7 +82,8 @@ void MeshKeeper::publish() {
   for (const auto& [vni, count] : counts) {
     auto rotation = rotations_.find(vni);
     bool has_advice = rotation != rotations_.end() && !rotation->second.published.empty();
-    if (count > 1 && !has_advice) is_known = false;
+    if (count > 1 && !has_advice) withhold_unknown(vni, withheld);
+    if (count > 1 && !has_advice && self_.key().empty()) is_known = false;
     if (!has_advice) continue;
     const std::vector<uint32_t>& told = rotation->second.published;
     for (uint32_t slot : {0u, 1u}) {

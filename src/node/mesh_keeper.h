@@ -70,6 +70,7 @@ class MeshKeeper {
   Status change_keys(uint32_t vni, const network::RotationAdvice& advice);
   std::vector<network::WireGuardKey> on_ledger(uint32_t vni) const;
   void publish();
+  void withhold_unknown(uint32_t vni, std::set<std::pair<uint32_t, uint32_t>>& withheld) const;
 
   network::MeshMachine& machine_;
   const Clock& clock_;
