@@ -11,27 +11,17 @@ namespace {
 // What nodes never let out (docs/reference/networks.md).
 constexpr const char* kNowhere[] = {"198.18.0.0/15", "fc00::/7", "fe80::/10", "ff00::/8"};
 
-bool holds(const network::IpPrefix& range, const network::IpAddress& address) {
-  if (range.address.is_v6 != address.is_v6) return false;
-  for (int bit = 0; bit < range.bits; ++bit) {
-    const uint8_t mask = static_cast<uint8_t>(0x80 >> bit % 8);
-    const size_t byte = static_cast<size_t>(bit / 8);
-    if (((range.address.bytes[byte] ^ address.bytes[byte]) & mask) != 0) return false;
-  }
-  return true;
-}
-
 // What is wrong with the address itself, "" = nothing.
 std::string address_problem(const NetworkFacts& facts, const WorldWay& way) {
   auto address = network::IpAddress::parse(way.address);
   if (!address.has_value()) return "";
   for (const pb::SpaceGrant& grant : facts.record.spaces()) {
     auto range = network::IpPrefix::parse(grant.range());
-    const bool is_inside = range.has_value() && holds(*range, *address);
+    const bool is_inside = range.has_value() && range->holds(*address);
     if (is_inside) return way.address + " is of network " + grant.name() + ", not of the world: ask about the workload by its name";
   }
   for (const char* text : kNowhere) {
-    if (holds(network::IpPrefix::parse(text).value(), *address)) return "nodes let nothing out to " + std::string(text);
+    if (network::IpPrefix::parse(text).value().holds(*address)) return "nodes let nothing out to " + std::string(text);
   }
   return "";
 }

@@ -70,6 +70,16 @@ Result<IpPrefix> IpPrefix::parse(std::string_view text) {
   return out;
 }
 
+bool IpPrefix::holds(const IpAddress& other) const {
+  if (address.is_v6 != other.is_v6) return false;
+  for (int bit = 0; bit < bits; ++bit) {
+    const int mask = 0x80 >> bit % 8;
+    const auto byte = static_cast<size_t>(bit / 8);
+    if (((address.bytes[byte] ^ other.bytes[byte]) & mask) != 0) return false;
+  }
+  return true;
+}
+
 bool IpPrefix::is_range() const {
   for (size_t bit = static_cast<size_t>(bits); bit < address.raw().size() * 8; ++bit) {
     if ((address.bytes[bit / 8] >> (7 - bit % 8) & 1) != 0) return false;

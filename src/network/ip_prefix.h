@@ -32,6 +32,7 @@ struct IpPrefix {
   // "10.0.0.7/24" too: an address with the range it stands in.
   static Result<IpPrefix> parse_interface(std::string_view text);
   bool is_range() const;  // no bits outside the prefix
+  bool holds(const IpAddress& other) const;  // false for one of the other family
   std::string text() const;
   auto operator<=>(const IpPrefix&) const = default;
 };

@@ -205,7 +205,8 @@ Rules access_portal_rules(const Network& network) {
   out += "  chain forward {\n    type filter hook forward priority filter; policy drop;\n"
          "    ct state established,related accept\n" +
          access_forward(network) + "    counter drop comment \"not allowed\"\n  }\n";
-  return finish_rules(owner_of(network), out, "");
+  // Its revision comes last: a crash before it forwards has it made again.
+  return finish_leading_rules(owner_of(network), out, "", {});
 }
 
 }  // namespace

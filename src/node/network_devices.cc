@@ -60,12 +60,13 @@ void NetworkAdapter::place_devices(network::Network& network) const {
 }
 
 void NetworkAdapter::assume_devices(const network::ActualNetworks& actual) {
-  for (const SharedAccess& shared : shared_access(set_, options_.bridges)) {
+  std::vector<SharedAccess> all = shared_access(set_, options_.bridges);
+  for (const SharedAccess& shared : all) {
     auto proxied = actual.proxied.find(shared.access.portal);
     if (proxied == actual.proxied.end()) continue;
     for (const auto& [device, is_whole] : proxied->second) places_.assume({shared.vni, device});
   }
-  wish_all();
+  if (!all.empty()) wish_all();
 }
 
 Status NetworkAdapter::tend_devices() {
