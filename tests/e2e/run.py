@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 """Runs the end-to-end tests: real processes in network namespaces, judged from outside.
 
-    run.py --mcloud BINARY [--only WORD]
+    run.py --mcloud BINARY [--only PATTERN of MODULE.TEST]
 Ends with "N passed, N failed, N skipped".
 """
 import argparse
 import importlib
 import pathlib
+import re
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import Cluster, run_tests, summary, tests_of  # noqa: E402
+from harness import Cluster, named, run_tests, summary, tests_of  # noqa: E402
 
 
 def main():
@@ -26,7 +27,7 @@ def main():
             totals[i] += count
 
     def wanted_of(modules):
-        return [m for m in modules if not options.only or any(options.only in t.__name__ for t in tests_of(m))]
+        return [m for m in modules if not options.only or any(re.search(options.only, named(t)) for t in tests_of(m))]
 
     with tempfile.TemporaryDirectory(prefix="mcloud-e2e-") as folder:
         # Modules that share one cluster of five; each cleans up the contracts it made.

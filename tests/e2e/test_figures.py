@@ -3,7 +3,7 @@ import itertools
 import pathlib
 import subprocess
 
-from harness import expect, wait_for
+from harness import Failure, expect, wait_for
 from places import address, container, contract, stranger, web
 from test_gateway import GATEWAYS, get, own, self_signed
 
@@ -55,25 +55,39 @@ def test_figures_are_what_was_sent(cluster):
         for _ in range(100):
             expect(ask("n1") == 200, "no answer")
 
-        def measured():
+        def judged():
+            """Nodes send figures every 10 s, each at its own time: all of them have told of it when the judges agree."""
             figures = Figures(cluster, "figures")
-            sent, came = figures.of("network_bytes_total", way="nodes", direction="out"), figures.of("network_bytes_total", way="nodes", direction="in")
-            bulk = sent.get(("n3", None), 0) >= BULK and came.get(("n1", None), 0) >= BULK
-            dropped = figures.of("network_drops_total", rule="not allowed out").get(("n3", None), 0) >= 5
-            return figures if bulk and dropped and figures.of("gateway_requests_total").get(("n1", None), 0) >= 100 else None
-        figures = wait_for("figures of all of it", 60, measured, 0.5)
-        judge_networks(figures, right)
-        judge_gateways(figures, ends_at(chain))
+            judge_networks(figures)
+            judge_gateways(figures, ends_at(chain))
+            return True
+        agreed("figures of all of it", 60, judged)
         text = cluster.run("network", "show", "figures", "--figures").stdout
         for head in ("ROUND TRIP", "LAST HANDSHAKE", "TO NODES", "DROPPED", "CERTIFICATE ENDS", "TUNNEL OF"):
             expect(head in text, f"no table with {head}: {text}")
 
 
-def judge_networks(figures, right):
+def agreed(what, seconds, judge):
+    """Asks the judge again until it has nothing to say; the last complaint is the failure."""
+    complaints = []
+
+    def again():
+        try:
+            return judge()
+        except AssertionError as complaint:
+            complaints[:] = [str(complaint)]
+            return None
+    try:
+        wait_for(what, seconds, again, 0.5)
+    except Failure as late:
+        raise Failure(f"{late}; last: {complaints}") from late
+
+
+def judge_networks(figures):
     for direction, node in (("out", "n3"), ("in", "n1")):
-        carried = figures.of("network_bytes_total", way="nodes", direction=direction)[(node, None)]
+        carried = figures.of("network_bytes_total", way="nodes", direction=direction).get((node, None), 0)
         expect(BULK <= carried <= 1.15 * BULK + (1 << 20), f"{direction} at {node}: {carried}")
-    outer = figures.of("mesh_bytes_total", direction="out")[("n3", "n1")]
+    outer = figures.of("mesh_bytes_total", direction="out").get(("n3", "n1"), 0)
     expect(outer >= BULK, f"WireGuard from n3 to n1: {outer}")
     drops = figures.of("network_drops_total", rule="not allowed out")
     expect(5 <= drops.get(("n3", None), 0) <= 50, f"drops: {drops}")
@@ -93,11 +107,11 @@ def judge_networks(figures, right):
 
 def judge_gateways(figures, end):
     requests = figures.of("gateway_requests_total", workload="site")
-    expect(100 <= requests[("n1", None)] <= 200, f"requests: {requests}")
+    expect(100 <= requests.get(("n1", None), 0) <= 300, f"requests: {requests}")
     out = figures.of("gateway_bytes_total", direction="out", workload="site")
-    expect(out[("n1", None)] >= 100 * len("web-0"), f"bytes: {out}")
+    expect(out.get(("n1", None), 0) >= 100 * len("web-0"), f"bytes: {out}")
     for gateway in GATEWAYS:
-        expect(figures.of("gateway_servers_up", workload="site")[(gateway, None)] == 2, "replicas that get requests")
-        expect(figures.of("gateway_certificate_expires_seconds", workload="site")[(gateway, None)] == end, "the certificate's end")
-        expect(figures.of("tunnel_up")[("n5", gateway)] == 1, f"the tunnel from n5 to {gateway}")
+        expect(figures.of("gateway_servers_up", workload="site").get((gateway, None)) == 2, "replicas that get requests")
+        expect(figures.of("gateway_certificate_expires_seconds", workload="site").get((gateway, None)) == end, "the certificate's end")
+        expect(figures.of("tunnel_up").get(("n5", gateway)) == 1, f"the tunnel from n5 to {gateway}")
     expect(sum(figures.of("tunnel_streams_total").values()) >= 1, "streams of tunnels")
