@@ -66,7 +66,7 @@ def in_turn(rounds, measures):
         for j in (range(len(measures)) if i % 2 == 0 else reversed(range(len(measures)))):
             seen[j].append(measures[j]())
     for j, values in enumerate(seen):
-        print(f"  {'ours' if j == 0 else 'peer'}: " + " ".join(f"{value:.0f}" for value in values))
+        print(f"  {('ours', 'peer', 'same')[j]}: " + " ".join(f"{value:.0f}" for value in values))
     return [statistics.median(values) for values in seen]
 
 
@@ -81,11 +81,15 @@ def share_as(pid, other):
         (folder if folder.is_dir() else base).joinpath(path.lstrip("/"), "cgroup.procs").write_text(str(pid))
 
 
+def netns_of(place):
+    return place.enter[-1].removeprefix("--net=")
+
+
 class HandMade:
     """WireGuard between the same two namespaces, over the same link: its device in the container, its socket in the node,
     its process where the node's own are."""
 
-    def __init__(self, cluster, ends):
+    def __init__(self, cluster, ends, net="10.99.0", port=PEER_PORT):
         self.stack = contextlib.ExitStack()
         keys = [subprocess.run(["wg", "genkey"], capture_output=True, text=True, check=True).stdout.strip() for _ in ends]
         public = [subprocess.run(["wg", "pubkey"], input=key, capture_output=True, text=True, check=True).stdout.strip() for key in keys]
@@ -93,22 +97,62 @@ class HandMade:
         self.kind = "kernel"
         for i, (name, place) in enumerate(ends):
             home = node(cluster, name)
-            device = f"hand{i}"
+            device = f"hand{port}-{i}"
             if home.run("ip", "link", "add", device, "type", "wireguard").returncode != 0:
                 self.kind = "wireguard-go"
                 process = self.stack.enter_context(home.running("wireguard-go", "-f", device))
                 share_as(process.pid, places.processes(cluster, "wireguard-go", name)[0])
                 wait_for("wireguard-go", 5, lambda: home.run("wg", "show", device).returncode == 0, 0.05)
-            config = (f"[Interface]\nPrivateKey = {keys[i]}\nListenPort = {PEER_PORT}\n[Peer]\nPublicKey = {public[1 - i]}\n"
-                      f"AllowedIPs = 10.99.0.{2 - i}/32\nEndpoint = {backplane[1 - i]}:{PEER_PORT}\n")
+            config = (f"[Interface]\nPrivateKey = {keys[i]}\nListenPort = {port}\n[Peer]\nPublicKey = {public[1 - i]}\n"
+                      f"AllowedIPs = {net}.{2 - i}/32\nEndpoint = {backplane[1 - i]}:{port}\n")
             file = pathlib.Path(cluster.folder) / f"{device}.conf"
             file.write_text(config)
             home.out("wg", "setconf", device, file)
-            home.out("ip", "link", "set", device, "netns", place.enter[-1].removeprefix("--net="))
-            place.out("ip", "addr", "add", f"10.99.0.{i + 1}/24", "dev", device)
+            home.out("ip", "link", "set", device, "netns", netns_of(place))
+            place.out("ip", "addr", "add", f"{net}.{i + 1}/24", "dev", device)
             place.out("ip", "link", "set", device, "mtu", RING_MTU - 80, "up")
             self.stack.callback(place.run, "ip", "link", "del", device)
-        self.address = "10.99.0.2"
+        self.addresses = [f"{net}.{i + 1}" for i in range(2)]
+        self.address = self.addresses[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+
+class SameByHand:
+    """What a private network is made of, by hand, without rules and agents: from the container a veth to a bridge in a
+    namespace of its own, from there VXLAN. It tells what the design costs from what our part costs."""
+
+    def __init__(self, cluster, ends):
+        self.stack = contextlib.ExitStack()
+        self.ends = ends
+        self.spaces = []
+        for i, (name, _) in enumerate(ends):
+            home = node(cluster, name)
+            keeper = places.Place(name, [*home.enter, "-p"])  # ip netns looks into /proc/self
+            keeper.out("ip", "netns", "add", f"same{i}")
+            self.stack.callback(keeper.run, "ip", "netns", "del", f"same{i}")
+            self.spaces.append((name, places.Place(f"same{i}", [*home.enter, "nsenter", f"--net=/run/netns/same{i}"])))
+        self.address = "10.94.0.2"
+
+    def connect(self, homes, addresses, mtu):
+        """VXLAN from home to home, between the addresses they have."""
+        for i, ((_, space), (_, place)) in enumerate(zip(self.spaces, self.ends)):
+            homes[i].out("ip", "link", "add", "svx", "mtu", mtu, "type", "vxlan", "id", "9", "local", addresses[i], "remote", addresses[1 - i],
+                         "dstport", "4999")
+            if homes[i] is not space:
+                homes[i].out("ip", "link", "set", "svx", "netns", "/run/netns/" + space.name)
+            space.out("ip", "link", "add", "br0", "mtu", mtu, "type", "bridge")
+            space.out("ip", "link", "set", "svx", "master", "br0", "up")
+            space.out("ip", "link", "set", "br0", "up")
+            space.out("ip", "link", "add", "port", "mtu", mtu, "type", "veth", "peer", "name", "same", "mtu", mtu)
+            space.out("ip", "link", "set", "same", "netns", netns_of(place))
+            space.out("ip", "link", "set", "port", "master", "br0", "up")
+            place.out("ip", "addr", "add", f"10.94.0.{i + 1}/24", "dev", "same")
+            place.out("ip", "link", "set", "same", "up")
 
     def __enter__(self):
         return self
@@ -157,32 +201,39 @@ def encrypted(cluster, options):
     """net_tcp, net_rtt"""
     with contract(cluster, "bench", pair(cluster, "wireguard")):
         left, right = container(cluster, "bench", "left"), container(cluster, "bench", "right")
-        where = address(right)
+        where, ends = address(right), [("n1", left), ("n2", right)]
         wait_for("the network", 30, lambda: left.ping(where) == 1, 0.1)
-        with HandMade(cluster, [("n1", left), ("n2", right)]) as peer, right.running("iperf3", "-s"):
-            wait_for("the peer's network", 20, lambda: left.ping(peer.address) == 1, 0.1)
+        with (HandMade(cluster, ends) as peer, SameByHand(cluster, ends) as same, HandMade(cluster, same.spaces, "10.93.0", PEER_PORT + 1) as under,
+              right.running("iperf3", "-s")):
+            same.connect([space for _, space in same.spaces], under.addresses, RING_MTU - 130)
+            wait_for("the peers' networks", 20, lambda: left.ping(peer.address) == 1 and left.ping(same.address) == 1, 0.1)
+            goals = [where, peer.address, same.address]
             print(f"peer: WireGuard by hand ({peer.kind}; {version('wg', '--version')}), mtu {RING_MTU - 80}; {version('iperf3', '--version')}, "
                   f"iperf3 -c ADDRESS -t {options.seconds} -O 1")
-            ours, theirs = in_turn(options.rounds, [lambda: tcp_mbit(left, where, options.seconds),
-                                                    lambda: tcp_mbit(left, peer.address, options.seconds)])
+            ours, theirs, made = in_turn(options.rounds, [lambda goal=goal: tcp_mbit(left, goal, options.seconds) for goal in goals])
             row("net_tcp", ours, theirs, f"{peer.kind}_by_hand", "Mbit/s", 0.95)
+            row("net_tcp_same", ours, made, f"{peer.kind}_and_vxlan_by_hand", "Mbit/s")
             print("peer: the same; ping -i 0.002 -c 400, medians")
-            ours, theirs = in_turn(2 * options.rounds, [lambda: rtt_us(left, where), lambda: rtt_us(left, peer.address)])
+            ours, theirs, made = in_turn(2 * options.rounds, [lambda goal=goal: rtt_us(left, goal) for goal in goals])
             row("net_rtt", ours, theirs, f"{peer.kind}_by_hand", "us", 1.10, more_is_better=False)
+            row("net_rtt_same", ours, made, f"{peer.kind}_and_vxlan_by_hand", "us")
 
 
 def plain(cluster, options):
     """net_plain"""
     with contract(cluster, "bench", pair(cluster, "none")), VethAndBridge(cluster) as peer:
         left, right = container(cluster, "bench", "left"), container(cluster, "bench", "right")
-        where = address(right)
+        where, ends = address(right), [("n1", left), ("n2", right)]
         wait_for("the network", 30, lambda: left.ping(where) == 1, 0.1)
         print(f"peer: two namespaces, veth and one bridge, mtu {RING_MTU}; {version('iperf3', '--version')}, iperf3 -c ADDRESS -t {options.seconds} -O 1")
-        with right.running("iperf3", "-s"), peer.ends[1].running("iperf3", "-s"):
-            wait_for("iperf3", 5, lambda: left.connects(where, 5201) == "yes" and peer.ends[0].connects("10.98.0.2", 5201) == "yes", 0.1)
-            ours, theirs = in_turn(options.rounds, [lambda: tcp_mbit(left, where, options.seconds),
-                                                    lambda: tcp_mbit(peer.ends[0], "10.98.0.2", options.seconds)])
+        with SameByHand(cluster, ends) as same, right.running("iperf3", "-s"), peer.ends[1].running("iperf3", "-s"):
+            homes = [node(cluster, name) for name, _ in ends]
+            same.connect(homes, [cluster.cluster_nodes()[name]["address"] for name, _ in ends], RING_MTU - 50)
+            goals = [(left, where), (peer.ends[0], "10.98.0.2"), (left, same.address)]
+            wait_for("iperf3", 5, lambda: all(place.connects(goal, 5201) == "yes" for place, goal in goals), 0.1)
+            ours, theirs, made = in_turn(options.rounds, [lambda place=place, goal=goal: tcp_mbit(place, goal, options.seconds) for place, goal in goals])
         row("net_plain", ours, theirs, "veth_and_bridge", "Mbit/s", 0.85)
+        row("net_plain_same", ours, made, "vxlan_by_hand", "Mbit/s")
 
 
 def failover(cluster, options):
@@ -248,14 +299,14 @@ def converge(_, options):
                 wait_for("the network", 60, lambda: all(members[0].ping(address(m)) == 1 for m in members[1:]), 0.5)
                 totals, applies, lost = [], [], 0
                 for i in range(options.rounds):
-                    steady = members[0].start("ping", "-n", "-q", "-i", "0.01", address(members[4]), stdout=subprocess.PIPE, text=True)
+                    steady = members[0].start("ping", "-n", "-i", "0.01", address(members[4]), stdout=subprocess.PIPE, text=True)
                     at = f"n{2 + i % 7}"
                     where = next_address(cluster, "wide")
                     others = [m for n, m in enumerate(members, 1) if f"n{n}" != at]
                     took, acted = first_answers(others, where, lambda: places.apply(cluster, "wide", wide(cluster, at), wait=False))
                     steady.send_signal(signal.SIGINT)
-                    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", steady.communicate()[0]).groups())
-                    lost += max(0, sent - received - 1)  # the last may be on its way
+                    seen = [int(found) for found in re.findall(r"icmp_seq=(\d+) ttl", steady.communicate()[0])]
+                    lost += max(seen) - len(set(seen))  # what is younger than the last answer may be on its way
                     totals.append((max(took) - acted) * 1000)
                     applies.append(acted * 1000)
                     places.apply(cluster, "wide", wide(cluster), wait=False)
