@@ -36,8 +36,11 @@ Status check_key(const pb::MeshKey& key) {
 }
 
 Status check_keys(const pb::PublishKeys& action) {
-  if (action.keys().empty() || action.keys_size() > kKeysMax) {
-    return invalid("there are " + std::to_string(action.keys_size()) + ", allowed: 1 to " + std::to_string(kKeysMax));
+  // A node that cannot encrypt has none, and moves all the same.
+  const int keys_min = action.has_addresses() ? 0 : 1;
+  if (action.keys_size() < keys_min || action.keys_size() > kKeysMax) {
+    return invalid("there are " + std::to_string(action.keys_size()) + ", allowed: 1 to " + std::to_string(kKeysMax) +
+                   ", or none when addresses are told");
   }
   if (!action.mesh_secret_id().empty() && action.mesh_secret_id().size() != kKeySize) {
     return make_error(Code::Invalid, "mesh_secret_id: a hash has 32 bytes; empty: the node has no secret");
@@ -181,9 +184,9 @@ Status publish_keys(const Call& call, const pb::PublishKeys& action, StateWriter
   TRY(check_owners(action, call.sender, state));
   if (action.has_addresses()) TRY(check_moved(call, action.addresses(), node));
   const std::vector<pb::MeshKey> order = in_order(action, node);
-  const bool is_numbered = node.number() != 0;
-  give_number(state, node);
-  if (node.number() == 0) {
+  const bool is_numbered = node.number() != 0 || order.empty();
+  if (!is_numbered) give_number(state, node);
+  if (!order.empty() && node.number() == 0) {
     return make_error(Code::Exhausted, "all " + std::to_string(kNodeNumberMax) +
                                            " node numbers are taken: this node can be in no encrypted network");
   }

@@ -254,6 +254,35 @@ TEST_CASE("a node that moves says so with its keys, and what it is to others sta
   CHECK_EQ(Books(chain.state()).error(), "");
 }
 
+TEST_CASE("a node without keys says where it is, and needs no number for it") {
+  TestChain chain;
+  chain.create_farm("ann", "farm");
+  store_number(chain.state(), keys::next_node_number(), 16'384);  // all are taken
+  CHECK(chain.admit("ann", "farm", "n1").ok);
+  CHECK_EQ(chain.node("n1").number(), 0);
+  auto move = [&](const std::string& backplane, uint64_t step_ms = 1000) {
+    return chain.run("n1", [&](pb::Transaction& transaction) {
+      pb::NodeAddresses& addresses = *transaction.mutable_publish_keys()->mutable_addresses();
+      addresses = chain.node("n1").addresses();
+      addresses.set_backplane(backplane);
+    }, step_ms);
+  };
+  CHECK_EQ(chain.publish("n1", {}).code, Code::Invalid);
+  pb::ContractHeader header = chain.deploy("c", {test_facets("web", 1)});
+  const uint64_t before = chain.contract(header).revision();
+  CHECK(move("10.251.0.9").ok);
+  CHECK_EQ(chain.node("n1").addresses().backplane(), "10.251.0.9");
+  CHECK_EQ(chain.node("n1").mesh_keys_size(), 0);
+  const uint64_t after = chain.contract(header).revision();
+  CHECK_GT(after, before);
+  CHECK(move("10.251.0.9").ok);  // the same again
+  CHECK_EQ(chain.contract(header).revision(), after);
+  int taken = 0;
+  while (move("10.251.0." + std::to_string(10 + taken), 1).ok) ++taken;
+  CHECK_EQ(taken, 6);  // as with keys: seven at once
+  CHECK_EQ(Books(chain.state()).error(), "");
+}
+
 TEST_CASE("there are at most 64 relays; those that are known stay") {
   TestChain chain;
   chain.create_farm("ann", "farm");
