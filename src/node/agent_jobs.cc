@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "node/trouble_book.h"
 #include "node/work.h"
 
 namespace mcloud::node {
@@ -29,6 +30,11 @@ void RealAgent::pump() {
 // What is told as a whole is told often, and mostly the same.
 static bool is_quiet(JobKind kind) { return is_look(kind) || kind == JobKind::SetNames || kind == JobKind::SetGateways; }
 
+static bool is_done(const JobOutcome& outcome) {
+  return outcome.status.has_value() && std::all_of(outcome.networks.begin(), outcome.networks.end(),
+                                                   [](const auto& one) { return one.second.has_value(); });
+}
+
 void RealAgent::begin(const Job& job) {
   if (!is_look(job.kind)) {
     log::debug("node", job_name(job.kind), {{"replica", describe(job.replica)}});
@@ -36,7 +42,7 @@ void RealAgent::begin(const Job& job) {
   bool is_taken = jobs_.submit([this, job, begun = now()] {
     JobOutcome outcome = execute(ports_, job);
     loop_.post([this, job, begun, outcome = std::move(outcome)] {
-      if (outcome.status.has_value() && !is_quiet(job.kind)) {
+      if (is_done(outcome) && !is_quiet(job.kind)) {
         log::info("node", std::string(job_name(job.kind)) + " done",
                   {{"replica", describe(job.replica)}, {"ms", std::to_string(now() - begun)}});
       }
@@ -58,18 +64,32 @@ void RealAgent::note_group(const Job& job, const JobOutcome& outcome) {
             {{"replica", describe(job.replica)}, {"command", describe(job.group)}, {"result", result}});
 }
 
-void RealAgent::on_done(const Job& job, const JobOutcome& outcome) {
-  if (!outcome.status.has_value() && job.kind != JobKind::Probe && job.kind != JobKind::AskMember &&
-      job.kind != JobKind::LookAtGateway) {
+// They have no end of tries, those of a replica have.
+static bool is_endless(JobKind kind) {
+  return kind == JobKind::SetNames || kind == JobKind::SetGateways || kind == JobKind::TendNetworks;
+}
+
+void RealAgent::note_trouble(const Job& job, const JobOutcome& outcome) {
+  if (job.kind == JobKind::Probe || job.kind == JobKind::AskMember || job.kind == JobKind::LookAtGateway) return;
+  if (is_endless(job.kind)) {
+    const std::string name(job_name(job.kind));
+    const std::string begun = name + " failed", over = name + " is well again";
+    return log_trouble(troubles_.note(name, outcome.status), {begun, over}, outcome.status);
+  }
+  if (!outcome.status.has_value()) {
     log::warning("node", std::string(job_name(job.kind)) + " failed",
                  {{"replica", describe(job.replica)}, {"reason", outcome.status.error().message}});
   }
   for (const auto& [contract, status] : outcome.networks) {
-    if (!status.has_value()) {
-      log::warning("node", "network failed",
-                   {{"contract", contract.short_hex()}, {"reason", status.error().message}});
-    }
+    const bool is_mesh = contract.is_none();
+    TroubleWords words{is_mesh ? "mesh failed" : "network failed", is_mesh ? "mesh is well again" : "network is well again"};
+    if (job.networks.remove.contains(contract)) words.over = "network is gone at last";
+    log_trouble(troubles_.note("network " + contract.hex(), status), words, status, {"contract", contract.short_hex()});
   }
+}
+
+void RealAgent::on_done(const Job& job, const JobOutcome& outcome) {
+  note_trouble(job, outcome);
   reconciler_.job_done(job.id, outcome, now());
   if (job.kind == JobKind::PrepareImage && outcome.status.has_value()) house_.image_made();
   pump();

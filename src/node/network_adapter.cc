@@ -190,6 +190,10 @@ NetworkAdapter::Failures NetworkAdapter::execute_steps(const std::vector<network
     if (owner && undecided_.contains(*owner)) continue;
     if (owner && failures.contracts.contains(*owner)) continue;  // its later steps build on the one that failed
     Status done = machine_.execute(step);
+    if (!owner && !is_of_node(step)) {
+      const TroubleWords words{"network leftovers stay", "network leftovers are gone"};
+      log_trouble(troubles_.note(network::describe(step), done), words, done, {"what", network::describe(step)});
+    }
     if (done.has_value()) {
       planner_.done(step);
       continue;
@@ -197,7 +201,6 @@ NetworkAdapter::Failures NetworkAdapter::execute_steps(const std::vector<network
     Error error = done.error().with_context(network::describe(step));
     if (owner) failures.contracts.emplace(*owner, error);
     if (!owner && is_of_node(step) && failures.node.message.empty()) failures.node = error;
-    if (!owner && !is_of_node(step)) log::warning("node", "network leftovers stay", {{"reason", error.message}});
   }
   return failures;
 }
@@ -262,11 +265,13 @@ Status NetworkAdapter::tend_mesh() {
   return apply_again();
 }
 
+// Plain networks do not wait for what encrypted ones lack.
 Status NetworkAdapter::apply_again() {
-  TRY(prepare_mesh());
+  Status encrypted = prepare_mesh();
   wish_all();
   Failures failures = execute();
-  TRY(encrypt());
+  if (encrypted.has_value()) encrypted = encrypt();
+  if (!encrypted.has_value()) return encrypted;
   if (!failures.node.message.empty()) return failures.node;
   return failures.contracts.empty() ? Status() : failures.contracts.begin()->second;
 }

@@ -18,6 +18,7 @@
 #include "node/mesh_needs_book.h"
 #include "node/ports.h"
 #include "node/site_orders.h"
+#include "node/trouble_book.h"
 
 namespace mcloud::node {
 
@@ -100,6 +101,7 @@ class NetworkAdapter final : public Networks {
   uint64_t placed_revision_ = 0;  // of places_, as the machine has it
   mutable std::mutex mutex_;
   std::map<Transit, network::Ipv4> transits_;
+  TroubleBook troubles_;  // with what belongs to nobody
   Figures figures_;
   uint64_t next_figures_ms_ = 0;
 };

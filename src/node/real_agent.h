@@ -11,6 +11,7 @@
 #include "node/liveness.h"
 #include "node/rejoin_pace.h"
 #include "node/report_book.h"
+#include "node/trouble_book.h"
 #include "node/user_ranges.h"
 
 namespace mcloud::node {
@@ -63,6 +64,7 @@ class RealAgent final : public Agent {
   void pump();
   void begin(const Job& job);
   static void note_group(const Job& job, const JobOutcome& outcome);
+  void note_trouble(const Job& job, const JobOutcome& outcome);
   void on_done(const Job& job, const JobOutcome& outcome);
 
   // ---- what the ledger is told -----------------------------------------------------------------------
@@ -81,6 +83,7 @@ class RealAgent final : public Agent {
   UserRanges ranges_;
   Reconciler reconciler_;
   ReportBook book_;
+  TroubleBook troubles_;
   LedgerReader reader_;
   Sender sender_;
   Liveness liveness_;
