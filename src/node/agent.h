@@ -68,7 +68,7 @@ class Agent {
     // `addresses`, told at a join only.
     std::function<pb::NodeAddresses()> where;
     uint64_t where_every_ms = 2'000;
-    // What the ledger is to know of our WireGuard keys; from any thread. Absent: nothing.
+    // What the ledger is to know of our WireGuard keys; from any thread. Absent: nothing but where we are.
     std::function<pb::PublishKeys()> keys;
     PeerWatch::Options peers;
   };

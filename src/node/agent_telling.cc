@@ -31,6 +31,7 @@ void RealAgent::report() {
 // What moved is stopped first: whoever has it now must be alone when we count as alive again.
 void RealAgent::rejoin() {
   if (!is_fenced_ || is_sending_ || now() < rejoins_.next_ms() || !reconciler_.has_left_what_moved()) return;
+  if (options_.where && !where_) return;  // the first look is under way
   pb::Transaction transaction;
   pb::RejoinNode& rejoin = *transaction.mutable_rejoin_node();
   rejoin.set_node_epoch(reconciler_.orders()->node_epoch);
@@ -48,11 +49,12 @@ void RealAgent::rejoin() {
   });
 }
 
-// Peers find us by what the ledger has: it is told whenever that is not what we use.
+// Peers find us by what the ledger has: it is told whenever that is not what we use. Without WireGuard the keys that it
+// knows stay, mostly none.
 void RealAgent::publish_keys() {
-  if (!options_.keys || is_fenced_ || is_sending_ || !has_read_ || now() < next_publish_ms_) return;
-  pb::PublishKeys keys = options_.keys();
-  if (keys.keys().empty()) return;
+  if (is_fenced_ || is_sending_ || !has_read_ || now() < next_publish_ms_) return;
+  pb::PublishKeys keys = options_.keys ? options_.keys() : recorded_keys(own_record_);
+  if (options_.keys && keys.keys().empty()) return;
   if (where_) *keys.mutable_addresses() = moved_addresses(own_record_.addresses(), *where_);
   if (is_published(keys, own_record_)) return;
   pb::Transaction transaction;

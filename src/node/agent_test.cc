@@ -1,4 +1,5 @@
 // An agent against a real ledger: joins, runs, is cut off, comes back.
+#include "node/own_addresses.h"
 #include "node/test_agent_world.h"
 
 using namespace mcloud;
@@ -68,6 +69,52 @@ TEST_CASE("an agent tells the ledger that its node has moved, though nothing hap
   number = 7;
   CHECK(soon([&] { return world.node().addresses().backplane() == "10.251.0.7"; }));
   CHECK(!world.node().addresses().relay());
+}
+
+TEST_CASE("a node without WireGuard tells the ledger that it has moved, as one with it does") {
+  std::atomic<int> number = 1;
+  World world;
+  world.where = [&] {
+    pb::NodeAddresses where;
+    where.set_backplane("10.251.0." + std::to_string(number));
+    return where;
+  };
+  world.start_agent();
+  world.start_heart();
+  REQUIRE(soon([&] { return world.node().state() == pb::NODE_ONLINE; }));
+  number = 7;
+  CHECK(soon([&] { return world.node().addresses().backplane() == "10.251.0.7"; }));
+  CHECK(world.node().mesh_keys().empty());
+}
+
+TEST_CASE("an agent that starts after its backplane's address has changed tells the ledger the one it has") {
+  testing::TemporaryFolder folder;
+  std::atomic<int> number = 1;
+  auto follow = [&] {
+    pb::NodeAddresses configured;
+    configured.set_backplane("10.251.0.1");
+    auto read = [&] { return std::vector<network::LinkAddress>{{"lo", "10.251.0." + std::to_string(number)}}; };
+    return std::make_unique<OwnAddresses>(configured, "eth0", read, folder / "addresses");
+  };
+  auto addresses = follow();
+  World world;  // ends before what it looks at
+  world.where = [&] { return addresses->look(); };
+  world.keys = [] {
+    pb::PublishKeys keys;
+    keys.add_keys()->set_key(crypto::blake2b("key").bytes());
+    keys.mutable_keys(0)->set_port(51'820);
+    return keys;
+  };
+  world.start_agent();
+  world.start_heart();
+  REQUIRE(soon([&] { return world.node().mesh_keys_size() == 1; }));
+  world.stop_agent();
+  number = 7;
+  addresses = follow();
+  world.keys = nullptr;  // and it has lost its WireGuard: what the ledger knows of it stays
+  world.start_agent();
+  CHECK(soon([&] { return world.node().addresses().backplane() == "10.251.0.7"; }));
+  CHECK(world.node().mesh_keys_size() == 1);
 }
 
 TEST_CASE("an agent that ends and begins again starts nothing twice") {

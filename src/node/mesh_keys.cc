@@ -13,6 +13,12 @@ namespace {
 constexpr size_t kFileBytesMax = 64 << 10;
 constexpr uint32_t kDedicatedPortFirst = 51'830;
 
+void sort_keys(pb::PublishKeys& keys) {
+  std::sort(keys.mutable_keys()->begin(), keys.mutable_keys()->end(), [](const auto& a, const auto& b) {
+    return std::pair(a.vni(), a.slot()) < std::pair(b.vni(), b.slot());
+  });
+}
+
 }  // namespace
 
 Result<MeshKeys> MeshKeys::open(std::string file) {
@@ -94,9 +100,7 @@ pb::PublishKeys MeshKeys::published(const Bytes& mesh_secret,
     added.set_key(Bytes(secret->public_key().view()));
     added.set_port(key.port());
   }
-  std::sort(published.mutable_keys()->begin(), published.mutable_keys()->end(), [](const auto& a, const auto& b) {
-    return std::pair(a.vni(), a.slot()) < std::pair(b.vni(), b.slot());
-  });
+  sort_keys(published);
   if (!mesh_secret.empty()) published.set_mesh_secret_id(crypto::blake2b(mesh_secret).bytes());
   return published;
 }
@@ -105,6 +109,14 @@ pb::PublishKeys MeshKeys::published(const Bytes& mesh_secret,
 bool needs_relay_key(const pb::NodeAddresses& addresses) {
   bool has_public = !addresses.uplink().empty() || !addresses.endpoints().empty();
   return addresses.hidden() || addresses.relay() || !has_public;
+}
+
+pb::PublishKeys recorded_keys(const pb::Node& record) {
+  pb::PublishKeys keys;
+  *keys.mutable_keys() = record.mesh_keys();
+  keys.set_mesh_secret_id(record.mesh_secret_id());
+  sort_keys(keys);
+  return keys;
 }
 
 bool is_published(const pb::PublishKeys& keys, const pb::Node& record) {

@@ -46,6 +46,9 @@ class MeshKeys {
 // Does a node with these addresses meet others at relays, or is it one?
 bool needs_relay_key(const pb::NodeAddresses& addresses);
 
+// What the ledger knows of a node's keys, as it would be published.
+pb::PublishKeys recorded_keys(const pb::Node& record);
+
 // The ledger has these already, and the addresses when they are said.
 bool is_published(const pb::PublishKeys& keys, const pb::Node& record);
 

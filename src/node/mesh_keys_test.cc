@@ -51,6 +51,7 @@ TEST_CASE("what is published is the public halves, and says which mesh secret it
   CHECK(is_published(published, record));
   record.mutable_mesh_keys()->SwapElements(0, 1);  // the ledger has them in the order of their age
   CHECK(is_published(published, record));
+  CHECK(recorded_keys(record).SerializeAsString() == published.SerializeAsString());
   record.mutable_mesh_keys(0)->set_port(1);
   CHECK(!is_published(published, record));
 }

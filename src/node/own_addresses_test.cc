@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "io/file.h"
+#include "testing/temporary_folder.h"
+
 using namespace mcloud;
 using namespace mcloud::node;
 using network::LinkAddress;
@@ -9,9 +12,10 @@ using network::LinkAddress;
 namespace {
 
 struct Bench {
-  explicit Bench(const std::function<void(pb::NodeAddresses&)>& configure, const std::string& uplink = "eth0") {
+  explicit Bench(const std::function<void(pb::NodeAddresses&)>& configure, const std::string& uplink = "eth0",
+                 const std::string& file = "") {
     configure(configured);
-    addresses = std::make_unique<OwnAddresses>(configured, uplink, [this] { return have; });
+    addresses = std::make_unique<OwnAddresses>(configured, uplink, [this] { return have; }, file);
   }
   pb::NodeAddresses look(std::vector<LinkAddress> now) {
     have = std::move(now);
@@ -68,6 +72,53 @@ TEST_CASE("two addresses of one interface do not become one") {
   auto now = bench.look({{"eth0", "192.0.2.2"}, {"eth0", "192.0.2.3"}});
   CHECK(now.uplink() == "192.0.2.3");
   CHECK(now.backplane() == "192.0.2.2");
+}
+
+TEST_CASE("an address goes on to what has come, not to what was there beside it, and never to what we gave ourselves") {
+  Bench bench([](auto& a) { a.set_backplane("10.251.0.1"); });
+  bench.look({{"lo", "10.251.0.1"}, {"lo", "198.19.255.254"}, {"lo", "10.9.9.9"}});
+  CHECK(bench.look({{"lo", "198.19.255.254"}}).backplane() == "10.251.0.1");
+  bench.look({{"lo", "10.251.0.1"}, {"lo", "198.19.255.254"}, {"lo", "10.9.9.9"}});
+  CHECK(bench.look({{"lo", "198.19.255.254"}, {"lo", "198.18.0.4"}, {"lo", "10.9.9.9"}, {"lo", "10.251.0.7"}}).backplane() == "10.251.0.7");
+}
+
+TEST_CASE("an agent that starts after an address has changed knows which interface had it") {
+  testing::TemporaryFolder folder;
+  auto configure = [](pb::NodeAddresses& a) {
+    a.set_uplink("192.0.2.1");
+    a.set_backplane("10.251.0.1");
+    a.add_endpoints("2001:db8::1");
+    a.add_endpoints("203.0.113.7");  // a NAT's
+  };
+  std::vector<LinkAddress> home = {{"lo", "198.19.255.254"}, {"lo", "10.251.0.1"}, {"lo", "10.9.9.9"}, {"eth0", "192.0.2.1"}, {"eth0", "2001:db8::1"}};
+  Bench(configure, "eth0", folder / "addresses").look(home);
+  auto now = [&](std::vector<LinkAddress> have) {
+    Bench next(configure, "eth0", folder / "addresses");
+    return next.look(std::move(have));
+  };
+  auto moved = now({{"lo", "198.19.255.254"}, {"lo", "10.9.9.9"}, {"eth0", "192.0.2.1"}, {"lo", "10.251.0.7"}, {"eth0", "2001:db8::7"}});
+  CHECK(moved.backplane() == "10.251.0.7");
+  CHECK(moved.uplink() == "192.0.2.1");
+  CHECK(moved.endpoints(0) == "2001:db8::7");
+  CHECK(moved.endpoints(1) == "203.0.113.7");
+  CHECK(now({}).backplane() == "10.251.0.7");  // not up yet: the last one stands
+  CHECK(now({{"eth1", "10.251.0.8"}, {"lo", "10.251.0.9"}}).backplane() == "10.251.0.9");
+  CHECK(now(home).backplane() == "10.251.0.1");
+}
+
+TEST_CASE("what is configured otherwise since is not what it was; a broken memory is none, and is replaced") {
+  testing::TemporaryFolder folder;
+  auto look = [&](const std::string& backplane, const std::string& uplink, std::vector<LinkAddress> have) {
+    Bench one([&](auto& a) { a.set_backplane(backplane), a.set_uplink("192.0.2.1"); }, uplink, folder / "addresses");
+    return one.look(std::move(have));
+  };
+  look("10.251.0.1", "eth0", {{"eth0", "192.0.2.7"}, {"lo", "10.251.0.1"}});
+  auto now = look("10.251.0.5", "eth1", {{"eth0", "192.0.2.7"}, {"lo", "10.251.0.1"}, {"eth1", "192.0.2.8"}});
+  CHECK(now.backplane() == "10.251.0.5");
+  CHECK(now.uplink() == "192.0.2.8");
+  REQUIRE(io::write_file(folder / "addresses", "broken", io::Durability::None).has_value());
+  CHECK(look("10.251.0.1", "eth0", {{"lo", "10.251.0.2"}}).backplane() == "10.251.0.1");
+  CHECK(*io::read_file(folder / "addresses") != "broken");
 }
 
 TEST_CASE("what a node is to others stays as the ledger has it") {

@@ -96,7 +96,9 @@ Status open_mesh(const Config& config, const Clock& clock, Ports& ports) {
 
 Status open_networks(const Config& config, const Clock& clock, Ports& ports) {
   TRY(open_mesh(config, clock, ports));
-  ports.addresses = std::make_unique<OwnAddresses>(config.addresses, config.uplink_interface, [] { return read_addresses(); });
+  TRY(io::make_folders(config.network_folder(), 0700));
+  ports.addresses = std::make_unique<OwnAddresses>(config.addresses, config.uplink_interface, [] { return read_addresses(); },
+                                                   config.network_folder() + "/addresses");
   ports.addresses->look();
   auto backplane = [addresses = ports.addresses.get()] { return addresses->now().backplane(); };
   NetworkAdapter::Options networks{.folder = config.runtime_folder + "/networks", .backplane = backplane,
