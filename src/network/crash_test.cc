@@ -76,7 +76,8 @@ constexpr const char* kPicture = R"(
   printf 'link show\naddr show\nroute show table all\nneigh show proxy\n' | ip -batch -
   bridge fdb
   nft -s list ruleset
-  cat /proc/net/udp /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding)";
+  cat /proc/net/udp /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding
+  for one in /proc/sys/net/ipv4/conf/eth*/arp_accept; do test ! -e $one || sed s,^,$one=, $one; done)";
 
 // Numbers of interfaces and namespaces, MACs of the kernel's choice and what follows from them are nobody's wish.
 std::string tidy(const std::string& line) {

@@ -94,7 +94,6 @@ Status announce_device(const io::Fd& portal, const DeviceAnnouncement& announcem
 
 Result<std::set<Ipv4>> read_claims(const io::Fd& portal, const std::string& interface) {
   NetnsScope scope = TRY(NetnsScope::enter(portal));
-  TRY(set_net_sysctl("ipv4/conf/" + interface + "/arp_accept", "1"));
   Links links = TRY(Links::open());
   Link link = TRY(links.get(interface));
   return links.neighbours(link.index);

@@ -13,7 +13,8 @@ namespace mcloud::network {
 // device by another portal's MAC know this one's from then on. What others said of it before is forgotten.
 Status announce_device(const io::Fd& portal, const DeviceAnnouncement& announcement);
 
-// Whom others announced since. The kernel remembers them as neighbours, also when nobody asks; it is told to, here.
+// Whom others announced since. The kernel remembers them as neighbours, also when nobody asks: a portal's interface is
+// attached so (arp_accept).
 Result<std::set<Ipv4>> read_claims(const io::Fd& portal, const std::string& interface);
 
 }  // namespace mcloud::network

@@ -85,6 +85,21 @@ TEST_CASE("a device that comes to another access portal is sent to there by ever
   }
 }
 
+TEST_CASE("a portal hears announcements from the moment when it is attached, a container never; a look changes nothing") {
+  if (!can_make_networks()) return;
+  TwoDoors nodes;
+  auto hears = [&](const std::string& name) {
+    return shell(nodes.container(0, name), "cat /proc/sys/net/ipv4/conf/eth0/arp_accept").substr(0, 1);
+  };
+  CHECK_EQ(hears("gate-0"), "1");
+  CHECK_EQ(hears("web-0"), "0");
+  nodes.move_to(1);
+  CHECK(nodes.claims(0).contains(kLaptop));
+  shell(nodes.container(0, "gate-0"), "echo 0 > /proc/sys/net/ipv4/conf/eth0/arp_accept");
+  CHECK(nodes.claims(0).contains(kLaptop));
+  CHECK_EQ(hears("gate-0"), "0");
+}
+
 TEST_CASE("the key of a device is good at every access portal, its packets are led in where it is") {
   DesiredNetworks desired;
   Network& network = desired.networks.emplace_back();

@@ -117,6 +117,8 @@ Status attach_member(const io::Fd& network, const io::Fd& container, const Attac
   {
     NetnsScope in_container = TRY(NetnsScope::enter(container));
     Links inside = TRY(Links::open());
+    // Before the port's alias, which says that the member is whole. Other access points announce devices: devices.h.
+    if (step.member.is_portal) TRY(set_net_sysctl("ipv4/conf/" + step.member.interface + "/arp_accept", "1"));
     TRY(give_member_addresses(inside, step));
     TRY(inside.wait_operational(step.member.interface));
     auto range6 = Range6::parse(step.range6);
