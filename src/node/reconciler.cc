@@ -296,6 +296,8 @@ void Reconciler::networks_done(const Job& job, const JobOutcome& outcome, uint64
       network_lives_.erase(contract);
       continue;
     }
+    // Something of it may be there: it is to be removed, also when it was never whole.
+    networks_.try_emplace(contract, pb::LocalNetworks());
     NetworkLife& life = network_lives_[contract];
     life.hold_until_ms = now_ms + pause_after(++life.failures);
     life.error = status.error();
@@ -328,7 +330,9 @@ void Reconciler::give_up_overdue(uint64_t now_ms) {
 
 void Reconciler::give_up_unconnected() {
   for (auto& [replica, life] : lives_) {
-    bool waits = orders_->networks.contains(replica.contract) && !networks_.contains(replica.contract);
+    auto set = networks_.find(replica.contract);
+    bool is_made = set != networks_.end() && !set->second.local.contract().empty();
+    bool waits = orders_->networks.contains(replica.contract) && !is_made;
     if (waits && life.state() == pb::REPLICA_PREPARING)
       life.give_up("network: changing the networks of this node hangs");
   }

@@ -183,6 +183,31 @@ TEST_CASE("networks that hang are told of every replica that waits for one") {
   CHECK(bench.result("web", 0, web.id)->message() == "network: changing the networks of this node hangs");
 }
 
+TEST_CASE("a network that could never be made is removed with its contract, for something of it may be there") {
+  FakeMachine machine;
+  Ledger ledger;
+  Sample web = make(kWeb);
+  ledger.place(web);
+  Bench bench(machine);
+  bench.orders(ledger);
+  machine.failures[JobKind::ChangeNetworks] = make_error(Code::Unavailable, "no link");
+  bench.settle();
+  ledger.forget(web.id);
+  bench.orders(ledger);
+  machine.failures.clear();
+  std::set<ContractId> removed;
+  bench.now_ms += 60'000;
+  bench.orders(ledger);
+  for (const Job& job : bench.reconciler.take_jobs(bench.now_ms)) {
+    removed.insert(job.networks.remove.begin(), job.networks.remove.end());
+    bench.reconciler.job_done(job.id, machine.execute(job), bench.now_ms);
+  }
+  CHECK(removed.contains(web.id));
+  bench.now_ms += 60'000;
+  bench.orders(ledger);
+  for (const Job& job : bench.reconciler.take_jobs(bench.now_ms)) CHECK(job.networks.remove.empty());
+}
+
 TEST_CASE("an image is in use as long as something is ordered, starts or runs of it") {
   FakeMachine machine;
   Ledger ledger;
