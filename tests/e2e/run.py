@@ -38,7 +38,7 @@ def main():
                 for module in wanted:
                     add(run_tests(module.__name__, tests_of(module), cluster, only=options.only))
         # Modules with a cluster of their own kind. Of the networks' six nodes two are gateways and two are behind NAT.
-        own = {("kv",): {"nodes": 4}, ("network", "network_kinds", "access", "figures"): {"nodes": 6, "options": ["--hidden", 2]},
+        own = {("kv",): {"nodes": 4}, ("network", "network_kinds", "moves", "access", "figures"): {"nodes": 6, "options": ["--hidden", 2]},
                ("gateway",): {"nodes": 6, "options": ["--hidden", 2]}}
         for names, size in own.items():
             wanted = wanted_of([importlib.import_module(f"test_{name}") for name in names])
