@@ -1,6 +1,7 @@
 #include "node/mesh_keeper.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "io/file.h"
@@ -204,9 +205,10 @@ Status MeshKeeper::apply_wishes() {
 
 Result<bool> MeshKeeper::tend() {
   if (!machine_.is_alive()) {
-    log::warning("node", "a WireGuard device has died; it is made again");
+    if (!std::exchange(is_dead_, true)) log::warning("node", "a WireGuard device has died; it is made again");
     TRY(apply_wishes());
   }
+  is_dead_ = false;
   std::vector<network::ActualDevice> devices = TRY(machine_.read());
   {
     std::lock_guard lock(mutex_);

@@ -88,6 +88,7 @@ class MeshKeeper {
   bool is_asked_ = false;   // by `ask_file`, at this tend()
   bool is_answered_ = false;
   std::vector<network::WireGuardDevice> access_;
+  bool is_dead_ = false;  // a device has died and was not made again yet
 
   mutable std::mutex mutex_;
   pb::PublishKeys published_;

@@ -135,7 +135,14 @@ class PretendMachine final : public Containers {
       std::lock_guard lock(owner_.mutex_);
       return owner_.machine_.networks;
     }
-    std::map<ContractId, Status> apply(const Change& change) override { return owner_.apply(change); }
+    std::map<ContractId, Status> apply(const Change& change) override {
+      Status broken = owner_.network_trouble();
+      if (broken.has_value()) return owner_.apply(change);
+      std::map<ContractId, Status> outcome{{{}, {}}};
+      for (const auto& [contract, networks] : change.set) outcome[contract] = broken;
+      return outcome;
+    }
+    Status tend() override { return owner_.network_trouble(); }
     PretendMachine& owner_;
   };
 
@@ -153,6 +160,23 @@ class PretendMachine final : public Containers {
   };
 
   // ---- the test's hand ----
+  // Networks fail with this; "" = they do not.
+  void break_networks(const std::string& message) {
+    std::lock_guard lock(mutex_);
+    network_trouble_ = message;
+    network_failures_ = 0;
+  }
+  // How often they did since.
+  int network_failures() {
+    std::lock_guard lock(mutex_);
+    return network_failures_;
+  }
+  Status network_trouble() {
+    std::lock_guard lock(mutex_);
+    if (network_trouble_.empty()) return {};
+    ++network_failures_;
+    return make_error(Code::Unavailable, network_trouble_);
+  }
   std::vector<GroupCommand> told() {
     std::lock_guard lock(mutex_);
     return machine_.told;
@@ -196,6 +220,8 @@ class PretendMachine final : public Containers {
  private:
   Status run(const Job& job) { return machine_.execute(job).status; }
   std::mutex mutex_;
+  std::string network_trouble_;
+  int network_failures_ = 0;
   std::condition_variable wake_;
   FakeMachine machine_;
   size_t starts_ = 0;
