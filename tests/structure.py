@@ -123,6 +123,22 @@ def check_guides():
     return wrong
 
 
+def check_threats_are_tested():
+    """each line of docs/design/threats.md names tests that exist, by file and sentence, or says what it cannot prevent"""
+    wrong = []
+    for line in (TREE / "docs/design/threats.md").read_text().splitlines():
+        if not line.startswith("- "):
+            continue
+        proofs = re.findall(r'`((?:src|tests)/[^`]+)` "([^"]+)"', line)
+        if not proofs and "annot prevent" not in line:
+            wrong.append(f"neither a test nor \"cannot prevent\": {line[:90]}")
+        for path, sentence in proofs:
+            text = (TREE / path).read_text() if (TREE / path).is_file() else ""
+            if sentence not in re.sub(r"\s+", " ", text):
+                wrong.append(f"{path} has no test \"{sentence}\"")
+    return wrong
+
+
 def check_no_promises():
     """no TODO, FIXME or XXX in what we ship"""
     wrong = []

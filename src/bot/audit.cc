@@ -1,5 +1,8 @@
 #include "bot/audit.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/units.h"
 #include "contract/header.h"
 #include "crypto/hash.h"
@@ -128,7 +131,9 @@ void describe(const pb::Transaction& transaction, AuditEvent& event) {
   }
 }
 
-bool is_by_a_machine(const AuditEvent& event) { return event.what == "report-results" || event.what == "suspect" || event.what == "publish-keys"; }
+bool is_by_a_machine(const AuditEvent& event) {
+  return event.what == "report-results" || event.what == "suspect" || event.what == "publish-keys";
+}
 
 // The server's word about what a block holds and what became of it, against what its validators signed.
 Status check_content(const FetchedBlock& fetched, const pb::BlockHeader& header) {
@@ -143,60 +148,86 @@ Status check_content(const FetchedBlock& fetched, const pb::BlockHeader& header)
   return {};
 }
 
-std::string refusal_of(char result) {
-  for (int code = 0; code <= static_cast<int>(Code::Internal); code++) {
-    Code one = static_cast<Code>(code);
-    if (static_cast<char>(ledger::result_byte({.ok = false, .code = one})) == result)
-      return std::string(code_name(one));
-  }
-  return "unknown";
+bool fits(const AuditEvent& event, const AuditOptions& options) {
+  if (!options.contract.is_none() && event.contract != options.contract) return false;
+  if (!options.who.is_none() && event.who != options.who) return false;
+  bool is_of_node = event.who.view() == options.node || event.subject == to_hex(options.node);
+  if (!options.node.empty() && !is_of_node) return false;
+  return options.nodes_too || !is_by_a_machine(event);
 }
 
 }  // namespace
+
+void ContractNames::apply(AuditEvent& event) {
+  if (event.contract.is_none()) return;
+  if (!event.subject.empty()) {
+    names_[event.contract] = event.subject;
+  } else if (auto known = names_.find(event.contract); known != names_.end()) {
+    event.subject = known->second;
+  }
+}
+
+std::optional<AuditEvent> event_of(BytesView signed_transaction, uint8_t result, const pb::BlockHeader& header) {
+  auto outer = wire::decode<pb::SignedTransaction>(signed_transaction, "signed transaction");
+  auto inner = outer ? wire::decode<pb::Transaction>(outer->transaction(), "transaction") : outer.error();
+  if (!inner) return std::nullopt;
+  AuditEvent event;
+  event.height = header.height();
+  event.time_ms = header.time_ms();
+  event.who = key_of(inner->sender());
+  event.transaction = crypto::blake2b(signed_transaction);
+  describe(*inner, event);
+  std::optional<Code> refusal = ledger::refusal_of(result);
+  event.refused = refusal.has_value();
+  if (refusal.has_value()) event.refusal = std::string(code_name(*refusal));
+  return event;
+}
 
 Result<std::vector<AuditEvent>> events_of(const FetchedBlock& fetched, const pb::BlockHeader& header) {
   TRY(check_content(fetched, header));
   std::vector<AuditEvent> events;
   for (int i = 0; i < fetched.block.transactions_size(); i++) {
-    auto outer = wire::decode<pb::SignedTransaction>(fetched.block.transactions(i), "signed transaction");
-    auto inner = outer ? wire::decode<pb::Transaction>(outer->transaction(), "transaction") : outer.error();
-    if (!inner) continue;  // refused by every validator; it names nobody
-    AuditEvent event;
-    event.height = header.height();
-    event.time_ms = header.time_ms();
-    event.who = key_of(inner->sender());
-    describe(*inner, event);
-    char result = fetched.results[static_cast<size_t>(i)];
-    event.refused = result != static_cast<char>(ledger::result_byte({.ok = true}));
-    if (event.refused) event.refusal = refusal_of(result);
-    events.push_back(std::move(event));
+    uint8_t result = static_cast<uint8_t>(fetched.results[static_cast<size_t>(i)]);
+    if (auto event = event_of(fetched.block.transactions(i), result, header)) events.push_back(std::move(*event));
   }
   return events;
 }
 
-Result<std::vector<AuditEvent>> audit(LedgerView& view, const AuditOptions& options) {
+Status walk_history(LedgerView& view, const AuditOptions& options, const std::function<void(AuditedBlock&&)>& visit) {
   TRY(view.parameters());  // a verified head, so that nobody can hide the newest blocks below it
   uint64_t top = view.client().head().height;
   uint64_t bottom = top >= options.blocks_max ? top - options.blocks_max + 1 : 0;
   std::unique_ptr<BlockSource> source = TRY(BlockSource::open(options.endpoints));
-  std::vector<AuditEvent> events;
-  std::map<ContractId, std::string> names;
-  for (const pb::Contract& contract : TRY(view.contracts())) names[contract_of(contract.id())] = contract.name();
+  ContractNames names;
+  for (const pb::Contract& contract : TRY(view.contracts())) names.learn(contract_of(contract.id()), contract.name());
   for (uint64_t height = bottom; height <= top; height++) {
     FetchedBlock fetched = TRY(source->get(height));
     ledger::VerifiedHead head = TRY(ledger::verify_head(view.client().trust(), wire::encode(fetched.block.head())));
     if (head.head.height != height)
       return make_error(Code::Denied, "asked for block " + std::to_string(height) + ", got another");
-    for (AuditEvent& event : TRY(events_of(fetched, head.header))) {
-      if (!event.contract.is_none() && !event.subject.empty())
-        names[event.contract] = event.subject;
-      else if (auto known = names.find(event.contract); known != names.end())
-        event.subject = known->second;
-      if (!options.contract.is_none() && event.contract != options.contract) continue;
-      if (is_by_a_machine(event) && !options.nodes_too) continue;
-      events.push_back(std::move(event));
+    options.progress(height, top);
+    if (head.head.time_ms > options.until_ms) break;
+    TRY(check_content(fetched, head.header));
+    AuditedBlock block{fetched, head, {}, {}};
+    for (int i = 0; i < fetched.block.transactions_size(); i++) {
+      uint8_t result = static_cast<uint8_t>(fetched.results[static_cast<size_t>(i)]);
+      std::optional<AuditEvent> event = event_of(fetched.block.transactions(i), result, head.header);
+      if (!event.has_value()) continue;
+      names.apply(*event);
+      if (!fits(*event, options) || head.head.time_ms < options.since_ms) continue;
+      block.events.push_back(std::move(*event));
+      block.places.push_back(static_cast<uint32_t>(i));
     }
+    if (!block.events.empty()) visit(std::move(block));
   }
+  return {};
+}
+
+Result<std::vector<AuditEvent>> audit(LedgerView& view, const AuditOptions& options) {
+  std::vector<AuditEvent> events;
+  TRY(walk_history(view, options, [&](AuditedBlock&& block) {
+    std::move(block.events.begin(), block.events.end(), std::back_inserter(events));
+  }));
   return events;
 }
 

@@ -23,7 +23,7 @@ constexpr Group kGroups[] = {
     {"network", "private networks: who reaches whom, and people's devices"},
     {"kv", "a key-value store"},
     {"image", "images that start before they are downloaded"},
-    {"ledger", "the ledger process"},
+    {"ledger", "a ledger's own files"},
     {"sink", "the sink process"},
     {"lab", "processes of a local cluster"},
 };

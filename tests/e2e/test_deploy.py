@@ -1,5 +1,7 @@
 """hello: approvals gate, two replicas and a twin, update, drain, cancel."""
+import json
 import pathlib
+import shutil
 import subprocess
 
 from harness import TREE, Load, expect, fetch, wait_for
@@ -47,6 +49,48 @@ def test_it_is_accepted_after_success(cluster):
     text = cluster.run("audit", "hello").stdout
     for word in ("submit", "approve", "accept", "ida", "lena"):
         expect(word in text, f"{word} is not in the audit: {text}")
+
+
+def test_what_happened_can_be_shown_to_others(cluster):
+    """an exported audit verifies offline by the validators' keys alone; one changed byte, or other keys, and it does not"""
+    folder = pathlib.Path(cluster.folder)
+    bundle, trust = folder / "hello.audit", folder / "trust.json"
+    shown = cluster.json("audit", "hello", "--export", bundle)["events"]
+    trust.write_text((folder / "ledger/genesis.json").read_text())
+    offline = ["audit", "verify", bundle, "--trust", trust, "--cluster", "/nowhere"]
+    proven = cluster.json(*offline)["events"]
+    expect([e["transaction"] for e in proven] == [e["transaction"] for e in shown], f"not the same events: {proven}")
+    expect({"ida", "lena"} <= {e["who"] for e in proven}, f"names are missing: {proven}")
+    good = bundle.read_bytes()
+    bundle.write_bytes(good[:len(good) // 2] + bytes([good[len(good) // 2] ^ 1]) + good[len(good) // 2 + 1:])
+    done = cluster.run(*offline, check=False)
+    expect(done.returncode in (2, 4), f"a changed bundle: exit status {done.returncode}: {done.stdout}")
+    bundle.write_bytes(good)
+    other = json.loads(trust.read_text())
+    other["validators"][0]["key"] = "00" * 31 + "01"
+    trust.write_text(json.dumps(other))
+    expect(cluster.run(*offline, check=False).returncode == 4, "another validator is believed")
+
+
+def test_the_whole_ledger_is_verified_beside_its_server(cluster):
+    """`ledger verify` finds a running ledger whole; in a copy it names the block of one flipped byte"""
+    folder = pathlib.Path(cluster.folder)
+    report = cluster.json("ledger", "verify", "--data", folder / "ledger")
+    expect(report["whole"] and report["executed_to"] == report["height"] > 3, f"{report}")
+    copy = folder / "copy"
+    shutil.copytree(folder / "ledger/blocks", copy / "blocks")
+    shutil.copy(folder / "ledger/genesis.json", copy)
+    blocks = sorted((copy / "blocks").iterdir())[0]
+    data = bytearray(blocks.read_bytes())
+    # The second record: a record is "BLK1", length, height, check, block.
+    second = 32 + 24 + int.from_bytes(data[36:40], "big")
+    data[second + 100] ^= 1
+    blocks.write_bytes(data)
+    done = cluster.run("ledger", "verify", "--data", copy, "--json", check=False)
+    report = json.loads(done.stdout)
+    expect(done.returncode == 8 and not report["whole"], f"exit status {done.returncode}: {report}")
+    expect([d["height"] for d in report["damage"]] == [1] and report["executed_to"] == 0, f"{report}")
+    shutil.rmtree(copy)
 
 
 def test_applying_the_same_file_changes_nothing(cluster):

@@ -136,7 +136,7 @@ Result<Snapshot> VerifyingClient::get(const std::vector<Bytes>& keys) {
                              : connection.http->post_json("/v1/state", wire::json_text({{"keys", list}}))));
     VerifiedEntries verified = TRY(verify_state_reply(options_.trust, keys, body));
     TRY(accept(verified.head));
-    snapshot = {verified.head.head, std::move(verified.entries)};
+    snapshot = {verified.head.head, std::move(verified.entries), std::move(verified.head.signed_header)};
     return {};
   }));
   TRY(remember());

@@ -35,10 +35,12 @@ struct Head {
 struct Entry {
   Bytes key;
   std::optional<Bytes> value;
+  Bytes proof;  // that convinced us (ledger/tree/proof.h): it may convince others
 };
 struct Snapshot {  // verified entries of one height
   Head head;
   std::vector<Entry> entries;
+  Bytes signed_head;  // of get(): SignedBlockHeader, as the validators signed it
 };
 
 struct SubmitOutcome {

@@ -37,8 +37,8 @@ Result<Entry> parse_entry(const json& object, const Hash& state_hash) {
   auto value = object.find("value");
   if (value == object.end()) return denied("an entry has no \"value\"");
   if (!value->is_null()) entry.value = TRY(bytes_member(object, "value"));
-  Bytes proof = TRY(bytes_member(object, "proof"));
-  if (!planted::kAnyProof) TRY(tree::verify_proof(state_hash, entry.key, entry.value, proof));
+  entry.proof = TRY(bytes_member(object, "proof"));
+  if (!planted::kAnyProof) TRY(tree::verify_proof(state_hash, entry.key, entry.value, entry.proof));
   return entry;
 }
 

@@ -65,10 +65,10 @@ Bytes encode_record(const SegmentHeader& segment, uint64_t height, BytesView blo
   return out;
 }
 
-Result<SegmentFile> SegmentFile::open(const std::string& path, uint64_t first_height) {
+Result<SegmentFile> SegmentFile::open(const std::string& path, uint64_t first_height, Access access) {
   SegmentFile file;
   file.path_ = path;
-  file.fd_ = io::Fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  file.fd_ = io::Fd(::open(path.c_str(), (access == Access::Read ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW));
   if (!file.fd_.is_open()) return errno_error(errno, "open " + path);
   Bytes header = TRY(file.read(0, kSegmentHeaderSize));
   BytesView view = header;
@@ -117,8 +117,12 @@ Result<Record> SegmentFile::record_at(uint64_t offset, uint64_t height, uint64_t
   return record;
 }
 
+Result<Bytes> SegmentFile::unchecked_block_of(const Record& record) const {
+  return read(record.offset + kRecordHeaderSize, record.length);
+}
+
 Result<Bytes> SegmentFile::block_of(const Record& record) const {
-  Bytes block = TRY(read(record.offset + kRecordHeaderSize, record.length));
+  Bytes block = TRY(unchecked_block_of(record));
   if (check_of(record.height, block) != record.check) {
     return make_error(Code::Corrupt, path_ + ": block " + std::to_string(record.height) + " at byte " +
                                          std::to_string(record.offset) + " fails its check");
@@ -126,20 +130,22 @@ Result<Bytes> SegmentFile::block_of(const Record& record) const {
   return block;
 }
 
-Result<bool> SegmentFile::has_record_after(uint64_t offset, uint64_t height, uint64_t file_size) const {
-  uint64_t rest = file_size - offset;
-  if (rest > kRecordHeaderSize + kBlockBytesMax) return true;  // more than one append can leave behind
-  Bytes bytes = TRY(read(offset, rest));
+Result<std::optional<Record>> SegmentFile::find_record_after(uint64_t offset, uint64_t height, uint64_t file_size) const {
+  Bytes bytes = TRY(read(offset, file_size - offset));
   BytesView view = bytes;
   for (size_t at = view.find(kMarker, 1); at != BytesView::npos; at = view.find(kMarker, at + 1)) {
     if (at + kRecordHeaderSize > view.size()) break;
     BytesView header = view.substr(at, kRecordHeaderSize);
-    uint64_t length = read_u32_be(header.substr(4, 4));
-    uint64_t found = read_u64_be(header.substr(8, 8));
-    if (found <= height || at + kRecordHeaderSize + length > view.size()) continue;
-    if (check_of(found, view.substr(at + kRecordHeaderSize, length)) == header.substr(16)) return true;
+    Record record{read_u64_be(header.substr(8, 8)), offset + at, read_u32_be(header.substr(4, 4)), Bytes(header.substr(16))};
+    if (record.height <= height || record.end() > file_size) continue;
+    if (check_of(record.height, view.substr(at + kRecordHeaderSize, record.length)) == record.check) return record;
   }
-  return false;
+  return std::nullopt;
+}
+
+Result<bool> SegmentFile::has_record_after(uint64_t offset, uint64_t height, uint64_t file_size) const {
+  if (file_size - offset > kRecordHeaderSize + kBlockBytesMax) return true;  // more than one append can leave behind
+  return TRY(find_record_after(offset, height, file_size)).has_value();
 }
 
 }  // namespace mcloud::ledger

@@ -46,8 +46,9 @@ Bytes encode_record(const SegmentHeader& segment, uint64_t height, BytesView blo
 
 class SegmentFile {
  public:
+  enum class Access { Read, ReadWrite };
   // Corrupt when its header is not that of the segment its name says.
-  static Result<SegmentFile> open(const std::string& path, uint64_t first_height);
+  static Result<SegmentFile> open(const std::string& path, uint64_t first_height, Access access = Access::ReadWrite);
 
   const SegmentHeader& header() const { return header_; }
   const std::string& path() const { return path_; }
@@ -59,6 +60,11 @@ class SegmentFile {
   // Its block, checked.
   Result<Bytes> block_of(const Record& record) const;
 
+  // As it stands there, whatever its check says.
+  Result<Bytes> unchecked_block_of(const Record& record) const;
+
+  // The first whole record above `height` that begins after `offset`.
+  Result<std::optional<Record>> find_record_after(uint64_t offset, uint64_t height, uint64_t file_size) const;
   // Whether a whole record above `height` begins anywhere after `offset`: then what stands at `offset` is not the
   // torn end of the last append.
   Result<bool> has_record_after(uint64_t offset, uint64_t height, uint64_t file_size) const;
