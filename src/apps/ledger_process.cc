@@ -1,17 +1,11 @@
-// mcloud ledger init | serve | verify
+// mcloud ledger init | serve
 #include <fmt/core.h>
-#include <stdlib.h>
-
-#include <nlohmann/json.hpp>
 
 #include "apps/processes.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "cli/desk.h"
-#include "cli/program.h"
 #include "io/clock.h"
-#include "io/file.h"
-#include "ledger/engine/chain_check.h"
 #include "ledger/engine/server.h"
 #include "wallet/key_file.h"
 
@@ -94,97 +88,8 @@ Command ledger_serve() {
   return command;
 }
 
-struct VerifyOptions {
-  std::string data, scratch;
-};
-
-// A new folder below `parent`, gone with this.
-class Scratch {
- public:
-  static Result<std::unique_ptr<Scratch>> make(const std::string& parent) {
-    auto scratch = std::make_unique<Scratch>();
-    scratch->path_ = parent + "/mcloud-verify-XXXXXX";
-    if (::mkdtemp(scratch->path_.data()) == nullptr) return errno_error(errno, "make a folder in " + parent);
-    return scratch;
-  }
-  ~Scratch() { static_cast<void>(io::remove_tree(path_)); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-Status show_report(Desk& desk, const ledger::ChainReport& report) {
-  nlohmann::ordered_json damage = nlohmann::ordered_json::array();
-  for (const ledger::ChainDamage& one : report.damage) {
-    nlohmann::ordered_json entry = {{"height", nullptr}, {"what", one.what}};
-    if (one.height.has_value()) entry["height"] = *one.height;
-    damage.push_back(std::move(entry));
-    desk.out().line((one.height.has_value() ? "block " + std::to_string(*one.height) + ": " : "") + one.what);
-  }
-  nlohmann::ordered_json executed_to;
-  if (report.executed_to.has_value()) executed_to = *report.executed_to;
-  desk.out().document({{"whole", report.damage.empty()},
-                       {"height", report.head.height},
-                       {"hash", report.head.hash.hex()},
-                       {"state_hash", report.head.state_hash.hex()},
-                       {"time_ms", report.head.time_ms},
-                       {"blocks", report.blocks},
-                       {"transactions", report.transactions},
-                       {"blobs", report.blobs},
-                       {"executed_to", executed_to},
-                       {"damage", damage}});
-  std::string counts = std::to_string(report.blocks) + " blocks, " + std::to_string(report.transactions) +
-                       " transactions, " + std::to_string(report.blobs) + " bodies";
-  if (!report.damage.empty()) {
-    desk.out().line("DAMAGED: " + counts + " read; executed up to block " +
-                    (report.executed_to.has_value() ? std::to_string(*report.executed_to) : "none"));
-    desk.set_exit_status(cli::exit_status(Code::Corrupt));
-    return {};
-  }
-  desk.out().line("whole: " + counts);
-  desk.out().line("its newest block is " + std::to_string(report.head.height) + ", hash " + report.head.hash.hex());
-  desk.out().line("Compare that with what a client knows: blocks missing at the end cannot be told from the files.");
-  return {};
-}
-
-Status verify_ledger(Desk& desk, const VerifyOptions& options) {
-  ledger::ChainCheckOptions check;
-  check.data_folder = options.data;
-  if (const std::string& file = desk.globals().trust; !file.empty()) {
-    Bytes text = TRY(io::read_file(file));
-    check.trust = TRY(ledger::Trust::parse(text).with_context(file));
-  }
-  std::unique_ptr<Scratch> scratch = TRY(Scratch::make(options.scratch));
-  check.scratch_folder = scratch->path() + "/state";
-  uint64_t shown_ms = desk.clock().monotonic_ms();
-  check.progress = [&](uint64_t height) {
-    if (desk.clock().monotonic_ms() - shown_ms < 200) return;
-    shown_ms = desk.clock().monotonic_ms();
-    desk.out().live("block " + std::to_string(height));
-  };
-  Result<ledger::ChainReport> report = ledger::check_chain(check);
-  desk.out().live("");
-  if (!report.has_value()) return report.error();
-  return show_report(desk, *report);
-}
-
-Command ledger_verify() {
-  auto options = std::make_shared<VerifyOptions>();
-  const char* temporary = ::getenv("TMPDIR");
-  options->scratch = temporary != nullptr && *temporary != '\0' ? temporary : "/var/tmp";
-  Command command("ledger verify", "read a whole ledger again: every block, signature and state hash");
-  command.example("mcloud ledger verify --data /var/lib/mcloud/ledger")
-      .describe("Executes all blocks anew and says at which height a byte was changed. Works on a copy, and beside a running server. "
-                "--trust says whose signatures it must have; else those that its genesis.json names.")
-      .required_option("--data", "DIR", "a ledger's data folder, or a copy of it", options->data)
-      .option("--scratch", "DIR", "where the state may be computed (TMPDIR, /var/tmp)", options->scratch)
-      .run([options](Desk& desk) { return verify_ledger(desk, *options); });
-  return command;
-}
-
 }  // namespace
 
-cli::Commands ledger_commands() { return {ledger_init(), ledger_serve(), ledger_verify()}; }
+cli::Commands ledger_commands() { return {ledger_init(), ledger_serve()}; }
 
 }  // namespace mcloud::apps

@@ -56,10 +56,10 @@ Status add_states(ledger::Client& client, const std::set<Bytes>& keys, pb::Audit
     pb::AuditState& state = *bundle.add_states();
     state.set_head(snapshot.signed_head);
     for (const ledger::Entry& entry : snapshot.entries) {
+      if (!entry.value.has_value()) continue;
       pb::AuditRecord& record = *state.add_records();
       record.set_key(entry.key);
-      record.set_is_present(entry.value.has_value());
-      record.set_value(entry.value.value_or(""));
+      record.set_value(*entry.value);
       record.set_proof(entry.proof);
     }
   }
@@ -76,7 +76,7 @@ class Verification {
     if (bundle.chain_id() != trust_.chain_id)
       return denied("it is of the ledger " + bundle.chain_id() + ", not of " + trust_.chain_id);
     out_.chain_id = bundle.chain_id();
-    out_.newest = TRY(ledger::verify_head(trust_, bundle.newest())).head;
+    out_.newest = TRY(ledger::verify_head(trust_, bundle.newest()).with_context("audit bundle: its newest block")).head;
     for (const pb::AuditState& state : bundle.states()) TRY(check_state(state));
     std::optional<uint64_t> before;
     for (const pb::AuditBlock& block : bundle.blocks()) TRY(check_block(block, before));
@@ -94,12 +94,10 @@ class Verification {
 };
 
 Status Verification::check_state(const pb::AuditState& state) {
-  ledger::VerifiedHead head = TRY(ledger::verify_head(trust_, state.head()));
+  ledger::VerifiedHead head = TRY(ledger::verify_head(trust_, state.head()).with_context("audit bundle: records"));
   for (const pb::AuditRecord& record : state.records()) {
-    std::optional<Bytes> value = record.is_present() ? std::optional<Bytes>(record.value()) : std::nullopt;
-    if (!record.is_present() && !record.value().empty()) return denied("an absent record has a value");
-    TRY(ledger::tree::verify_proof(head.head.state_hash, record.key(), value, record.proof()));
-    if (record.is_present()) TRY(learn(record));
+    TRY(ledger::tree::verify_proof(head.head.state_hash, record.key(), record.value(), record.proof()));
+    TRY(learn(record));
   }
   return {};
 }
@@ -125,7 +123,7 @@ Status Verification::learn(const pb::AuditRecord& record) {
 }
 
 Status Verification::check_block(const pb::AuditBlock& block, std::optional<uint64_t>& before) {
-  ledger::VerifiedHead head = TRY(ledger::verify_head(trust_, block.head()));
+  ledger::VerifiedHead head = TRY(ledger::verify_head(trust_, block.head()).with_context("audit bundle: a block"));
   uint64_t height = head.head.height;
   std::string name = "block " + std::to_string(height);
   if (before.has_value() && height <= *before) return denied(name + " comes after block " + std::to_string(*before));

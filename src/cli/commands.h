@@ -17,6 +17,7 @@ Commands contracts_commands();                         // contracts.cc
 Commands logs_commands();                              // logs.cc
 Commands end_commands();                               // end.cc
 Commands audit_commands();                             // audit.cc
+Commands ledger_file_commands();                       // ledger.cc
 Commands nodes_commands();                             // nodes.cc
 Commands key_commands();                               // key.cc
 Commands contract_commands();                          // contract.cc
@@ -27,6 +28,7 @@ Commands name_commands();                              // name.cc
 Commands network_commands();                           // network.cc
 Commands kv_commands();                                // kv.cc
 Commands image_commands();                             // image.cc
+Commands shell_commands(const ClusterMaker& maker);    // shell.cc: completion and manual of all the others
 
 // `maker` must outlive them.
 Commands all_commands(const ClusterMaker& maker);

@@ -91,7 +91,7 @@ std::string rows_of(const std::vector<std::pair<std::string, std::string>>& rows
   return text.substr(text.find('\n') + 1);
 }
 
-std::string command_help(const Command& command) {
+std::string command_help(const Commands& commands, const Command& command) {
   std::string usage;
   std::vector<std::pair<std::string, std::string>> arguments, options = {{"-h,--help", "this help"}}, globals;
   for (const Parameter& parameter : command.parameters()) {
@@ -108,6 +108,7 @@ std::string command_help(const Command& command) {
                      usage + " [OPTIONS]\n";
   if (!command.description().empty()) text += "\n" + command.description() + "\n";
   if (!arguments.empty()) text += "\nArguments:\n" + rows_of(arguments);
+  if (is_group(commands, command.path())) text += "\nCommands:\n" + list_help(commands, command.path());
   text += "\nOptions:\n" + rows_of(options) + "\nFor every command:\n" + rows_of(globals);
   text += command.examples().size() == 1 ? "\nExample:\n" : "\nExamples:\n";
   for (const std::string& example : command.examples()) text += "  " + example + "\n";
@@ -146,7 +147,7 @@ std::string help_text(const Commands& commands, const std::string& path) {
   if (path.empty()) return root_help(commands);
   const Command* command = find_command(commands, path);
   if (command == nullptr) return is_group(commands, path) ? group_help(commands, path) : "";
-  return command_help(*command);
+  return command_help(commands, *command);
 }
 
 }  // namespace mcloud::cli

@@ -13,8 +13,6 @@
 namespace mcloud::cli {
 namespace {
 
-constexpr std::string_view kVersion = "0.1.0";
-
 bool takes_value(std::string_view argument) {
   return std::ranges::any_of(
       global_options(), [&](const GlobalOption& option) { return option.name == argument && !option.value.empty(); });
@@ -178,6 +176,10 @@ Result<Selected> select(const Commands& commands, const std::vector<std::string>
     std::string longer = path.empty() ? argument : path + " " + argument;
     const Command* command = find_command(commands, longer);
     bool group = is_group(commands, longer);
+    if (command == nullptr && !group && find_command(commands, path) != nullptr) {  // `audit` beside `audit verify`
+      i--;
+      break;
+    }
     if (command == nullptr && !group) {
       std::string where = path.empty() ? "" : path + " ";
       return see_help(path, "there is no command \"" + where + argument.substr(0, 40) + "\"" +

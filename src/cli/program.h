@@ -2,12 +2,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
 #include "cli/desk.h"
 
 namespace mcloud::cli {
+
+inline constexpr std::string_view kVersion = "0.1.0";
 
 // Exit statuses, the one mapping: docs/reference/cli.md lists them.
 inline constexpr int kExitInvalid = 2;

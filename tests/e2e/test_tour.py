@@ -1,7 +1,10 @@
 """What the README and the guides tell people to type, command by command."""
 import json
 import os
+import pty
 import re
+import select
+import signal
 import subprocess
 import time
 
@@ -118,10 +121,62 @@ def run_tour(cluster):
         cluster.run(*words[1:])
 
 
+def zsh_completes(cluster, typed, wanted):
+    """In a real terminal: zsh completes only for a person."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {**cluster.environment({}), "TERM": "dumb", "PS1": "> "})
+    try:
+        os.write(terminal, b"autoload -Uz compinit && compinit -D -u; source <(mcloud completion zsh); print rea''dy\n")
+        seen, asked, end = b"", False, time.monotonic() + 20
+        while time.monotonic() < end and wanted.encode() not in seen:
+            if select.select([terminal], [], [], 0.2)[0]:
+                seen += os.read(terminal, 65536)
+            if not asked and b"ready" in seen.replace(b"rea''dy", b""):
+                asked, seen = True, b""
+                os.write(terminal, typed.encode() + b"\t")
+        expect(wanted.encode() in seen, f"zsh makes of {typed!r}: {seen!r}")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def check_shells(cluster, folder):
+    binary = folder / "shells"
+    binary.mkdir()
+    (binary / "mcloud").symlink_to(cluster.mcloud)
+    path = f"{binary}:{os.environ['PATH']}"
+
+    def said(*words):
+        return subprocess.run(words, env=cluster.environment({"PATH": path}), capture_output=True, text=True, timeout=30, check=True).stdout
+
+    def bash(line):
+        words = line.split(" ")
+        return said("bash", "--norc", "-c", "source <(mcloud completion bash); compopt() { echo \"$@\"; }; COMP_WORDS=(\"$@\"); "
+                    "COMP_CWORD=$(($# - 1)); _mcloud; printf '%s\\n' \"${COMPREPLY[@]}\"", "bash", *words).split()
+    expect(bash("mcloud dra") == ["drain"], "bash does not complete a command")
+    expect(bash("mcloud drain n") == ["n1", "n2", "n3", "n4", "n5"], f"bash does not complete nodes: {bash('mcloud drain n')}")
+    expect("default" in bash("mcloud apply "), "bash does not complete files")
+    fish = [line.split("\t")[0] for line in said("fish", "--no-config", "-c", "mcloud completion fish | source; complete -C 'mcloud drain n'").splitlines()]
+    expect(fish == ["n1", "n2", "n3", "n4", "n5"], f"fish completes {fish}")
+    environment = cluster.environment
+    cluster.environment = lambda more=None: {**environment(more), "PATH": path}
+    try:
+        zsh_completes(cluster, "mcloud dra", "mcloud drain")
+    finally:
+        cluster.environment = environment
+    page = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-"], input=said("mcloud", "man"), capture_output=True, text=True,
+                          env={**os.environ, "MANWIDTH": "100"}, timeout=30)
+    expect(page.returncode == 0 and not page.stderr and "mcloud audit verify" in page.stdout, f"the manual: {page.stderr}")
+
+
 def test_what_readme_and_guides_say_works(mcloud, folder):
-    """the README's tour and every guide work when typed in order; JSON keys and exit statuses are as documented"""
+    """the README's tour and every guide work when typed in order; JSON keys and exit statuses are as documented; bash, zsh and fish
+    complete, and man shows the manual"""
     with Cluster(mcloud, folder / "cluster") as cluster:
         run_tour(cluster)
+        check_shells(cluster, folder)
         pages = sorted((TREE / "docs/guide").glob("*.md"))
         expect(len(pages) >= 4, "docs/guide is incomplete")
         for page in pages:
