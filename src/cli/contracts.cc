@@ -1,6 +1,9 @@
 // mcloud contracts | status
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <thread>  // waits before it asks again
 
 #include "cli/commands.h"
 #include "cli/show.h"
@@ -60,7 +63,13 @@ Command contracts_command() {
   return command;
 }
 
-Status overview(Desk& desk) {
+// The answer of a command that is asked once, or a line of one that watches.
+void answer(Desk& desk, const Json& json, bool watches) {
+  if (watches) return desk.out().document_line(json);
+  desk.out().document(json);
+}
+
+Status overview(Desk& desk, bool watches) {
   bot::LedgerView* view = TRY(desk.ledger());
   const Context* context = TRY(desk.context());
   std::vector<pb::Node> nodes = TRY(view->nodes());
@@ -81,7 +90,7 @@ Status overview(Desk& desk) {
                    {"draining", count([](const pb::Node& node) { return node.draining(); })}};
   json["contracts"] = Json::array();
   for (const bot::ContractStatus& status : all) json["contracts"].push_back(json_of(status, *view, *context));
-  desk.out().document(json);
+  answer(desk, json, watches);
   desk.out().line("cluster " + context->name + ": block " + std::to_string(head.height) + ", " +
                   std::to_string(online) + " of " + std::to_string(nodes.size()) + " nodes online");
   if (held > 0) {
@@ -97,21 +106,45 @@ Status overview(Desk& desk) {
   return {};
 }
 
+Status one(Desk& desk, const std::string& contract, bool watches) {
+  bot::LedgerView* view = TRY(desk.ledger());
+  const Context* context = TRY(desk.context());
+  pb::Contract record = TRY(desk.get_contract(contract));
+  bot::ContractStatus status = TRY(bot::contract_status(*view, record));
+  answer(desk, json_of(status, *view, *context), watches);
+  print_contract(desk, *view, status, *context);
+  return {};
+}
+
+constexpr uint64_t kLookMs = 5'000;      // ages grow also while no block comes
+constexpr auto kRetry = std::chrono::seconds(1);
+
+// With each block, until Ctrl-C. What was wrong at the first look ends it; later it is told, and looked again.
+Status watch(Desk& desk, const std::function<Status(bool)>& show) {
+  for (bool is_first = true;; is_first = false) {
+    desk.out().page();
+    Status shown = show(true);
+    if (!shown && is_first) return shown;
+    if (!shown) desk.out().note(shown.error().message);
+    ledger::Client& client = TRY(desk.ledger())->client();
+    if (!shown || !client.wait_for_head(client.head().height, kLookMs)) std::this_thread::sleep_for(kRetry);
+  }
+}
+
 Command status_command() {
-  auto contract = std::make_shared<std::string>();
+  struct Options {
+    std::string contract;
+    bool watch = false;
+  };
+  auto options = std::make_shared<Options>();
   Command command("status", "what runs where, and what is wrong");
   command.example("mcloud status hello")
-      .example("mcloud status --json")
-      .optional_argument("CONTRACT", "name, or the beginning of its id; none: an overview", *contract)
-      .run([contract](Desk& desk) -> Status {
-        if (contract->empty()) return overview(desk);
-        bot::LedgerView* view = TRY(desk.ledger());
-        const Context* context = TRY(desk.context());
-        pb::Contract record = TRY(desk.get_contract(*contract));
-        bot::ContractStatus status = TRY(bot::contract_status(*view, record));
-        desk.out().document(json_of(status, *view, *context));
-        print_contract(desk, *view, status, *context);
-        return {};
+      .example("mcloud status --watch")
+      .optional_argument("CONTRACT", "name, or the beginning of its id; none: an overview", options->contract)
+      .flag("-w,--watch", "again with each block, until Ctrl-C", options->watch)
+      .run([options](Desk& desk) -> Status {
+        auto show = [&](bool watches) { return options->contract.empty() ? overview(desk, watches) : one(desk, options->contract, watches); };
+        return options->watch ? watch(desk, show) : show(false);
       });
   return command;
 }

@@ -164,6 +164,14 @@ void Output::note(const std::string& text) {
   print(err_, text + "\n");
 }
 
+void Output::page() {
+  if (json_) return;
+  live("");
+  if (isatty(fileno(out_)) == 1) print(out_, "\x1b[H\x1b[2J");
+  else if (paged_) print(out_, "\n");
+  paged_ = true;
+}
+
 void Output::live(const std::string& text) {
   if (!terminal_ || (text.empty() && !live_)) return;
   // One that wraps could not be taken away again.

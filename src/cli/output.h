@@ -50,6 +50,8 @@ class Output {
   void table(const Table& table);
   void note(const std::string& text);  // to standard error
 
+  // A new page of what is shown again and again: a terminal is cleared, elsewhere an empty line parts them.
+  void page();
   // Rewrites one line on a terminal's standard error; nothing elsewhere. "" takes it away.
   void live(const std::string& text);
   // The answer with --json; nothing otherwise.
@@ -66,6 +68,7 @@ class Output {
   bool colour_;   // of standard output
   size_t width_;  // of the terminal there; 0 = none
   bool terminal_;
+  bool paged_ = false;     // a page was begun
   bool live_ = false;      // a live line is on the screen
   bool answered_ = false;  // a document was printed
 };

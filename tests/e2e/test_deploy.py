@@ -3,6 +3,7 @@ import json
 import pathlib
 import shutil
 import subprocess
+import threading
 
 from harness import TREE, Load, expect, fetch, wait_for
 
@@ -70,6 +71,22 @@ def test_what_happened_can_be_shown_to_others(cluster):
     other["validators"][0]["key"] = "00" * 31 + "01"
     trust.write_text(json.dumps(other))
     expect(cluster.run(*offline, check=False).returncode == 4, "another validator is believed")
+
+
+def test_status_is_watched(cluster):
+    """`status --watch` shows the next block without being asked again"""
+    command = [cluster.mcloud, "status", "--watch", "--json"]
+    with subprocess.Popen(command, env=cluster.environment(), stdout=subprocess.PIPE, text=True) as watching:
+        watchdog = threading.Timer(30, watching.kill)
+        watchdog.start()
+        try:
+            first = json.loads(watching.stdout.readline())["height"]
+            cluster.run("farm", "new", "watched", "--country", "CH")
+            later = next((height for height in (json.loads(line)["height"] for line in watching.stdout) if height > first), None)
+            expect(later is not None, f"nothing newer than block {first} within 30 s")
+        finally:
+            watchdog.cancel()
+            watching.kill()
 
 
 def test_the_whole_ledger_is_verified_beside_its_server(cluster):
