@@ -19,6 +19,7 @@ Commands end_commands();                               // end.cc
 Commands audit_commands();                             // audit.cc
 Commands ledger_file_commands();                       // ledger.cc
 Commands nodes_commands();                             // nodes.cc
+Commands top_commands();                               // top.cc
 Commands doctor_commands();                            // doctor.cc
 Commands key_commands();                               // key.cc
 Commands contract_commands();                          // contract.cc
