@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 
 namespace mcloud::cli {
 namespace {
@@ -79,9 +80,10 @@ std::vector<ReplicaUse> Top::replicas() const {
       if (rate != seen.rates.end()) use.cpu = rate->second;
     }
   }
-  std::ranges::stable_sort(out, [](const ReplicaUse& a, const ReplicaUse& b) {
-    return std::pair(a.cpu.value_or(0), a.memory) > std::pair(b.cpu.value_or(0), b.memory);
-  });
+  auto order = [](const ReplicaUse& use) {
+    return std::tuple(-use.cpu.value_or(0), ~use.memory, use.contract, use.workload, use.index, use.node);
+  };
+  std::ranges::sort(out, {}, order);
   return out;
 }
 
