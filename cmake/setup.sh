@@ -23,6 +23,7 @@ test_packages=(
   python3-snappy python3-cryptography                   # their blocks, read by others' code
   wireguard-tools tcpdump nmap iperf3 iputils-ping bind9-dnsutils  # outside judges of networks
   pebble nghttp2-client wrk python3-dnspython python3-h2  # a certificate authority, clients and a back end for gateways
+  prometheus                                            # promtool: our alert rules tell their stories
   zsh fish man-db                                       # shells that complete our commands, and what shows the manual
   attr libcap2-bin binutils                             # attributes and capabilities of test trees; what a program links
 )

@@ -123,6 +123,14 @@ def check_guides():
     return wrong
 
 
+def check_alerts_ask_for_figures_that_there_are():
+    """each figure that recipes/prometheus/alerts.yaml asks for is one that some source writes"""
+    sources = "".join(path.read_text() for path in tracked("src/*.cc") if not path.name.endswith("_test.cc"))
+    rules = re.findall(r"expr: (.*)", (TREE / "recipes/prometheus/alerts.yaml").read_text())
+    names = {name for rule in rules for name in re.findall(r"\b(?:mcloud|node|ledger|sink)_\w+", rule)}
+    return [f"no source writes {name}" for name in sorted(names) if f'"{name}"' not in sources] if names else ["there are no rules"]
+
+
 def check_threats_are_tested():
     """each line of docs/design/threats.md names tests that exist, by file and sentence, or says what it cannot prevent"""
     wrong = []
