@@ -23,17 +23,6 @@ constexpr int kPipeBytes = 1 << 20;
 constexpr int kPauseMs = 20;
 constexpr size_t kWaitingBytesKept = 256 << 10;
 
-// For reading and writing: it never ends, and nobody's write fails because we are not there.
-Result<io::Fd> open_pipe(const std::string& path) {
-  if (::mkfifo(path.c_str(), 0600) != 0 && errno != EEXIST) return errno_error(errno, "make pipe " + path);
-  io::Fd pipe(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
-  struct stat facts {};
-  if (!pipe.is_open() || ::fstat(pipe.get(), &facts) != 0) return errno_error(errno, "open pipe " + path);
-  if (!S_ISFIFO(facts.st_mode)) return make_error(Code::Conflict, path + " is no pipe");
-  ::fcntl(pipe.get(), F_SETPIPE_SZ, kPipeBytes);  // a smaller one loses more, and is no error
-  return pipe;
-}
-
 // One site's file, appended to.
 class LogFile {
  public:
@@ -103,8 +92,10 @@ class PipeReader final : public AccessLog {
       ::poll(waiting, 2, -1);
       if (waiting[1].revents != 0) read();
       flush();
-      if (waiting[0].revents != 0 || ::poll(waiting, 1, kPauseMs) > 0) return;
+      if (waiting[0].revents != 0 || ::poll(waiting, 1, kPauseMs) > 0) break;
     }
+    read();  // the last words: the pipe may end with us
+    flush();
   }
 
   void read() {
@@ -155,8 +146,18 @@ class PipeReader final : public AccessLog {
 
 }  // namespace
 
+Result<io::Fd> open_log_pipe(const std::string& path) {
+  if (::mkfifo(path.c_str(), 0600) != 0 && errno != EEXIST) return errno_error(errno, "make pipe " + path);
+  io::Fd pipe(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  struct stat facts {};
+  if (!pipe.is_open() || ::fstat(pipe.get(), &facts) != 0) return errno_error(errno, "open pipe " + path);
+  if (!S_ISFIFO(facts.st_mode)) return make_error(Code::Conflict, path + " is no pipe");
+  ::fcntl(pipe.get(), F_SETPIPE_SZ, kPipeBytes);  // a smaller one loses more, and is no error
+  return pipe;
+}
+
 Result<std::unique_ptr<AccessLog>> AccessLog::start(const Options& options, std::map<std::string, std::string> site_of_backend) {
-  io::Fd pipe = TRY(open_pipe(options.pipe_path));
+  io::Fd pipe = TRY(open_log_pipe(options.pipe_path));
   io::Interrupt stop = TRY(io::Interrupt::make());
   return std::make_unique<PipeReader>(options, std::move(site_of_backend), std::move(pipe), std::move(stop));
 }

@@ -41,6 +41,7 @@ Status GatewayProcess::run() {
   keeper_.stop(kGraceMs);  // its last connections may need the tunnels
   udp_doors_.reset();
   tunnels_.reset();
+  access_log_.reset();
   return {};
 }
 
@@ -49,7 +50,7 @@ void GatewayProcess::round() {
   if (wanted_.has_value()) {
     domains_.round(clock_.monotonic_ms(), clock_.wall_ms());
     keep_tunnels();
-    if (must_decide_ || !udp_problem_.empty()) keep_udp_doors();
+    if (must_decide_ || !udp_problem_.empty() || !udp_problems_.empty()) keep_udp_doors();
   }
   if (must_decide_ && wanted_.has_value()) {
     must_decide_ = false;
@@ -105,20 +106,21 @@ void GatewayProcess::keep_tunnels() {
 }
 
 void GatewayProcess::keep_udp_doors() {
-  std::vector<UdpDoor> doors;
+  udp_wanted_.clear();
   for (const SitePlan& plan : plan_sites(*wanted_).sites) {
-    if (is_udp_by_tunnel(*plan.site)) doors.push_back(udp_door(*plan.site, paths_));
+    if (is_udp_by_tunnel(*plan.site)) udp_wanted_.push_back(udp_door(*plan.site, paths_));
   }
   udp_problem_.clear();
-  if (doors.empty() || udp_doors_at_ != wanted_->address()) udp_doors_.reset();
-  if (doors.empty()) return;
+  udp_problems_.clear();
+  if (udp_wanted_.empty() || udp_doors_at_ != wanted_->address()) udp_doors_.reset();
+  if (udp_wanted_.empty()) return;
   if (!udp_doors_) {
     udp_doors_at_ = wanted_->address();
-    Result<std::unique_ptr<UdpDoors>> started = UdpDoors::start(udp_doors_at_);
+    Result<std::unique_ptr<UdpDoors>> started = UdpDoors::start({udp_doors_at_, paths_.log_pipe()});
     if (started.has_value()) udp_doors_ = std::move(*started);
     else udp_problem_ = started.error().message;
   }
-  if (udp_doors_) udp_problem_ = udp_doors_->put(doors);
+  if (udp_doors_) udp_problems_ = udp_doors_->put(udp_wanted_);
 }
 
 Status GatewayProcess::decide() {

@@ -33,6 +33,7 @@ class GatewayProcess {
   void keep_tunnels();
   Status decide();
   void keep_udp_doors();
+  void add_udp_figures(std::map<std::string, BackendFigures>& figures) const;
   void order_certificates();
   void change_certificates();
   void write_state();
@@ -55,7 +56,9 @@ class GatewayProcess {
   std::string tunnels_problem_;
   std::unique_ptr<UdpDoors> udp_doors_;  // when there are any
   std::string udp_doors_at_;              // the address they listen on
-  std::string udp_problem_;
+  std::vector<UdpDoor> udp_wanted_;
+  std::string udp_problem_;                          // of all of them
+  std::map<std::string, std::string> udp_problems_;  // by name
 
   uint64_t wanted_inode_ = 0;
   int64_t wanted_time_ns_ = 0;

@@ -12,16 +12,17 @@ namespace {
 
 constexpr uint64_t kStateMs = 1'000;
 
-// Targets that a tunnel leads to now.
-uint32_t reachable(const UdpDoor& door) {
-  return static_cast<uint32_t>(std::ranges::count_if(door.targets, [](const UdpDoor::Target& target) { return io::exists(target.socket); }));
-}
+bool leads(const UdpDoor::Target& target) { return io::exists(target.socket); }
 
 }  // namespace
 
 // What keeps a site from being served comes first, then what keeps a domain from it, then what only will.
 std::string GatewayProcess::message_of(const pb::LocalSite& site, const std::string& key) const {
   if (auto problem = problems_.find(key); problem != problems_.end()) return problem->second;
+  if (is_udp_by_tunnel(site)) {
+    auto problem = udp_problems_.find(udp_door(site, paths_).name);
+    if (problem != udp_problems_.end()) return problem->second;
+  }
   for (const std::string& domain : site.site().domains()) {
     std::string message = domains_.proofs().message(domain, to_hex(site.contract()), clock_.wall_ms());
     if (!message.empty()) return message;
@@ -48,10 +49,21 @@ pb::SiteState GatewayProcess::state_of(const pb::LocalSite& site, const std::map
     state.set_bytes_out(state.bytes_out() + counted->second.bytes_out);
     state.set_servers_up(state.servers_up() + counted->second.servers_up);
   }
-  if (is_udp_by_tunnel(site) && !problems_.contains(key)) state.set_servers_up(reachable(udp_door(site, paths_)));
   bool is_kernels = site.site().mode() == pb::SITE_UDP && !is_udp_by_tunnel(site);
   state.set_serves(!problems_.contains(key) && (is_kernels || state.servers_up() > 0));
   return state;
+}
+
+// A door that is not open leads nowhere.
+void GatewayProcess::add_udp_figures(std::map<std::string, BackendFigures>& figures) const {
+  if (!udp_doors_) return;
+  std::map<std::string, UdpFigures> counted = udp_doors_->figures();
+  for (const UdpDoor& door : udp_wanted_) {
+    auto open = counted.find(door.name);
+    if (open == counted.end()) continue;
+    auto servers_up = static_cast<uint32_t>(std::ranges::count_if(door.targets, leads));
+    figures[door.name] = {open->second.flows, open->second.bytes_in, open->second.bytes_out, servers_up};
+  }
 }
 
 void GatewayProcess::write_state() {
@@ -65,6 +77,7 @@ void GatewayProcess::write_state() {
   }
   if (wanted_.has_value()) {
     std::map<std::string, BackendFigures> figures = keeper_.figures();
+    add_udp_figures(figures);
     for (const pb::LocalSite& site : wanted_->sites()) *state.add_sites() = state_of(site, figures);
   }
   std::string text = wire::encode(state);

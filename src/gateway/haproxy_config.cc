@@ -7,6 +7,7 @@
 #include "gateway/planted.h"
 #include "gateway/sections.h"
 #include "gateway/servers.h"
+#include "gateway/udp_sites.h"
 #include "gateway/words.h"
 
 namespace mcloud::gateway {
@@ -52,7 +53,8 @@ class Builder {
 
   void add_site(const SitePlan& plan) {
     const pb::Site& site = plan.site->site();
-    if (site.mode() == pb::SITE_UDP) return;  // the kernel's: network/ leads its ports
+    if (is_udp_by_tunnel(*plan.site)) out_.backend_sites[backend_name(plan, 0)] = plan.key;  // udp_doors.h
+    if (site.mode() == pb::SITE_UDP) return;                                                 // the kernel's: network/ leads its ports
     if (site.mode() == pb::SITE_HTTP) return add_http(plan);
     add("\n" + (site.mode() == pb::SITE_TLS ? pass_backend(plan) : raw_frontend(front_, plan)));
     for (const std::string& host : plan.hosts) out_.files["sni.map"] += host + " " + backend_name(plan, 0) + "\n";

@@ -55,7 +55,7 @@ struct HaproxyConfig {
   std::map<std::string, std::string> files;  // beside it: maps, lists of certificates
   std::string structure;                     // its hash; the running process tells its own ("description")
   std::vector<HaproxyBackend> backends;
-  std::map<std::string, std::string> backend_sites;  // name of a backend or raw frontend -> site_key()
+  std::map<std::string, std::string> backend_sites;  // name of a backend, raw frontend or UdpDoor -> site_key()
   std::map<std::string, std::string> problems;       // site_key() -> why it is not served
 };
 

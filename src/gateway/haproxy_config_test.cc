@@ -60,7 +60,9 @@ pb::LocalGateway everything() {
   pb::Site& raw = *add_test_site(gateway, "raw", pb::SITE_TCP).mutable_site();
   raw.set_port(5432);
   raw.add_allow("10.0.0.0/8");
-  add_test_site(gateway, "udp", pb::SITE_UDP);
+  pb::LocalSite& udp = add_test_site(gateway, "udp", pb::SITE_UDP);
+  udp.mutable_site()->set_port(53);
+  udp.mutable_site()->set_exposure(pb::EXPOSURE_TUNNEL);
   return gateway;
 }
 

@@ -72,8 +72,8 @@ class Claims {
 
   Status claim(const pb::LocalSite& local, const SitePlan& plan) {
     if (!keys_.insert(plan.key).second) return wrong("another site has the short name " + plan.key);
-    if (local.site().mode() == pb::SITE_UDP) return {};
-    if (local.site().mode() == pb::SITE_TCP) return claim_port(local.site().port(), plan.key);
+    if (local.site().mode() == pb::SITE_UDP) return claim_port(udp_ports_, local.site().port(), plan.key);
+    if (local.site().mode() == pb::SITE_TCP) return claim_port(ports_, local.site().port(), plan.key);
     for (const std::string& host : plan.hosts) {
       if (!is_host_name(host)) return wrong("\"" + host + "\" is no name");
       if (auto held = hosts_.find(host); held != hosts_.end()) return wrong(host + " is served for " + held->second);
@@ -83,16 +83,17 @@ class Claims {
   }
 
  private:
-  Status claim_port(uint32_t port, const std::string& key) {
+  static Status claim_port(std::map<uint32_t, std::string>& ports, uint32_t port, const std::string& key) {
     if (!is_port(port)) return wrong("it has no port");
-    auto [held, is_free] = ports_.emplace(port, key);
+    auto [held, is_free] = ports.emplace(port, key);
     if (!is_free) return wrong("port " + std::to_string(port) + " is taken by " + held->second);
     return {};
   }
 
   std::set<std::string> keys_;
   std::map<std::string, std::string> hosts_;
-  std::map<uint32_t, std::string> ports_;
+  std::map<uint32_t, std::string> ports_;  // of TCP
+  std::map<uint32_t, std::string> udp_ports_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "gateway/udp_doors.h"
 
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,8 +12,10 @@
 #include <thread>  // the loop's: HAProxy's driver blocks, datagrams must not wait for it
 #include <unordered_map>
 
+#include "gateway/access_log.h"
 #include "gateway/address_range.h"
 #include "gateway/tunnel/datagrams.h"
+#include "gateway/udp_flow_log.h"
 #include "gateway/udp_socket.h"
 
 namespace mcloud::gateway {
@@ -35,7 +38,13 @@ io::Fd connect_target(const std::string& path) {
 // One port and its clients. One loop.
 class Port {
  public:
-  Port(const UdpDoors::Limits& limits, Poller& poller) : limits_(limits), poller_(poller) {}
+  // `figures` are borrowed.
+  Port(const UdpDoors::Limits& limits, Poller& poller, UdpFlowLog log, UdpFigures& figures)
+      : limits_(limits), poller_(poller), log_(std::move(log)), figures_(figures) {}
+  ~Port() {
+    while (!order_.empty()) end(*order_.front(), "closed");
+    log_.say_sums();
+  }
 
   // On an IPv4 address, one of IPv6, or all; beside IPv4 always all of IPv6, where the machine has it.
   Status open(const std::string& address, uint16_t port) {
@@ -49,6 +58,7 @@ class Port {
     return other.has_value() ? add_socket(std::move(*other)) : Status();
   }
   void put(const UdpDoor& door) { door_ = door; }
+  const UdpDoor& door() const { return door_; }
   size_t flows() const { return flows_.size(); }
 
   void clear_round() { ended_.clear(); }
@@ -56,8 +66,9 @@ class Port {
     uint64_t now_us = poller_.now_us();
     for (auto flow = order_.begin(); flow != order_.end();) {
       Flow& each = **flow++;
-      if (now_us > each.heard_us + (each.is_answered ? limits_.answered_us : limits_.unanswered_us)) end(each);
+      if (now_us > each.heard_us + (each.is_answered ? limits_.answered_us : limits_.unanswered_us)) end(each, "silent");
     }
+    log_.tick(now_us);
   }
 
  private:
@@ -76,7 +87,9 @@ class Port {
     Origin origin;
     int fd = -1;  // the socket's that it came by
     std::unique_ptr<DatagramStream> stream;
-    uint64_t heard_us = 0;
+    std::string server;
+    UdpCounts counts;
+    uint64_t begun_us = 0, heard_us = 0, last_us = 0;  // last: either way
     bool is_answered = false;
     bool has_ended = false;
     std::list<Flow*>::iterator place;  // in order_
@@ -108,28 +121,38 @@ class Port {
     auto known = flows_.find(origin.key());
     Flow* flow = known == flows_.end() ? begin(socket, origin) : known->second.get();
     if (flow == nullptr) return;
-    flow->heard_us = poller_.now_us();
+    flow->heard_us = flow->last_us = poller_.now_us();
     order_.splice(order_.end(), order_, flow->place);
-    flow->stream->push(datagram);
+    if (!flow->stream->push(datagram)) {
+      ++flow->counts.dropped;
+      return;
+    }
+    ++flow->counts.datagrams_in;
+    flow->counts.bytes_in += datagram.size();
+    figures_.bytes_in += datagram.size();
   }
 
   Flow* begin(Socket& socket, const Origin& origin) {
-    io::Fd target = choose();
+    std::string server;
+    io::Fd target = choose(server);
     if (!target.is_open()) return nullptr;
-    if (flows_.size() >= limits_.flows_max) end(*order_.front());
+    if (flows_.size() >= limits_.flows_max) end(*order_.front(), "room");
     auto flow = std::make_unique<Flow>();
     Flow* key = flow.get();
     flow->origin = origin;
     flow->fd = socket.fd.get();
-    auto stream = DatagramStream::begin(std::move(target), poller_, {[this, key](BytesView bytes) { answer(*key, bytes); }, [this, key] { end(*key); }});
+    flow->server = std::move(server);
+    flow->begun_us = poller_.now_us();
+    auto stream = DatagramStream::begin(std::move(target), poller_, {[this, key](BytesView bytes) { answer(*key, bytes); }, [this, key] { end(*key, "replica"); }});
     if (!stream.has_value()) return nullptr;
+    ++figures_.flows;
     flow->stream = std::move(*stream);
     flow->place = order_.insert(order_.end(), key);
     return (flows_[origin.key()] = std::move(flow)).get();
   }
 
   // In turn by weight; where one cannot be reached, the next that can.
-  io::Fd choose() {
+  io::Fd choose(std::string& name) {
     uint64_t total = 0;
     for (const UdpDoor::Target& target : door_.targets) total += target.weight;
     if (total == 0) return {};
@@ -137,7 +160,9 @@ class Port {
     size_t index = 0;
     while (at >= door_.targets[index].weight) at -= door_.targets[index++].weight;
     for (size_t tried = 0; tried < door_.targets.size(); ++tried) {
-      io::Fd target = connect_target(door_.targets[(index + tried) % door_.targets.size()].socket);
+      const UdpDoor::Target& each = door_.targets[(index + tried) % door_.targets.size()];
+      io::Fd target = connect_target(each.socket);
+      name = each.name;
       if (target.is_open()) return target;
     }
     return {};
@@ -146,12 +171,20 @@ class Port {
   void answer(Flow& flow, BytesView bytes) {
     if (flow.has_ended) return;
     flow.is_answered = true;
-    answer_datagram(flow.fd, flow.origin, bytes);
+    flow.last_us = poller_.now_us();
+    if (!answer_datagram(flow.fd, flow.origin, bytes)) {
+      ++flow.counts.dropped;
+      return;
+    }
+    ++flow.counts.datagrams_out;
+    flow.counts.bytes_out += bytes.size();
+    figures_.bytes_out += bytes.size();
   }
 
   // Its stream may be what calls: it is destroyed when the round is over.
-  void end(Flow& flow) {
+  void end(Flow& flow, std::string_view why) {
     if (std::exchange(flow.has_ended, true)) return;
+    log_.add({flow.origin.client, flow.server, flow.counts, (flow.last_us - flow.begun_us) / 1'000, why}, poller_.now_us());
     order_.erase(flow.place);
     auto found = flows_.find(flow.origin.key());
     ended_.push_back(std::move(found->second));
@@ -160,6 +193,8 @@ class Port {
 
   const UdpDoors::Limits limits_;
   Poller& poller_;
+  UdpFlowLog log_;
+  UdpFigures& figures_;
   UdpDoor door_;
   std::vector<std::unique_ptr<Socket>> sockets_;
   std::unordered_map<Bytes, std::unique_ptr<Flow>> flows_;  // by client
@@ -170,8 +205,8 @@ class Port {
 
 class Doors final : public UdpDoors {
  public:
-  Doors(std::string address, const Limits& limits, std::unique_ptr<Poller> poller)
-      : address_(std::move(address)), limits_(limits), poller_(std::move(poller)), thread_([this] { run(); }) {}
+  Doors(const Options& options, io::Fd log_pipe, std::unique_ptr<Poller> poller)
+      : options_(options), log_pipe_(std::move(log_pipe)), poller_(std::move(poller)), thread_([this] { run(); }) {}
   ~Doors() override {
     poller_->post([this] { is_stopping_ = true; });
     thread_.join();
@@ -188,7 +223,7 @@ class Doors final : public UdpDoors {
   }
 
  public:
-  std::string put(const std::vector<UdpDoor>& doors) override {
+  std::map<std::string, std::string> put(const std::vector<UdpDoor>& doors) override {
     return ask([&] { return put_here(doors); });
   }
   size_t flows() const override {
@@ -198,27 +233,47 @@ class Doors final : public UdpDoors {
       return count;
     });
   }
+  std::map<std::string, UdpFigures> figures() const override {
+    return ask([this] {
+      std::map<std::string, UdpFigures> open;
+      for (const auto& [number, port] : ports_) open[port->door().name] = figures_.at(port->door().name);
+      return open;
+    });
+  }
 
  private:
-  std::string put_here(const std::vector<UdpDoor>& doors) {
+  std::map<std::string, std::string> put_here(const std::vector<UdpDoor>& doors) {
+    // Another site's flows are not the next one's that has the port.
     std::erase_if(ports_, [&](const auto& known) {
-      return std::ranges::none_of(doors, [&](const UdpDoor& door) { return door.port == known.first; });
+      return std::ranges::none_of(doors, [&](const UdpDoor& door) { return door.port == known.first && door.name == known.second->door().name; });
     });
-    std::string problem;
+    std::erase_if(figures_, [&](const auto& known) {
+      return std::ranges::none_of(doors, [&](const UdpDoor& door) { return door.name == known.first; });
+    });
+    std::map<std::string, std::string> problems;
     for (const UdpDoor& door : doors) {
       std::unique_ptr<Port>& port = ports_[door.port];
       if (port == nullptr) {
-        port = std::make_unique<Port>(limits_, *poller_);
-        Status opened = port->open(address_, door.port);
+        port = std::make_unique<Port>(options_.limits, *poller_, UdpFlowLog(door.name, door.port, [this](std::string_view line) { return say(line); }),
+                                      figures_[door.name]);
+        Status opened = port->open(options_.address, door.port);
         if (!opened.has_value()) {
-          problem = "udp port " + std::to_string(door.port) + ": " + opened.error().message;
+          problems[door.name] = "udp port " + std::to_string(door.port) + ": " + opened.error().message;
           ports_.erase(door.port);
           continue;
         }
+      } else if (port->door().name != door.name) {
+        problems[door.name] = "udp port " + std::to_string(door.port) + " is another one's";
+        continue;
       }
       port->put(door);
     }
-    return problem;
+    return problems;
+  }
+
+  // Whole or not at all: it is shorter than what a pipe takes at once (pipe(7): PIPE_BUF).
+  bool say(std::string_view line) const {
+    return !log_pipe_.is_open() || ::write(log_pipe_.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size());
   }
 
   void run() {
@@ -235,9 +290,10 @@ class Doors final : public UdpDoors {
     ports_.clear();
   }
 
-  const std::string address_;
-  const Limits limits_;
+  const Options options_;
+  const io::Fd log_pipe_;
   const std::unique_ptr<Poller> poller_;
+  std::map<std::string, UdpFigures> figures_;  // by name, of all that are wanted
   std::map<uint16_t, std::unique_ptr<Port>> ports_;
   bool is_stopping_ = false;
   std::thread thread_;  // the last member
@@ -245,9 +301,11 @@ class Doors final : public UdpDoors {
 
 }  // namespace
 
-Result<std::unique_ptr<UdpDoors>> UdpDoors::start(std::string address, const Limits& limits) {
+Result<std::unique_ptr<UdpDoors>> UdpDoors::start(const Options& options) {
   std::unique_ptr<Poller> poller = TRY(Poller::create());
-  return std::unique_ptr<UdpDoors>(new Doors(std::move(address), limits, std::move(poller)));
+  io::Fd log_pipe;
+  if (!options.log_pipe.empty()) log_pipe = TRY(open_log_pipe(options.log_pipe));
+  return std::unique_ptr<UdpDoors>(new Doors(options, std::move(log_pipe), std::move(poller)));
 }
 
 }  // namespace mcloud::gateway

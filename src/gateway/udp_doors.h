@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,15 +16,24 @@
 namespace mcloud::gateway {
 
 struct UdpDoor {
+  std::string name;  // of the site's back end: in the access log, and of its figures
   uint16_t port = 0;
   std::vector<std::string> allow;  // ranges (words.h: is_cidr) that may send; none = everybody
   struct Target {
+    std::string name;     // in the access log
     std::string socket;   // path of its unix socket, which may not be there
     uint32_t weight = 1;  // its share of new flows
     bool operator==(const Target&) const = default;
   };
   std::vector<Target> targets;
   bool operator==(const UdpDoor&) const = default;
+};
+
+// As of HAProxy's back ends: parse_figures() in runtime.h.
+struct UdpFigures {
+  uint64_t flows = 0;  // begun
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
 };
 
 // Has a thread of its own; all functions from any thread.
@@ -34,13 +44,19 @@ class UdpDoors {
     uint64_t unanswered_us = 30'000'000;
     uint64_t answered_us = 120'000'000;
   };
-  // They listen on `address`: as pb::LocalGateway.address ("" = all).
-  static Result<std::unique_ptr<UdpDoors>> start(std::string address, const Limits& limits);
-  static Result<std::unique_ptr<UdpDoors>> start(std::string address) { return start(std::move(address), Limits()); }
+  struct Options {
+    std::string address;   // where they listen: as pb::LocalGateway.address ("" = all)
+    std::string log_pipe;  // access_log.h; "" = nothing is said
+    Limits limits = {};
+  };
+  static Result<std::unique_ptr<UdpDoors>> start(const Options& options);
   virtual ~UdpDoors() = default;
-  // Flows of ports that stay go on. Ports that cannot be had: "udp port 53: ..." ("" = all are there); they are tried again at the next put().
-  virtual std::string put(const std::vector<UdpDoor>& doors) = 0;
+  // Each has a port of its own. Flows go on while a door has its name and its port. Doors that cannot be opened, by name: "udp port 53: ...";
+  // they are tried again at the next put().
+  virtual std::map<std::string, std::string> put(const std::vector<UdpDoor>& doors) = 0;
   virtual size_t flows() const = 0;
+  // By name, of doors that are open; from the first put() with that name on.
+  virtual std::map<std::string, UdpFigures> figures() const = 0;
 };
 
 }  // namespace mcloud::gateway

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <sstream>
+
+#include "gateway/access_log.h"
 #include "gateway/tunnel/test_world.h"
 #include "gateway/udp_sites.h"
 
@@ -52,6 +55,7 @@ class Client53 {
     Address address = make_address(host, port).value();
     REQUIRE(::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address.storage), address.size) == 0);
   }
+  uint16_t port() const { return bound_port(fd_.get()); }
   void send(BytesView bytes) { static_cast<void>(::send(fd_.get(), bytes.data(), bytes.size(), 0)); }
   Bytes receive() {  // "" = nothing came within 200 ms
     std::vector<char> buffer(70'000);
@@ -80,7 +84,10 @@ uint16_t free_udp_port() {
 
 // Replicas "udp-a" and "udp-b" behind one node.
 struct World {
-  explicit World(const UdpDoors::Limits& limits = {}) : doors(UdpDoors::start("127.0.0.1", limits).value()) {
+  explicit World(const UdpDoors::Limits& limits = {})
+      : log(AccessLog::start({folder.path() + "/pipe", folder.path() + "/logs"}, {{"udp_0", "udp"}, {"other_0", "other"}}).value()),
+        doors(UdpDoors::start({"127.0.0.1", folder.path() + "/pipe", limits}).value()) {
+    door.name = "udp_0";
     gateway.expect(node.id(), {"udp-a", "udp-b"});
     wanted.add_gateways()->CopyFrom(gateway.as_wanted({{"udp-a", a.port()}, {"udp-b", b.port()}}));
     node.put(wanted);
@@ -89,9 +96,22 @@ struct World {
   }
   std::string open(const std::vector<std::string>& names) {
     door.targets.clear();
-    for (const std::string& name : names) door.targets.push_back({gateway.path(name), 1});
-    return doors->put({door});
+    for (const std::string& name : names) door.targets.push_back({name, gateway.path(name), 1});
+    return doors->put({door})[door.name];
   }
+  // Those of the access log, when it has `count` of them.
+  std::vector<std::string> lines(size_t count, const std::string& site = "udp") const {
+    std::vector<std::string> found;
+    eventually([&] {
+      found.clear();
+      std::istringstream text(io::read_file(folder.path() + "/logs/" + site + "/log").value_or(""));
+      for (std::string line; std::getline(text, line);) found.push_back(line.substr(line.find('{')));
+      return found.size() >= count;
+    });
+    return found;
+  }
+  testing::TemporaryFolder folder;
+  std::unique_ptr<AccessLog> log;
   UdpEcho a{"a"}, b{"b"};
   TestGateway gateway;
   TestNode node;
@@ -179,14 +199,64 @@ TEST_CASE("a port that is taken is said, and the others are there; a port that l
   taken.port = free_udp_port();
   Address address = make_address("127.0.0.1", taken.port).value();
   REQUIRE(::bind(other.get(), reinterpret_cast<sockaddr*>(&address.storage), address.size) == 0);
-  CHECK(world.doors->put({world.door, taken}).starts_with("udp port " + std::to_string(taken.port) + ": bind"));
+  taken.name = "other_0";
+  auto problems = world.doors->put({world.door, taken});
+  REQUIRE(problems.size() == 1);
+  CHECK(problems["other_0"].starts_with("udp port " + std::to_string(taken.port) + ": bind"));
+  CHECK(world.doors->figures().contains("udp_0"));
+  CHECK(!world.doors->figures().contains("other_0"));
   CHECK(Client53(world.door.port).ask("x") == "a:x");
   other.reset();
-  CHECK(world.doors->put({taken}) == "");
+  CHECK(world.doors->put({taken}).empty());
   CHECK(Client53(taken.port).ask("x") == "a:x");
   io::Fd free = udp_at("127.0.0.1", 0);
   address = make_address("127.0.0.1", world.door.port).value();
   CHECK(::bind(free.get(), reinterpret_cast<sockaddr*>(&address.storage), address.size) == 0);
+}
+
+TEST_CASE("each flow is a line of the access log at its end, and its site's figures have counted it") {
+  World world({.flows_max = 2, .unanswered_us = 30'000'000, .answered_us = 30'000'000});
+  REQUIRE(world.open({"udp-a"}) == "");
+  std::vector<std::unique_ptr<Client53>> clients;
+  for (int number = 0; number < 3; ++number) {
+    clients.push_back(std::make_unique<Client53>(world.door.port));
+    clients.back()->send("four");
+    REQUIRE(clients.back()->receive() == "a:four");
+  }
+  clients[2]->send("");
+  REQUIRE(clients[2]->receive() == "a:");
+  auto figures = world.doors->figures()["udp_0"];
+  CHECK(figures.flows == 3);
+  CHECK(figures.bytes_in == 12);
+  CHECK(figures.bytes_out == 20);
+  std::vector<std::string> lines = world.lines(1);
+  REQUIRE(lines.size() == 1);
+  std::string who = "{\"client\":\"127.0.0.1\",\"client_port\":" + std::to_string(clients[0]->port()) + ",\"port\":" + std::to_string(world.door.port);
+  CHECK(lines[0].starts_with(who + ",\"bytes_in\":4,\"bytes_out\":6,\"datagrams_in\":1,\"datagrams_out\":1,\"dropped\":0,\"ms\":"));
+  CHECK(lines[0].ends_with(",\"server\":\"udp-a\",\"end\":\"room\"}"));
+  world.node.put({});
+  lines = world.lines(3);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[1].ends_with("\"end\":\"replica\"}"));
+  CHECK(world.doors->figures()["udp_0"].flows == 3);
+}
+
+TEST_CASE("a port that another site has now keeps nothing of the one before") {
+  World world;
+  REQUIRE(world.open({"udp-a"}) == "");
+  Client53 client(world.door.port);
+  REQUIRE(client.ask("x") == "a:x");
+  world.door.name = "other_0";
+  REQUIRE(world.open({"udp-b"}) == "");
+  CHECK(world.doors->flows() == 0);
+  CHECK(!world.doors->figures().contains("udp_0"));
+  CHECK(world.doors->figures()["other_0"].flows == 0);
+  CHECK(client.ask("x") == "b:x");
+  REQUIRE(world.lines(1).size() == 1);
+  CHECK(world.lines(1)[0].ends_with("\"end\":\"closed\"}"));
+  world.doors.reset();
+  REQUIRE(world.lines(1, "other").size() == 1);
+  CHECK(world.lines(1, "other")[0].ends_with(",\"server\":\"udp-b\",\"end\":\"closed\"}"));
 }
 
 TEST_CASE("a UDP port by tunnel leads to replicas that serve, by the weights of their back ends") {
@@ -212,7 +282,9 @@ TEST_CASE("a UDP port by tunnel leads to replicas that serve, by the weights of 
     }
   }
   UdpDoor door = udp_door(site, {"/run/g", "", true, 100});
+  CHECK(door.name == "6363636363636363--0_0");
   REQUIRE(door.targets.size() == 4);
+  CHECK(door.targets[0].name == "web-1-53");
   CHECK(door.targets[0].socket == "/run/g/jail/targets/6363636363636363-web-1-53-udp");
   CHECK(door.targets[0].weight == 384);
   CHECK(door.targets[2].weight == 128);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/sections.h"
 #include "gateway/tunnel/tunnel_server.h"
 
 namespace mcloud::gateway {
@@ -31,6 +32,7 @@ bool is_udp_by_tunnel(const pb::LocalSite& site) {
 
 UdpDoor udp_door(const pb::LocalSite& site, const HaproxyPaths& paths) {
   UdpDoor door;
+  door.name = backend_name({&site, site_key(site), {}}, 0);
   door.port = static_cast<uint16_t>(site.site().port());
   door.allow.assign(site.site().allow().begin(), site.site().allow().end());
   for (const pb::Route& route : site.site().routes()) {
@@ -39,7 +41,8 @@ UdpDoor udp_door(const pb::LocalSite& site, const HaproxyPaths& paths) {
       for (const pb::LocalServer& server : site.servers()) {
         if (!carries(server, backend)) continue;
         uint32_t weight = std::max<uint32_t>(1, std::max<uint32_t>(1, backend.weight()) * kShares / count);
-        door.targets.push_back({socket_of(site, server, paths), weight});
+        std::string replica = server.target() + "-" + std::to_string(server.index()) + "-" + std::to_string(server.port());
+        door.targets.push_back({std::move(replica), socket_of(site, server, paths), weight});
       }
     }
   }

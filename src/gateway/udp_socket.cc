@@ -54,7 +54,7 @@ ssize_t receive_datagram(int fd, char* buffer, size_t size, Origin& origin) {
   return got;
 }
 
-void answer_datagram(int fd, const Origin& origin, BytesView bytes) {
+bool answer_datagram(int fd, const Origin& origin, BytesView bytes) {
   alignas(cmsghdr) char control[128] = {};
   iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
   sockaddr_storage client = origin.client;
@@ -68,7 +68,7 @@ void answer_datagram(int fd, const Origin& origin, BytesView bytes) {
   from_v4.ipi_ifindex = 0;  // the way back is the routes' to choose
   if (client.ss_family == AF_INET) put_info(message, IPPROTO_IP, IP_PKTINFO, from_v4);
   else put_info(message, IPPROTO_IPV6, IPV6_PKTINFO, origin.at_v6);
-  static_cast<void>(::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+  return ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
 }  // namespace mcloud::gateway

@@ -22,6 +22,6 @@ struct Origin {
 Result<io::Fd> open_udp_port(const Address& address);
 // Its bytes in `buffer`; -1 with errno.
 ssize_t receive_datagram(int fd, char* buffer, size_t size, Origin& origin);
-void answer_datagram(int fd, const Origin& origin, BytesView bytes);  // what finds no room is lost
+bool answer_datagram(int fd, const Origin& origin, BytesView bytes);  // false: it is lost, there is no room or no way
 
 }  // namespace mcloud::gateway

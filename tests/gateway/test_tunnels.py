@@ -1,4 +1,5 @@
 """Back ends that are reached by tunnels which their nodes opened."""
+import json
 import os
 import pathlib
 import socket
@@ -181,9 +182,51 @@ def test_udp_goes_by_tunnel(host, folder):
             expect(fresh() == b"", "not on the list")
             gateway.want()
             until(lambda: is_free(port), "the port is free when the site is gone")
+            expect(all(line["server"] in ("web-0-80", "web-1-80") for line in flow_lines(gateway)), "each flow is said, and by whom it was answered")
         finally:
             for node in nodes.values():
                 node.kill()
+
+
+def flow_lines(gateway):
+    return [json.loads(line[line.index("{"):]) for line in gateway.log_lines(contract_of("acme").hex()[:16] + "-site-0")]
+
+
+def test_flows_of_udp_are_in_the_owners_log_and_figures(host, folder):
+    """each flow of a UDP port by tunnel is one line of the owner's access log, and flows and bytes are in the site's figures"""
+    seed, tunnel_port, port = os.urandom(32), free_port(), free_port()
+    with UdpBackend("a") as a, Gateway(host, folder, seed=seed.hex()) as gateway:
+        node = Node(host, folder, 0, a, "udp: true")
+        udp = site(mode="SITE_UDP", routes=[route("")], servers=[server("web", 0, 80)], more=f"port: {port} exposure: EXPOSURE_TUNNEL")
+        gateway.want(udp, more=f"tunnel_port: {tunnel_port} " + node.peer())
+        try:
+            node.start(public(seed), tunnel_port)
+            until(lambda: "servers_up: 1" in gateway.state(), "it is reached")
+            ports = []
+            for number in range(5):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    expect(asked(client, port, b"12345678") == b"a:12345678" and asked(client, port, b"") == b"a:", number)
+                    ports.append(client.getsockname()[1])
+            until(lambda: all(word in gateway.state() for word in ("requests: 5\n", "bytes_in: 40\n", "bytes_out: 60\n")), f"its figures; {gateway.state()}")
+            expect(flow_lines(gateway) == [], "no flow has ended")
+            node.kill()
+            until(lambda: len(flow_lines(gateway)) == 5, f"a line for each; {flow_lines(gateway)}")
+            for line in flow_lines(gateway):
+                expect(line.pop("client_port") in ports and line.pop("ms") < 60_000, line)
+                expect(line == {"client": "127.0.0.1", "port": port, "bytes_in": 8, "bytes_out": 12, "datagrams_in": 2, "datagrams_out": 2, "dropped": 0,
+                                "server": "web-0-80", "end": "replica"}, line)
+            expect("requests: 5\n" in gateway.state(), "it counts on")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+                taken.bind(("127.0.0.1", 0))
+                number = taken.getsockname()[1]
+                gateway.want(udp.replace(f"port: {port} ", f"port: {number} "), more=f"tunnel_port: {tunnel_port} " + node.peer())
+                node.start(public(seed), tunnel_port)
+                until(lambda: f'message: "udp port {number}: bind' in gateway.state(), "the site's own message")
+                until(lambda: (gateway.folder / "jail/targets").exists() and any((gateway.folder / "jail/targets").iterdir()), "its replica is there")
+                expect("serves: true" not in gateway.state() and "servers_up" not in gateway.state(), "a port that cannot be had serves nothing")
+            until(lambda: "serves: true" in gateway.state(), "it is had once it is free")
+        finally:
+            node.kill()
 
 
 def is_free(port):

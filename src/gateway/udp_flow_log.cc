@@ -1,0 +1,65 @@
+#include "gateway/udp_flow_log.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+namespace mcloud::gateway {
+namespace {
+
+constexpr uint64_t kSecondUs = 1'000'000;
+
+std::string field(std::string_view name, uint64_t value) { return ",\"" + std::string(name) + "\":" + std::to_string(value); }
+
+std::string fields(const UdpCounts& counts) {
+  return field("bytes_in", counts.bytes_in) + field("bytes_out", counts.bytes_out) + field("datagrams_in", counts.datagrams_in) +
+         field("datagrams_out", counts.datagrams_out) + field("dropped", counts.dropped);
+}
+
+std::string client_fields(const sockaddr_storage& client) {
+  char text[INET6_ADDRSTRLEN] = "";
+  bool is_v4 = client.ss_family == AF_INET;
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(client);
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(client);
+  if (is_v4) inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+  else inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+  return "\"client\":\"" + std::string(text) + "\"" + field("client_port", ntohs(is_v4 ? v4.sin_port : v6.sin6_port));
+}
+
+}  // namespace
+
+void UdpCounts::add(const UdpCounts& other) {
+  datagrams_in += other.datagrams_in;
+  datagrams_out += other.datagrams_out;
+  bytes_in += other.bytes_in;
+  bytes_out += other.bytes_out;
+  dropped += other.dropped;
+}
+
+void UdpFlowLog::add(const UdpFlowEnd& flow, uint64_t now_us) {
+  tick(now_us);
+  bool may_say = said_ < kLinesMax;
+  std::string line = name_ + " {" + client_fields(flow.client) + field("port", port_) + fields(flow.counts) + field("ms", flow.ms) +
+                     ",\"server\":\"" + std::string(flow.server) + "\",\"end\":\"" + std::string(flow.why) + "\"}\n";
+  if (may_say && say_(line)) {
+    ++said_;
+    return;
+  }
+  ++unsaid_;
+  sums_.add(flow.counts);
+}
+
+void UdpFlowLog::tick(uint64_t now_us) {
+  if (now_us < second_us_ + kSecondUs) return;
+  second_us_ = now_us;
+  said_ = 0;
+  say_sums();
+}
+
+void UdpFlowLog::say_sums() {
+  if (unsaid_ == 0) return;
+  if (!say_(name_ + " {\"flows\":" + std::to_string(unsaid_) + field("port", port_) + fields(sums_) + ",\"end\":\"many\"}\n")) return;
+  unsaid_ = 0;
+  sums_ = {};
+}
+
+}  // namespace mcloud::gateway
