@@ -74,6 +74,7 @@ class GatewayProcess {
   std::map<std::string, std::string> backend_sites_;  // name of a back end -> site_key()
   std::string decide_problem_;
   std::string last_state_;
+  uint64_t last_in_force_ = 0;  // revision
   uint64_t next_state_ms_ = 0;
   uint64_t next_orders_ms_ = 0;
   DomainWatch domains_;  // the last member: its lookups post to the loop

@@ -68,10 +68,13 @@ void GatewayProcess::add_udp_figures(std::map<std::string, BackendFigures>& figu
 
 void GatewayProcess::write_state() {
   uint64_t now_ms = clock_.monotonic_ms();
-  if (now_ms < next_state_ms_) return;
+  uint64_t in_force = keeper_.agrees() && !must_decide_ ? revision_ : 0;
+  // Figures have time; whoever waits for his wish to be in force has not.
+  if (now_ms < next_state_ms_ && in_force == last_in_force_) return;
   next_state_ms_ = now_ms + kStateMs;
+  last_in_force_ = in_force;
   pb::GatewayState state;
-  state.set_wanted_revision(keeper_.agrees() && !must_decide_ ? revision_ : 0);
+  state.set_wanted_revision(in_force);
   for (const std::string& message : {wanted_problem_, decide_problem_, keeper_.message(), tunnels_problem_, udp_problem_}) {
     if (state.message().empty()) state.set_message(message);
   }
