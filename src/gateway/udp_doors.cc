@@ -9,6 +9,7 @@
 #include <future>
 #include <list>
 #include <map>
+#include <numeric>
 #include <thread>  // the loop's: HAProxy's driver blocks, datagrams must not wait for it
 #include <unordered_map>
 
@@ -57,7 +58,10 @@ class Port {
     Result<io::Fd> other = open_udp_port(all);
     return other.has_value() ? add_socket(std::move(*other)) : Status();
   }
-  void put(const UdpDoor& door) { door_ = door; }
+  void put(const UdpDoor& door) {
+    if (door.targets != door_.targets) credits_.assign(door.targets.size(), 0);
+    door_ = door;
+  }
   const UdpDoor& door() const { return door_; }
   size_t flows() const { return flows_.size(); }
 
@@ -151,19 +155,23 @@ class Port {
     return (flows_[origin.key()] = std::move(flow)).get();
   }
 
-  // In turn by weight; where one cannot be reached, the next that can.
+  // In turn by weight, of those that can be reached: each gets credit for its weight, and who has most pays for the flow. So turns are mixed
+  // however large the weights are.
   io::Fd choose(std::string& name) {
-    uint64_t total = 0;
-    for (const UdpDoor::Target& target : door_.targets) total += target.weight;
-    if (total == 0) return {};
-    uint64_t at = turn_++ % total;
-    size_t index = 0;
-    while (at >= door_.targets[index].weight) at -= door_.targets[index++].weight;
-    for (size_t tried = 0; tried < door_.targets.size(); ++tried) {
-      const UdpDoor::Target& each = door_.targets[(index + tried) % door_.targets.size()];
-      io::Fd target = connect_target(each.socket);
-      name = each.name;
-      if (target.is_open()) return target;
+    std::vector<size_t> left(door_.targets.size());
+    std::iota(left.begin(), left.end(), size_t{0});
+    for (size_t index : left) credits_[index] += door_.targets[index].weight;
+    while (!left.empty()) {
+      auto most = std::ranges::max_element(left, {}, [&](size_t index) { return credits_[index]; });
+      const UdpDoor::Target& target = door_.targets[*most];
+      io::Fd socket = connect_target(target.socket);
+      if (socket.is_open()) {
+        for (size_t index : left) credits_[*most] -= door_.targets[index].weight;
+        name = target.name;
+        return socket;
+      }
+      credits_[*most] = 0;  // it has nothing to catch up on when it comes
+      left.erase(most);
     }
     return {};
   }
@@ -200,7 +208,7 @@ class Port {
   std::unordered_map<Bytes, std::unique_ptr<Flow>> flows_;  // by client
   std::list<Flow*> order_;                                  // silent for longest first
   std::vector<std::unique_ptr<Flow>> ended_;
-  uint64_t turn_ = 0;
+  std::vector<int64_t> credits_;  // of door_.targets, for turns
 };
 
 class Doors final : public UdpDoors {

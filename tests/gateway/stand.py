@@ -72,6 +72,7 @@ class Gateway:
         self.host, self.folder, self.resolver, self.seed = host, folder / "gateway", resolver, seed
         self.data, self.logs = folder / "data", folder / "logs"
         self.http_port, self.https_port = free_port(), free_port()
+        self.address = "127.0.0.1"  # where it listens
         self.process = None
         self.folder.mkdir(mode=0o755, exist_ok=True)
         self.start()
@@ -113,7 +114,7 @@ class Gateway:
             pass
 
     def wanted(self, sites, more=""):
-        head = (f'domain: "gw.example" address: "127.0.0.1" http_port: {self.http_port} https_port: {self.https_port} '
+        head = (f'domain: "gw.example" address: {text(self.address)} http_port: {self.http_port} https_port: {self.https_port} '
                 f'chain_id: "test-1" {more} ')
         return protoc("encode", "LocalGateway", (head + " ".join(sites)).encode())
 

@@ -16,8 +16,8 @@ from stand import Backend, Gateway, contract_of, free_port, octets, protoc, rout
 class Node:
     """A node's tunnel process: its replica `index` of web is reached through it."""
 
-    def __init__(self, host, folder, index, backend, more=""):
-        self.host, self.folder, self.index, self.backend = host, folder / f"node-{index}", index, backend
+    def __init__(self, host, folder, index, backend, more="", at="127.0.0.1"):
+        self.host, self.folder, self.index, self.backend, self.at = host, folder / f"node-{index}", index, backend, at
         self.seed = os.urandom(32)
         self.key = public(self.seed)
         self.target = f"contract: {octets(contract_of('acme'))} workload: {text('web')} index: {index} port: 80 {more}"
@@ -28,7 +28,7 @@ class Node:
         return f"tunnels {{ node: {octets(self.key)} targets {{ {self.target} }} }}"
 
     def start(self, gateway_key, port):
-        wanted = (f"gateways {{ node: {octets(gateway_key)} endpoints: {text(f'127.0.0.1:{port}')} "
+        wanted = (f"gateways {{ node: {octets(gateway_key)} endpoints: {text(f'{self.at}:{port}')} "
                   f"ways {{ target {{ {self.target} }} address: {text('127.0.0.1')} port: {self.backend.port} }} }}")
         (self.folder / "wanted").write_bytes(protoc("encode", "LocalTunnel", wanted.encode()))
         log = open(self.folder / "log", "ab")

@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint64_t kPauseUsMin = 100'000, kPauseUsMax = 5'000'000;
 constexpr uint64_t kGoodUs = 5'000'000;  // a link that lived so long was no failure
+constexpr uint64_t kRestUs = 10'000'000;  // answers of UDP that come later than that are none
+constexpr size_t kRestingMax = 4'096;     // of some 28,000 ports that the kernel gives
 
 }  // namespace
 
@@ -175,6 +177,17 @@ void Client::end_datagrams(DatagramWay* way) {
   auto found = datagrams_.find(way);
   datagrams_over_.push_back(std::move(found->second));
   datagrams_.erase(found);
+}
+
+void Client::clear_round() {
+  over_.clear();
+  rest_ports();
+}
+
+void Client::rest_ports() {
+  for (auto& way : datagrams_over_) resting_.push_back({poller_.now_us() + kRestUs, way->end()});
+  datagrams_over_.clear();
+  while (!resting_.empty() && (resting_.size() > kRestingMax || resting_.front().until_us < poller_.now_us())) resting_.pop_front();
 }
 
 // It wants no more streams: the next link is made while this one ends what it has.

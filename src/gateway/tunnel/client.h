@@ -2,6 +2,7 @@
 // Inside tunnel/ only. One thread runs it; reload() and the rest belong to that thread.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <unordered_map>
 
@@ -23,10 +24,7 @@ class Client final : public LinkOwner {
   // What stays the same is not touched: no link, no stream.
   void put(const pb::LocalTunnel& wanted);
   void tick();  // at least every 250 ms; 100 while it waits to dial
-  void clear_round() {
-    over_.clear();
-    datagrams_over_.clear();
-  }
+  void clear_round();
   // No more streams; is_idle() when the last has ended.
   void drain();
   bool is_idle() const { return visits_.empty(); }
@@ -64,6 +62,7 @@ class Client final : public LinkOwner {
   void announce_all(Link& link);
   void open_datagrams(Link& link, uint32_t stream, uint32_t target, const Address& address);
   void end_datagrams(DatagramWay* way);
+  void rest_ports();
   void dial(Dialer& dialer);
   void failed(Dialer& dialer, const std::string& why);
 
@@ -83,6 +82,11 @@ class Client final : public LinkOwner {
   std::vector<std::unique_ptr<Link>> over_;
   std::unordered_map<DatagramWay*, std::unique_ptr<DatagramWay>> datagrams_;  // one per stream of them
   std::vector<std::unique_ptr<DatagramWay>> datagrams_over_;                 // until the round is over
+  struct RestingPort {
+    uint64_t until_us;
+    io::Fd socket;
+  };
+  std::deque<RestingPort> resting_;  // of datagrams_ that ended; the oldest first
   io::SystemRandom random_;
   bool is_draining_ = false;
 };

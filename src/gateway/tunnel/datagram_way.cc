@@ -1,5 +1,6 @@
 #include "gateway/tunnel/datagram_way.h"
 
+#include <linux/filter.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -28,9 +29,16 @@ Result<std::unique_ptr<DatagramWay>> DatagramWay::begin(const Address& target, P
   return way;
 }
 
-DatagramWay::~DatagramWay() {
+DatagramWay::~DatagramWay() { static_cast<void>(end()); }
+
+io::Fd DatagramWay::end() {
+  stream_.reset();
   poller_.forget(*this);
   poller_.remove(udp_.get());
+  sock_filter nothing = {.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0};
+  sock_fprog filter = {.len = 1, .filter = &nothing};
+  if (udp_.is_open()) ::setsockopt(udp_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+  return std::move(udp_);
 }
 
 void DatagramWay::on_turn() {
