@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "bot/network_why.h"
-#include "network/ip_prefix.h"
+#include "base/ip_prefix.h"
 
 namespace mcloud::bot {
 namespace {
@@ -62,7 +62,7 @@ Result<ConnectionEnd> parse_to(std::string_view text) {
   size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos || !is_word(rest.substr(colon + 1))) return wrong(text, kHow);
   ConnectionEnd end;
-  auto outside = network::IpEndpoint::parse(rest);
+  auto outside = IpEndpoint::parse(rest);
   end.is_world = rest.substr(0, colon) == kWorld || outside.has_value();
   if (!end.is_world) end = TRY(parse_name(rest.substr(0, colon), kHow));
   bool is_number = std::ranges::all_of(rest.substr(colon + 1), [](char c) { return c >= '0' && c <= '9'; });

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/ip_prefix.h"
 #include "network/address.h"
-#include "network/ip_prefix.h"
 
 namespace mcloud::bot {
 namespace {
@@ -13,15 +13,15 @@ constexpr const char* kNowhere[] = {"198.18.0.0/15", "fc00::/7", "fe80::/10", "f
 
 // What is wrong with the address itself, "" = nothing.
 std::string address_problem(const NetworkFacts& facts, const WorldWay& way) {
-  auto address = network::IpAddress::parse(way.address);
+  auto address = IpAddress::parse(way.address);
   if (!address.has_value()) return "";
   for (const pb::SpaceGrant& grant : facts.record.spaces()) {
-    auto range = network::IpPrefix::parse(grant.range());
+    auto range = IpPrefix::parse(grant.range());
     const bool is_inside = range.has_value() && range->holds(*address);
     if (is_inside) return way.address + " is of network " + grant.name() + ", not of the world: ask about the workload by its name";
   }
   for (const char* text : kNowhere) {
-    if (network::IpPrefix::parse(text).value().holds(*address)) return "nodes let nothing out to " + std::string(text);
+    if (IpPrefix::parse(text).value().holds(*address)) return "nodes let nothing out to " + std::string(text);
   }
   return "";
 }

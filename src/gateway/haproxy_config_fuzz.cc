@@ -4,9 +4,9 @@
 #include <set>
 #include <sstream>
 
-#include "gateway/address_range.h"
 #include "gateway/haproxy_config.h"
 #include "gateway/udp_sites.h"
+#include "gateway/words.h"
 
 namespace {
 
@@ -40,19 +40,18 @@ void check_map(const std::string& text, bool is_list) {
   }
 }
 
-// Sockets in our folder, whatever a replica is called.
-void check_doors(const mcloud::pb::LocalGateway& gateway, const mcloud::gateway::HaproxyPaths& paths) {
+// Sockets in our folder, whatever a replica is called; names that need no quoting in a line of JSON; the site known by the door's name.
+void check_doors(const mcloud::pb::LocalGateway& gateway, const mcloud::gateway::HaproxyPaths& paths, const mcloud::gateway::HaproxyConfig& config) {
   for (const mcloud::gateway::SitePlan& plan : mcloud::gateway::plan_sites(gateway).sites) {
     if (!mcloud::gateway::is_udp_by_tunnel(*plan.site)) continue;
     mcloud::gateway::UdpDoor door = mcloud::gateway::udp_door(*plan.site, paths);
     for (const auto& target : door.targets) {
       if (target.weight == 0 || target.socket.rfind('/') != paths.targets().size() || !target.socket.starts_with(paths.targets())) std::abort();
+      if (!mcloud::gateway::is_file_path("/" + target.name)) std::abort();
     }
-    sockaddr_storage address{};
-    for (auto family : {AF_INET, AF_INET6}) {
-      address.ss_family = static_cast<sa_family_t>(family);
-      for (const std::string& range : door.allow) static_cast<void>(mcloud::gateway::is_in_range(address, range));
-    }
+    auto known = config.backend_sites.find(door.name);
+    if (known == config.backend_sites.end() || known->second != plan.key) std::abort();
+    if (door.allow.size() != static_cast<size_t>(plan.site->site().allow_size())) std::abort();
   }
 }
 
@@ -64,6 +63,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   mcloud::gateway::HaproxyConfig config = mcloud::gateway::haproxy_config(gateway, {"/run/g", "haproxy", true, 1'000});
   check_lines(config.text);
   for (const auto& [name, content] : config.files) check_map(content, name == "certificates.list");
-  check_doors(gateway, {"/run/g", "haproxy", true, 1'000});
+  check_doors(gateway, {"/run/g", "haproxy", true, 1'000}, config);
   return 0;
 }

@@ -14,7 +14,6 @@
 #include <unordered_map>
 
 #include "gateway/access_log.h"
-#include "gateway/address_range.h"
 #include "gateway/tunnel/datagrams.h"
 #include "gateway/udp_flow_log.h"
 #include "gateway/udp_socket.h"
@@ -117,7 +116,7 @@ class Port {
   }
 
   bool is_allowed(const Origin& origin) const {
-    return door_.allow.empty() || std::ranges::any_of(door_.allow, [&](const std::string& range) { return is_in_range(origin.client, range); });
+    return door_.allow.empty() || std::ranges::any_of(door_.allow, [ip = ip_of(origin.client)](const IpPrefix& range) { return range.holds(ip); });
   }
 
   void lead(Socket& socket, const Origin& origin, BytesView datagram) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ip_prefix.h"
 #include "base/result.h"
 
 namespace mcloud::gateway {
@@ -18,7 +19,7 @@ namespace mcloud::gateway {
 struct UdpDoor {
   std::string name;  // of the site's back end: in the access log, and of its figures
   uint16_t port = 0;
-  std::vector<std::string> allow;  // ranges (words.h: is_cidr) that may send; none = everybody
+  std::vector<IpPrefix> allow;  // who may send; none = everybody
   struct Target {
     std::string name;     // in the access log
     std::string socket;   // path of its unix socket, which may not be there

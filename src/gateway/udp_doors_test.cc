@@ -7,6 +7,7 @@
 #include "gateway/access_log.h"
 #include "gateway/tunnel/test_world.h"
 #include "gateway/udp_sites.h"
+#include "gateway/words.h"
 
 namespace mcloud::gateway {
 namespace {
@@ -238,13 +239,13 @@ TEST_CASE("an answer that comes when its flow has ended reaches nobody, not even
 
 TEST_CASE("who is not on the list is not heard") {
   World world;
-  world.door.allow = {"10.0.0.0/8", "::1"};
+  world.door.allow = {parse_cidr("10.0.0.0/8").value(), parse_cidr("::1").value()};
   REQUIRE(world.open({"udp-a"}) == "");
   Client53 client(world.door.port);
   client.send("x");
   CHECK(client.receive() == "");
   CHECK(world.doors->flows() == 0);
-  world.door.allow = {"127.0.0.0/8"};
+  world.door.allow = {parse_cidr("127.0.0.0/8").value()};
   REQUIRE(world.open({"udp-a"}) == "");
   CHECK(client.ask("x") == "a:x");
 }

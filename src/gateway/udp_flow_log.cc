@@ -1,7 +1,6 @@
 #include "gateway/udp_flow_log.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "gateway/udp_socket.h"
 
 namespace mcloud::gateway {
 namespace {
@@ -16,13 +15,9 @@ std::string fields(const UdpCounts& counts) {
 }
 
 std::string client_fields(const sockaddr_storage& client) {
-  char text[INET6_ADDRSTRLEN] = "";
-  bool is_v4 = client.ss_family == AF_INET;
-  const auto& v4 = reinterpret_cast<const sockaddr_in&>(client);
-  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(client);
-  if (is_v4) inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
-  else inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
-  return "\"client\":\"" + std::string(text) + "\"" + field("client_port", ntohs(is_v4 ? v4.sin_port : v6.sin6_port));
+  bool is_v6 = client.ss_family == AF_INET6;
+  in_port_t port = is_v6 ? reinterpret_cast<const sockaddr_in6&>(client).sin6_port : reinterpret_cast<const sockaddr_in&>(client).sin_port;
+  return "\"client\":\"" + ip_of(client).text() + "\"" + field("client_port", ntohs(port));
 }
 
 }  // namespace

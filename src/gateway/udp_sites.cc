@@ -4,6 +4,7 @@
 
 #include "gateway/sections.h"
 #include "gateway/tunnel/tunnel_server.h"
+#include "gateway/words.h"
 
 namespace mcloud::gateway {
 namespace {
@@ -34,7 +35,8 @@ UdpDoor udp_door(const pb::LocalSite& site, const HaproxyPaths& paths) {
   UdpDoor door;
   door.name = backend_name({&site, site_key(site), {}}, 0);
   door.port = static_cast<uint16_t>(site.site().port());
-  door.allow.assign(site.site().allow().begin(), site.site().allow().end());
+  // A range that nobody has checked would hold nobody, rather than leave all in.
+  for (const std::string& range : site.site().allow()) door.allow.push_back(parse_cidr(range).value_or(IpPrefix{{}, 32}));
   for (const pb::Route& route : site.site().routes()) {
     for (const pb::Backend& backend : route.backends()) {
       auto count = static_cast<uint32_t>(std::ranges::count_if(site.servers(), [&](const auto& server) { return carries(server, backend); }));

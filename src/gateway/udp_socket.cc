@@ -20,6 +20,14 @@ void put_info(msghdr& message, int level, int type, const Info& info) {
 
 }  // namespace
 
+IpAddress ip_of(const sockaddr_storage& address) {
+  IpAddress out;
+  out.is_v6 = address.ss_family == AF_INET6;
+  if (out.is_v6) std::memcpy(out.bytes.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, 16);
+  else std::memcpy(out.bytes.data(), &reinterpret_cast<const sockaddr_in&>(address).sin_addr, 4);
+  return out;
+}
+
 Result<io::Fd> open_udp_port(const Address& address) {
   bool is_v6 = address.storage.ss_family == AF_INET6;
   io::Fd fd(::socket(address.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));

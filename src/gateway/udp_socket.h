@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/bytes.h"
+#include "base/ip_prefix.h"
 #include "gateway/tunnel/address.h"
 
 namespace mcloud::gateway {
@@ -18,6 +19,7 @@ struct Origin {
   Bytes key() const { return Bytes(reinterpret_cast<const char*>(&client), client_size); }  // one per client
 };
 
+IpAddress ip_of(const sockaddr_storage& address);  // of IPv4 or IPv6. IPv4 in IPv6 (::ffff:a.b.c.d) is IPv6
 // Does not block. IPv6 only, where it is IPv6.
 Result<io::Fd> open_udp_port(const Address& address);
 // Its bytes in `buffer`; -1 with errno.

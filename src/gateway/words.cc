@@ -1,7 +1,5 @@
 #include "gateway/words.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 namespace mcloud::gateway {
@@ -18,15 +16,6 @@ bool is_label(std::string_view label) {
 bool is_path_of(std::string_view path, std::string_view more) {
   if (path.empty() || path.size() > 1024 || path.front() != '/') return false;
   return std::ranges::all_of(path, [&](char c) { return is_alphanumeric(c) || more.find(c) != more.npos; });
-}
-
-int family_of(std::string_view address) {
-  char bytes[16];
-  std::string text(address);
-  if (text.size() != address.size() || text.find('\0') != text.npos) return 0;
-  if (inet_pton(AF_INET, text.c_str(), bytes) == 1) return AF_INET;
-  if (inet_pton(AF_INET6, text.c_str(), bytes) == 1) return AF_INET6;
-  return 0;
 }
 
 }  // namespace
@@ -46,15 +35,13 @@ bool is_workload_name(std::string_view name) { return is_label(name); }
 bool is_route_path(std::string_view path) { return is_path_of(path, "/-._~!$&'()*+,;=:@%"); }
 bool is_check_path(std::string_view path) { return is_path_of(path, "/-._~!$&'()*+,;=:@%?"); }
 
-bool is_ip(std::string_view address) { return family_of(address) != 0; }
+bool is_ip(std::string_view address) { return IpAddress::parse(address).has_value(); }
+bool is_cidr(std::string_view range) { return parse_cidr(range).has_value(); }
 
-bool is_cidr(std::string_view range) {
-  size_t slash = range.find('/');
-  int family = family_of(range.substr(0, slash));
-  if (family == 0 || slash == range.npos) return family != 0;
-  std::string_view length = range.substr(slash + 1);
-  bool is_number = !length.empty() && length.size() <= 3 && std::ranges::all_of(length, [](char c) { return c >= '0' && c <= '9'; });
-  return is_number && std::stoi(std::string(length)) <= (family == AF_INET ? 32 : 128);
+Result<IpPrefix> parse_cidr(std::string_view range) {
+  if (range.find('/') != range.npos) return IpPrefix::parse_interface(range);
+  IpAddress address = TRY(IpAddress::parse(range));
+  return IpPrefix{address, address.is_v6 ? 128 : 32};
 }
 
 bool is_thumbprint(std::string_view text) {

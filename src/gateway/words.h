@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/ip_prefix.h"
+
 namespace mcloud::gateway {
 
 bool is_host_name(std::string_view name);   // lower case letters, digits, '-' in labels, dots; at most 253
@@ -16,6 +18,7 @@ bool is_route_path(std::string_view path);  // '/', then RFC 3986 pchar and '/';
 bool is_check_path(std::string_view path);  // the same with '?'
 bool is_ip(std::string_view address);       // IPv4 or IPv6, no zone
 bool is_cidr(std::string_view range);       // IP/LENGTH, or an IP
+Result<IpPrefix> parse_cidr(std::string_view range);
 bool is_thumbprint(std::string_view text);  // base64url, 43 characters
 bool is_file_path(std::string_view path);   // absolute; letters, digits and "/._-"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "network/ip_prefix.h"
+#include "base/ip_prefix.h"
 #include "network/planted.h"
 #include "network/resolver.h"
 #include "network/rules_text.h"

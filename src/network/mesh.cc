@@ -4,8 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "base/ip_prefix.h"
 #include "crypto/hash.h"
-#include "network/ip_prefix.h"
 
 namespace mcloud::network {
 namespace {

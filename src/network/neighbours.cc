@@ -10,8 +10,8 @@
 #include <cstring>
 #include <map>
 
+#include "base/ip_prefix.h"
 #include "io/clock.h"
-#include "network/ip_prefix.h"
 #include "network/links.h"
 
 namespace mcloud::network {

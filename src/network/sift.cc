@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/ip_prefix.h"
 #include "network/firewall.h"
-#include "network/ip_prefix.h"
 
 namespace mcloud::network {
 namespace {

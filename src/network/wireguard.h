@@ -32,7 +32,7 @@ struct WireGuardKey {
   auto operator<=>(const WireGuardKey&) const = default;
 };
 
-// Addresses, ranges and endpoints are canonical text, as network/ip_prefix.h writes it.
+// Addresses, ranges and endpoints are canonical text, as base/ip_prefix.h writes it.
 struct WireGuardPeer {
   WireGuardKey key;
   WireGuardKey preshared;            // zero = none

@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "network/ip_prefix.h"
 #include "network/wireguard_netlink.h"
 #include "network/wireguard_uapi.h"
 

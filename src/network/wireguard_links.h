@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "network/ip_prefix.h"
+#include "base/ip_prefix.h"
 #include "network/links.h"
 #include "network/wireguard.h"
 

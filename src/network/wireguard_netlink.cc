@@ -8,7 +8,7 @@
 
 #include <cstring>
 
-#include "network/ip_prefix.h"
+#include "base/ip_prefix.h"
 
 namespace mcloud::network {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "network/ip_prefix.h"
+#include "base/ip_prefix.h"
 
 namespace mcloud::network {
 namespace {

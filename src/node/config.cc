@@ -9,9 +9,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/ip_prefix.h"
 #include "io/file.h"
 #include "network/address.h"
-#include "network/ip_prefix.h"
 #include "wallet/token_text.h"
 #include "wire/json.h"
 
@@ -179,7 +179,7 @@ Status read_addresses(const Json& json, Config& config) {
   if (is_called) config.labels["inbound"] = "yes";
   config.resolvers = TRY(addresses_of(json, "resolver"));
   if (json.contains("forbidden")) config.forbidden = TRY(strings_of(json, "forbidden"));
-  for (const std::string& range : config.forbidden) TRY(network::IpPrefix::parse(range).with_context("forbidden"));
+  for (const std::string& range : config.forbidden) TRY(IpPrefix::parse(range).with_context("forbidden"));
   return {};
 }
 
@@ -271,7 +271,7 @@ std::vector<std::string> forbidden_services(const Config& config) {
   std::vector<std::string> own = config.ledger;
   own.push_back(config.sink);
   for (const std::string& endpoint : own) {
-    if (network::IpEndpoint::parse(endpoint).has_value()) services.push_back(endpoint);
+    if (IpEndpoint::parse(endpoint).has_value()) services.push_back(endpoint);
   }
   return services;
 }

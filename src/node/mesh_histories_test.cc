@@ -2,7 +2,7 @@
 // node sees the ledger at a height of its own. MCLOUD_SEEDS and MCLOUD_FIRST_SEED run others than the usual ones.
 #include <cstdlib>
 
-#include "network/ip_prefix.h"
+#include "base/ip_prefix.h"
 #include "node/test_mesh_world.h"
 
 using namespace mcloud;
@@ -228,12 +228,12 @@ class MeshHistory {
     const ActualDevice* middle = relay_device(relay);
     const WireGuardPeer* up = find_peer(*mine, middle->device.secret.public_key());
     if (up == nullptr || find_peer(*middle, mine->device.secret.public_key()) == nullptr || up->endpoint.empty()) return false;
-    return is_at(relay, user, network::IpEndpoint::parse(up->endpoint).value().address.text());
+    return is_at(relay, user, IpEndpoint::parse(up->endpoint).value().address.text());
   }
 
   bool reaches(const MeshNodeSim& one, const MeshNodeSim& other, const WireGuardPeer& peer) const {
     if (peer.endpoint.empty()) return false;
-    std::string address = network::IpEndpoint::parse(peer.endpoint).value().address.text();
+    std::string address = IpEndpoint::parse(peer.endpoint).value().address.text();
     return address.starts_with("198.18.") ? meets(one, other, address) : is_at(other, one, address);
   }
 

@@ -4,9 +4,9 @@
 #include <utility>
 #include <variant>
 
+#include "base/ip_prefix.h"
 #include "base/log.h"
 #include "io/file.h"
-#include "network/ip_prefix.h"
 #include "node/network_wish.h"
 #include "wire/canonical.h"
 
@@ -46,7 +46,7 @@ Result<std::unique_ptr<NetworkAdapter>> NetworkAdapter::open(network::Machine& m
   node.uplink = options.uplink;
   node.underlay_mtu = options.underlay_mtu;
   for (const std::string& range : options.forbidden) {
-    bool is_ipv6 = TRY(network::IpPrefix::parse(range)).address.is_v6;
+    bool is_ipv6 = TRY(IpPrefix::parse(range)).address.is_v6;
     if (is_ipv6) node.forbidden6.push_back(range);
     if (!is_ipv6) node.forbidden.push_back(TRY(network::Range::parse(range)));
   }

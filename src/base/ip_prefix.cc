@@ -1,4 +1,4 @@
-#include "network/ip_prefix.h"
+#include "base/ip_prefix.h"
 
 #include <arpa/inet.h>
 
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <optional>
 
-namespace mcloud::network {
+namespace mcloud {
 namespace {
 
 constexpr size_t kTextMax = INET6_ADDRSTRLEN - 1;
@@ -109,4 +109,4 @@ std::string IpEndpoint::text() const {
   return (address.is_v6 ? "[" + address.text() + "]" : address.text()) + ":" + std::to_string(port);
 }
 
-}  // namespace mcloud::network
+}  // namespace mcloud

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace mcloud::network {
+namespace mcloud {
 
 struct IpAddress {
   std::array<uint8_t, 16> bytes{};  // network order; IPv4 in the first four, the rest zero
@@ -47,4 +47,4 @@ struct IpEndpoint {
   auto operator<=>(const IpEndpoint&) const = default;
 };
 
-}  // namespace mcloud::network
+}  // namespace mcloud
