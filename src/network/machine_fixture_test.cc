@@ -123,12 +123,14 @@ void give_address(const Place& place, const std::string& link_name, const std::s
   NetnsScope scope = enter(place);
   Links links = Links::open().value();
   Link link = links.get(link_name).value();
-  if (domain_of(address) == AF_INET) {
+  bool is_ipv4 = domain_of(address) == AF_INET;
+  if (is_ipv4) {
     REQUIRE(links.add_address(link.index, ip(address), prefix).has_value());
   } else {
     REQUIRE(links.add_address6(link.index, Ipv6::parse(address).value(), prefix).has_value());
   }
   REQUIRE(links.set_up(link.index).has_value());
+  if (!is_ipv4) REQUIRE(links.wait_address6(Ipv6::parse(address).value()).has_value());
 }
 
 std::string shell(const Place& place, const std::string& commands) {

@@ -188,15 +188,8 @@ TEST_CASE("port 53 of the gateway leads to the node's resolver, which sees the n
   io::Fd other = send_udp(db, "10.42.0.1", 53, "who");
   CHECK_EQ(resolver.answer_one("db"), "198.19.0.3");
   CHECK_EQ(receive_udp(other), "db");
-  std::string gateway6 = address6_of(kUla, ip("10.42.0.1"));
-  io::Fd query6 = send_udp(web, gateway6, 53, "who");
-  std::string asker = resolver6.answer_one("six");
-  // A question may be lost on a busy machine; whoever asks for names asks again.
-  for (int i = 0; asker.empty() && i < 5; ++i) {
-    send_udp_again(query6, gateway6, 53, "who");
-    asker = resolver6.answer_one("six");
-  }
-  CHECK_EQ(asker, transit_network_address6(0).text());
+  io::Fd query6 = send_udp(web, address6_of(kUla, ip("10.42.0.1")), 53, "who");
+  CHECK_EQ(resolver6.answer_one("six"), transit_network_address6(0).text());
   CHECK_EQ(receive_udp(query6), "six");
   io::Fd stream = connect_tcp(web, "10.42.0.1", 53);
   CHECK(stream.is_open());

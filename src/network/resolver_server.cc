@@ -151,8 +151,10 @@ Status Server::apply(const std::vector<NetworkNames>& networks) {
   Link lo = TRY(links.get("lo"));
   Ipv4 own = TRY(Ipv4::parse(kResolverAddress));
   TRY(links.add_address(lo.index, own, 32));
-  // A node without IPv6 answers over IPv4: unbound takes an address that is not there.
-  static_cast<void>(links.add_address6(lo.index, TRY(Ipv6::parse(kResolverAddress6)), 128));
+  // A node without IPv6 answers over IPv4: unbound takes an address that is not there. The kernel brings one into force
+  // a moment after it was added, and answers questions before that with "no route".
+  Ipv6 own6 = TRY(Ipv6::parse(kResolverAddress6));
+  if (links.add_address6(lo.index, own6, 128).has_value()) TRY(links.wait_address6(own6));
   if (!process_.is_running()) return start(views);
   if (config_.empty()) read_in_force();
   std::set<Ipv4> clients;

@@ -149,6 +149,31 @@ TEST_CASE("each network sees its own names over IPv6 too") {
   CHECK_EQ(bench.ask(1, "A", "web.hello.internal", kResolverAddress6), "10.42.0.9");
 }
 
+TEST_CASE("the resolver's IPv6 address is in force as soon as names are") {
+  if (!can_resolve()) return;
+  ResolverBench bench(1);
+  bench.open();
+  auto one = names_of(0, {member("web", 0, "10.42.0.7")});
+  bench.apply({one});
+  {
+    NetnsScope scope = NetnsScope::enter(bench.networks[0].netns).value();
+    REQUIRE(set_net_sysctl("ipv4/ping_group_range", "0 2147483647").has_value());
+  }
+  REQUIRE(ping(bench.networks[0], kResolverAddress6));
+  size_t lost = 0;
+  for (int i = 0; i < 50; ++i) {
+    {
+      NetnsScope scope = NetnsScope::enter(bench.node.netns).value();
+      Links links = Links::open().value();
+      Ipv6 own = Ipv6::parse(kResolverAddress6).value();
+      REQUIRE(links.remove_address6(links.get("lo").value().index, own, 128).has_value());
+    }
+    bench.apply({one});
+    if (!ping(bench.networks[0], kResolverAddress6)) ++lost;
+  }
+  CHECK_EQ(lost, 0);
+}
+
 TEST_CASE("an agent that was killed between two commands leaves nothing wrong behind") {
   if (!can_resolve()) return;
   ResolverBench bench(1);
