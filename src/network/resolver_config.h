@@ -28,6 +28,10 @@ std::set<Ipv4> resolver_clients(const std::set<Ipv4>& wanted);
 // `user` "" = the caller's own.
 std::string resolver_config(const ResolverOptions& options, const std::string& user, const std::set<Ipv4>& clients);
 
+// The zone that each view has for its own, static, and that holds this name: `internal.`, or private addresses'. What is
+// not in it is unknown there, whatever the server itself has. "" = none: names of 100.64.0.0/10.
+std::string resolver_zone_of(const std::string& name);
+
 // A data file, and back; a line that is none of ours is left out.
 std::string resolver_data(const std::vector<std::string>& records);
 std::vector<std::string> resolver_records(const std::string& data);

@@ -65,15 +65,6 @@ Result<std::string> read_answer(const io::Fd& fd, uint64_t deadline_ms) {
   return answer;
 }
 
-// Those of names in `internal.`, of records or names.
-std::vector<std::string> internal_ones(const std::vector<std::string>& lines) {
-  std::vector<std::string> out;
-  for (const std::string& line : lines) {
-    if (line.substr(0, line.find(' ')).ends_with(".internal.")) out.push_back(line);
-  }
-  return out;
-}
-
 // Of each record its name, once.
 std::vector<std::string> names_of(const std::vector<std::string>& records) {
   std::set<std::string> names;
@@ -109,14 +100,25 @@ Status ResolverControl::change(Ipv4 client, const ResolverChange& change, uint64
 }
 
 Status ResolverControl::renew(Ipv4 client, const ResolverChange& change, uint64_t deadline_ms) const {
-  std::vector<std::string> stand_in = internal_ones(change.records);
-  std::string zone = "view_local_zone " + client.text() + " internal. ";
+  std::vector<std::string> stand_in;
+  std::set<std::string> zones;
+  for (const std::string& record : change.records) {
+    std::string zone = resolver_zone_of(record.substr(0, record.find(' ')));
+    if (zone.empty()) continue;
+    zones.insert(std::move(zone));
+    stand_in.push_back(record);
+  }
   TRY(tell("local_datas", stand_in, deadline_ms));
-  TRY(ask(zone + "transparent", deadline_ms));
+  TRY(set_zones(client, zones, "transparent", deadline_ms));
   TRY(tell("view_local_datas_remove " + client.text(), change.names, deadline_ms));
   TRY(tell("view_local_datas " + client.text(), change.records, deadline_ms));
-  TRY(ask(zone + "static", deadline_ms));
+  TRY(set_zones(client, zones, "static", deadline_ms));
   return tell("local_datas_remove", names_of(stand_in), deadline_ms);
+}
+
+Status ResolverControl::set_zones(Ipv4 client, const std::set<std::string>& zones, const std::string& type, uint64_t deadline_ms) const {
+  for (const std::string& zone : zones) TRY(ask("view_local_zone " + client.text() + " " + zone + " " + type, deadline_ms));
+  return {};
 }
 
 }  // namespace mcloud::network

@@ -92,7 +92,7 @@ class Asker {
   io::Fd stop_, result_;
 };
 
-constexpr uint16_t kA = 1, kAaaa = 28, kSrv = 33;
+constexpr uint16_t kA = 1, kAaaa = 28, kSrv = 33, kPtr = 12;
 
 }  // namespace
 
@@ -120,4 +120,32 @@ TEST_CASE("a name that loses one record after the other is answered all the time
   CHECK_GT(strange.unknown, 1'000);
   CHECK_EQ(strange.answers + strange.empty + strange.other, 0);
   CHECK_EQ(bench.ask(0, "A", "web.hello.internal"), "10.42.0.7 | 10.42.0.8 | 10.42.0.9");
+}
+
+TEST_CASE("an address that changes hands has a name all the time, in both families, and nobody else sees it") {
+  if (!can_resolve()) return;
+  ResolverBench bench(3);
+  bench.open();
+  auto owned_by = [](const std::string& workload) {
+    return names_of(0, {member(workload, 0, "10.42.0.7", "fd00::7"), member(workload, 1, "172.20.0.7"), member(workload, 2, "192.168.3.7")});
+  };
+  // One stranger has the range too, the other does not.
+  NetworkNames same = names_of(1, {member("same", 0, "10.42.0.8")}), other = names_of(2, {member("other", 0, "10.43.0.8")});
+  bench.apply({owned_by("web"), same, other});
+  const std::string reverse6 = "7." + [] { std::string zeros; for (int i = 0; i < 29; ++i) zeros += "0."; return zeros; }() + "d.f.ip6.arpa.";
+  const std::vector<std::pair<std::string, uint16_t>> questions = {
+      {"7.0.42.10.in-addr.arpa.", kPtr}, {"7.0.20.172.in-addr.arpa.", kPtr}, {"7.3.168.192.in-addr.arpa.", kPtr}, {reverse6, kPtr}};
+  Asker own(bench, 0, questions), stranger(bench, 1, questions), farther(bench, 2, questions);
+  for (int i = 1; i <= 200; ++i) bench.apply({owned_by(i % 2 == 0 ? "web" : "db"), same, other});
+  Heard heard = own.finish(), strange = stranger.finish(), far = farther.finish();
+  MESSAGE(heard.answers, " answers and ", strange.unknown + far.unknown, " refusals in 200 changes");
+  CHECK_GT(heard.answers, 1'000);
+  CHECK_EQ(heard.unknown + heard.empty + heard.other, 0);
+  for (const Heard& one : {strange, far}) {
+    CHECK_GT(one.unknown, 1'000);
+    CHECK_EQ(one.answers + one.empty + one.other, 0);
+  }
+  CHECK_EQ(bench.ask(0, "PTR", "10.42.0.7"), "web-0.hello.internal.");
+  CHECK_EQ(bench.ask(0, "PTR", "fd00::7"), "web-0.hello.internal.");
+  CHECK_EQ(bench.ask(1, "PTR", "10.42.0.8"), "same-0.hello.internal.");
 }
