@@ -38,6 +38,7 @@ std::optional<WireGuardDevice> access_device(const Network& network, int underla
     WireGuardPeer& peer = device.peers.emplace_back();
     peer.key = person.key;
     peer.is_routed = person.is_here;
+    peer.has_left = !person.is_here;
     peer.allowed.push_back(person.address.text() + "/32");
     if (!network.range6.empty()) peer.allowed.push_back(address6_of(network.range6, person.address) + "/128");
     std::sort(peer.allowed.begin(), peer.allowed.end());

@@ -14,11 +14,12 @@ bool holds(const std::vector<Ipv4>& addresses, Ipv4 address) {
   return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
 }
 
-std::string ports_text(const std::string& protocol, uint16_t first, uint16_t last) {
+// `side` of the packet: "dport", "sport".
+std::string ports_text(const std::string& protocol, uint16_t first, uint16_t last, const std::string& side) {
   if (protocol.empty()) return "";
   if (first == 0) return " meta l4proto " + protocol;
   std::string ports = first == last ? std::to_string(first) : std::to_string(first) + "-" + std::to_string(last);
-  return " " + protocol + " dport " + ports;
+  return " " + protocol + " " + side + " " + ports;
 }
 
 std::string allow_text(size_t index) { return " counter accept comment \"allow " + std::to_string(index + 1) + "\"\n"; }
@@ -27,7 +28,7 @@ std::string allow_text(size_t index) { return " counter accept comment \"allow "
 std::string one_end(const Network& network, size_t index, const std::string& condition, const char* side,
                     const std::vector<Ipv4>& others) {
   const AllowRule& rule = network.allow[index];
-  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last) + allow_text(index);
+  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last, "dport") + allow_text(index);
   std::string out = "    " + condition + " ip " + side + " " + addresses_text(others) + rest;
   if (network.range6.empty()) return out;
   return out + "    " + condition + " ip6 " + side + " " + addresses6_text(others, network.range6) + rest;
@@ -36,7 +37,7 @@ std::string one_end(const Network& network, size_t index, const std::string& con
 // The world has one end here only. What of it is forbidden, and where the way out is, are the node's rules.
 std::string to_world(const Network& network, size_t index, const std::string& condition) {
   const AllowRule& rule = network.allow[index];
-  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last) + allow_text(index);
+  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last, "dport") + allow_text(index);
   std::string out = "    " + condition + " ip daddr != " + network.range.text() + rest;
   if (network.range6.empty()) return out;
   return out + "    " + condition + " ip6 daddr != { " + network.range6 + ", fe80::/10 }" + rest;
@@ -162,14 +163,21 @@ Rules gateway_portal_rules(const Network& network, const Member& portal, const s
   return finish_leading_rules(owner_of(network), out, "", std::move(led));
 }
 
-// A rule as it is seen on the way.
+// A rule as it is seen on the way. A device that came from another access point, or comes back, brings connections along
+// of which this one's conntrack knows nothing or old windows: what belongs to some connection is let through against the
+// rule's direction too. None begins that way, and the other end's conntrack has seen it all.
 std::string both_ends(const Network& network, size_t index) {
   const AllowRule& rule = network.allow[index];
-  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last) + allow_text(index);
-  std::string out = "    ip saddr " + addresses_text(rule.from) + " ip daddr " + addresses_text(rule.to) + rest;
+  std::string rest = ports_text(rule.protocol, rule.port_first, rule.port_last, "dport") + allow_text(index);
+  std::string back = ports_text("tcp", rule.port_first, rule.port_last, "sport") + " tcp flags & syn == 0 accept\n";
+  bool is_tcp = rule.protocol.empty() || rule.protocol == "tcp";
+  auto family = [&](const char* ip, const std::string& from, const std::string& to) {
+    std::string source = std::string("    ") + ip + " saddr ", target = std::string(" ") + ip + " daddr ";
+    return source + from + target + to + rest + (is_tcp ? source + to + target + from + back : "");
+  };
+  std::string out = family("ip", addresses_text(rule.from), addresses_text(rule.to));
   if (network.range6.empty()) return out;
-  return out + "    ip6 saddr " + addresses6_text(rule.from, network.range6) + " ip6 daddr " +
-         addresses6_text(rule.to, network.range6) + rest;
+  return out + family("ip6", addresses6_text(rule.from, network.range6), addresses6_text(rule.to, network.range6));
 }
 
 // What devices may open, and what may be opened to them. WireGuard and the bridge have looked at the source.

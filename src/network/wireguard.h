@@ -40,6 +40,9 @@ struct WireGuardPeer {
   std::vector<std::string> allowed;  // "198.18.0.4/32", "fd00::/64"; sorted; no two peers of a device share one
   uint16_t keepalive_s = 0;
   bool is_routed = true;  // packets to its ranges leave through this device, also where another one has the same ranges
+  // It has gone where somebody else has our key too: session and endpoint are forgotten as it goes, so that we do not call
+  // it back from there. It may call again.
+  bool has_left = false;
   bool operator==(const WireGuardPeer&) const = default;
 };
 
@@ -71,7 +74,7 @@ struct DeviceRoute {
 };
 
 struct ActualDevice {
-  WireGuardDevice device;  // endpoints: those in use; is_routed says nothing
+  WireGuardDevice device;  // endpoints: those in use; is_routed and has_left say nothing
   std::set<DeviceRoute> routes;
   std::map<WireGuardKey, PeerFigures> figures;
   bool is_userspace = false;

@@ -45,7 +45,9 @@ class DevicePlan {
       bare.peers.clear();
       steps.emplace_back(SetDevice{std::move(bare)});
     }
-    std::vector<WireGuardPeer> peers = changed_peers();
+    std::vector<WireGuardKey> left = peers_that_leave();
+    std::vector<WireGuardPeer> peers = changed_peers(left);
+    if (!left.empty()) steps.emplace_back(RemovePeers{desired_.name, desired_.netns, std::move(left)});
     if (!peers.empty()) steps.emplace_back(SetPeers{desired_.name, desired_.netns, std::move(peers)});
   }
 
@@ -83,12 +85,28 @@ class DevicePlan {
   }
 
  private:
-  std::vector<WireGuardPeer> changed_peers() const {
+  // Now, not before: what calls again later keeps its session. Who restarts does not know.
+  std::vector<WireGuardKey> peers_that_leave() const {
+    std::vector<WireGuardKey> out;
+    if (actual_ == nullptr || before_ == nullptr) return out;
+    auto there = by_key(actual_->device);
+    auto wished = by_key(*before_);
+    for (const WireGuardPeer& peer : desired_.peers) {
+      auto last = wished.find(peer.key);
+      bool leaves = peer.has_left && last != wished.end() && !last->second->has_left;
+      if (leaves && there.contains(peer.key)) out.push_back(peer.key);
+    }
+    return out;
+  }
+
+  // Those of `left` are to be made anew.
+  std::vector<WireGuardPeer> changed_peers(const std::vector<WireGuardKey>& left) const {
     std::map<WireGuardKey, const WireGuardPeer*> there;
     std::map<WireGuardKey, const WireGuardPeer*> wished;
     std::map<std::string, WireGuardKey> owners;
     if (actual_ != nullptr) {
       there = by_key(actual_->device);
+      for (const WireGuardKey& key : left) there.erase(key);
       owners = owners_of(actual_->device);
       // The wish before is of no account for a device made anew.
       if (before_ != nullptr) wished = by_key(*before_);
