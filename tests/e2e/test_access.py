@@ -17,14 +17,26 @@ def endpoint_of(config):
 
 
 @contextlib.contextmanager
-def office(cluster):
-    """A network with access points on n1 and n2, members on three nodes, a device: (members, what `join` printed)."""
-    work = {"office": OFFICE, **{f"on-{name}": web(cluster, on=name) for name in ("n2", "n3", "n4")}}
+def office(cluster, devices=("laptop",), rules=()):
+    """A network with access points on n1 and n2, members on three nodes, devices: (members, what `join` printed of each)."""
+    work = {"office": [*OFFICE, *rules], **{f"on-{name}": web(cluster, on=name) for name in ("n2", "n3", "n4")}}
     with contract(cluster, "doors", work):
         wait_for("two access points", 30, lambda: sum(point["serves"] for point in access_points(cluster)) == 2, 0.2)
         home = {"MCLOUD_HOME": str(pathlib.Path(cluster.folder) / "doors-home")}
-        joined = cluster.json("network", "join", "doors/office", "--as", "laptop", env=home, seconds=90)
-        yield {name: container(cluster, "doors", f"on-{name}") for name in ("n2", "n3", "n4")}, joined
+        joined = [cluster.json("network", "join", "doors/office", "--as", device, env=home, seconds=90) for device in devices]
+        yield {name: container(cluster, "doors", f"on-{name}") for name in ("n2", "n3", "n4")}, *joined
+
+
+def ways_of(joined):
+    """A device's file for each access point, by node."""
+    return {one["access_node"]: one["config"] for one in (joined, *joined["others"])}
+
+
+def bring_up(cluster, outside, config, link="wg0"):
+    """As wg-quick does with the other file: a new session."""
+    file = pathlib.Path(cluster.folder) / f"doors-{link}.conf"
+    file.write_text(re.sub(r"^(Address|DNS|MTU)\s*=.*\n", "", config, flags=re.M))
+    outside.out("wg", "setconf", link, file)
 
 
 def access_points(cluster):
@@ -43,19 +55,13 @@ def test_a_laptop_moves_to_another_access_point(cluster):
         device = joined["address"]
         expect(len(joined["others"]) == 1 and {joined["access_node"], joined["others"][0]["access_node"]} == {"n1", "n2"}, f"points: {joined}")
         expect(joined["others"][0]["endpoint"] in joined["config"], "the file does not name the other endpoint")
-        ways = {joined["access_node"]: joined["config"], joined["others"][0]["access_node"]: joined["others"][0]["config"]}
+        ways = ways_of(joined)
         peer = re.search(r"^PublicKey = (\S+)", joined["config"], re.M)[1]
         expect(peer in ways["n1"] and peer in ways["n2"], "the access points have different keys")
-
-        def bring_up(name):
-            """As wg-quick does with the other file: a new session."""
-            file = pathlib.Path(cluster.folder) / f"doors-{name}.conf"
-            file.write_text(re.sub(r"^(Address|DNS|MTU)\s*=.*\n", "", ways[name], flags=re.M))
-            outside.out("wg", "setconf", "wg0", file)
         with laptop(cluster, outside, ways["n1"]), outside.running("python3", "-m", "http.server", "8000"):
             wait_for("the way in by n1", 30, lambda: both_ways(outside, members, device), 0.2)
             for name in ("n2", "n1"):
-                bring_up(name)  # both live: who hears it has it
+                bring_up(cluster, outside, ways[name])  # both live: who hears it has it
                 took(lambda: both_ways(outside, members, device), f"to {name}, both alive")
                 wait_for(f"{name} alone to answer for it", 6, lambda: has_device(cluster, device) == [name], 0.2)
                 expect(both_ways(outside, members, device), "the way is lost when the other lets go")
@@ -69,6 +75,73 @@ def test_a_laptop_moves_to_another_access_point(cluster):
                 took(lambda: both_ways(outside, members, device), "to n2 by its endpoint alone, n1 is dead", 25_000)
             finally:
                 cluster.restore_node("n1")
+
+
+def own_addresses(outside, link):
+    return [address(outside, link), address(outside, link, 6)]
+
+
+def opens(place, addresses, port=8000):
+    """Of the two families those in which it connects."""
+    return [one for one in addresses if place.connects(one, port) == "yes"]
+
+
+@contextlib.contextmanager
+def two_laptops(cluster, one, other):
+    """Their machines, the first at n1, the second at n2, each with a server of both families; and each one's files."""
+    first, second = ways_of(one), ways_of(other)
+    shelf = pathlib.Path(cluster.folder) / "doors-shelf"
+    shelf.mkdir(exist_ok=True)
+    (shelf / "large").write_bytes(bytes(3_000_000))
+    serve = ["python3", "-m", "http.server", "8000", "--bind", "::", "--directory", shelf]
+    with stranger(cluster, "doors", 202) as a, stranger(cluster, "doors-2", 203) as b:
+        with laptop(cluster, a, first["n1"], "wg0"), laptop(cluster, b, second["n2"], "wg1"), a.running(*serve), b.running(*serve):
+            yield a, b, first, second
+
+
+PAIR_MS = 15_000  # a round of attempts takes 4 s while nobody answers
+# Where the first laptop dials, one place after the other; the second stays at n2.
+ROAMING = ("n1", "n2", "n1")
+
+
+def test_two_laptops_at_two_access_points(cluster):
+    """two devices behind different access points reach every member and each other, both ways and in both families, also when one roams to the other's and back"""
+    with office(cluster, ("one", "two")) as (members, one, two), two_laptops(cluster, one, two) as (a, b, ways, _):
+        at_a, at_b = own_addresses(a, "wg0"), own_addresses(b, "wg1")
+        for place in ROAMING:
+            bring_up(cluster, a, ways[place])
+            took(lambda: opens(a, at_b) == at_b and opens(b, at_a) == at_a, f"the pair, one at {place}", PAIR_MS)
+            for name, member in members.items():
+                own = [address(member), address(member, family=6)]
+                for who, device, its in (("one", a, at_a), ("two", b, at_b)):
+                    wait_for(f"{name} and device {who}, one at {place}", 8, lambda m=member, d=device, i=its: opens(m, i) == i and
+                             all(d.ping(address_) for address_ in own) and d.connects(own[0], 80) == "yes", 0.2)
+        # Longer than WireGuard waits for an answer: the access point it left must not call it back.
+        bring_up(cluster, a, ways["n2"])
+        took(lambda: opens(a, at_b) == at_b and opens(b, at_a) == at_a, "the pair, both at n2", PAIR_MS)
+        since = now_ms()
+        wait_for("what was lost at n1 to be given up", 30, lambda: (opens(b, at_a), now_ms() - since)[1] > 18_000, 0.2)
+        expect(endpoint_of(ways["n2"]) in a.out("wg", "show", "wg0", "endpoints"), "the access point it left has called it back")
+        expect(has_device(cluster, at_a[0]) == ["n2"], f"it is at {has_device(cluster, at_a[0])}")
+
+
+def test_rules_between_laptops_at_two_access_points(cluster):
+    """what `allow` says of two devices holds wherever they are, and a transfer goes on while one roams there and back"""
+    rules = ['allow: ["devices -> on-n3:80", {from: on-n4, to: "device:one", port: 8000}, {from: "device:two", to: "device:one", port: 8000}]']
+    with office(cluster, ("one", "two"), rules) as (members, one, two), two_laptops(cluster, one, two) as (a, b, ways, _):
+        at_a, at_b = own_addresses(a, "wg0"), own_addresses(b, "wg1")
+        wait_for("the pair", 8, lambda: opens(b, at_a) == at_a, 0.2)
+        transfer = ["curl", "-s", "-f", "-m", "120", "--limit-rate", "60k", "-o", "/dev/null", f"http://{at_a[0]}:8000/large"]
+        with b.running(*transfer) as load:
+            for place in ROAMING:
+                bring_up(cluster, a, ways[place])
+                took(lambda: opens(b, at_a) == at_a and opens(members["n4"], at_a) == at_a, f"what is allowed, one at {place}", PAIR_MS)
+                for device in (a, b):
+                    expect(device.connects(address(members["n3"]), 80) == "yes", f"no way to on-n3, one at {place}")
+                    expect(device.connects(address(members["n4"]), 80) != "yes", f"a way to on-n4, one at {place}")
+                expect(opens(a, at_b) == [] and opens(members["n3"], at_a) == [], f"more than is allowed, one at {place}")
+            wait_for("the transfer to end", 120, lambda: load.poll() is not None, 0.2)
+            expect(load.returncode == 0, f"the transfer ended with curl's {load.returncode}")
 
 
 def has_device(cluster, device):

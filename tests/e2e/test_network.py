@@ -341,20 +341,20 @@ def keys_of(cluster, name):
 
 
 @places.contextlib.contextmanager
-def laptop(cluster, outside, config):
-    """A machine that runs plain WireGuard with the printed file, as wg-quick would bring it up."""
+def laptop(cluster, outside, config, link="wg0"):
+    """A machine that runs plain WireGuard with the printed file, as wg-quick would bring it up. One link for each at a time."""
     wanted = {key: value for key, value in re.findall(r"^(\w+)\s*=\s*(.*?)\s*$", config, re.M)}
     plain = re.sub(r"^(Address|DNS|MTU)\s*=.*\n", "", config, flags=re.M)
-    with outside.running("wireguard-go", "-f", "wg0"):
-        wait_for("wireguard-go", 5, lambda: outside.run("wg", "show", "wg0").returncode == 0, 0.05)
+    with outside.running("wireguard-go", "-f", link):
+        wait_for("wireguard-go", 5, lambda: outside.run("wg", "show", link).returncode == 0, 0.05)
         file = pathlib.Path(cluster.folder) / "laptop.conf"
         file.write_text(plain)
-        outside.out("wg", "setconf", "wg0", file)
+        outside.out("wg", "setconf", link, file)
         for one in wanted["Address"].split(","):
-            outside.out("ip", "addr", "add", one.strip(), "dev", "wg0")
-        outside.out("ip", "link", "set", "wg0", "up", "mtu", wanted.get("MTU", "1280"))
+            outside.out("ip", "addr", "add", one.strip(), "dev", link)
+        outside.out("ip", "link", "set", link, "up", "mtu", wanted.get("MTU", "1280"))
         for one in re.findall(r"^AllowedIPs\s*=\s*(.*)$", config, re.M)[0].split(","):
-            outside.out("ip", "route", "replace", one.strip(), "dev", "wg0")
+            outside.out("ip", "route", "replace", one.strip(), "dev", link)
         yield wanted
 
 
