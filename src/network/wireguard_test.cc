@@ -286,6 +286,24 @@ TEST_CASE("a peer that has roamed is left where it is until the wish names anoth
   CHECK_EQ(std::get<SetPeers>(steps[0]).peers[0].endpoint, "192.0.2.1:51820");
 }
 
+TEST_CASE("a peer that leaves is forgotten once, and keeps the session with which it calls again") {
+  WireGuardDevice device = one_device();
+  device.peers[0].endpoint.clear();
+  World world;
+  bring(world, wireguard_steps({device}, {}, {}));
+  std::vector<ActualDevice> actual = world.actual();
+  actual[0].device.peers[0].endpoint = "198.51.100.7:4242";
+  WireGuardDevice left = device;
+  left.peers[0].has_left = true;
+  auto steps = wireguard_steps({left}, {device}, actual);
+  REQUIRE_EQ(steps.size(), 2);
+  CHECK_EQ(std::get<RemovePeers>(steps[0]).keys, std::vector<WireGuardKey>{device.peers[0].key});
+  CHECK_EQ(std::get<SetPeers>(steps[1]).peers[0].allowed, device.peers[0].allowed);
+  CHECK(wireguard_steps({left}, {left}, actual).empty());
+  CHECK(wireguard_steps({left}, {}, actual).empty());
+  CHECK(wireguard_steps({device}, {left}, actual).empty());
+}
+
 TEST_CASE("a range that moves to another device is led there before the first lets it go") {
   WireGuardDevice first = one_device();
   WireGuardDevice second = first;
