@@ -25,6 +25,7 @@ test_packages=(
   pebble nghttp2-client wrk python3-dnspython python3-h2  # a certificate authority, clients and a back end for gateways
   prometheus                                            # promtool: our alert rules tell their stories
   zsh fish man-db                                       # shells that complete our commands, and what shows the manual
+  python3-jsonschema python3-yaml                       # outside judges of the contract language's schema (npm brings the editor's)
   attr libcap2-bin binutils                             # attributes and capabilities of test trees; what a program links
 )
 # Node packaged elsewhere brings its npm along.

@@ -3,6 +3,7 @@
 
 #include "bot/draft.h"
 #include "cli/commands.h"
+#include "cli/contract_language.h"
 #include "cli/show.h"
 
 namespace mcloud::cli {
@@ -30,6 +31,6 @@ Command contract_check() {
 
 }  // namespace
 
-Commands contract_commands() { return {contract_check()}; }
+Commands contract_commands() { return {contract_check(), contract_schema(), contract_explain()}; }
 
 }  // namespace mcloud::cli
