@@ -207,6 +207,31 @@ TEST_CASE("all that is wrong with a file is said at once") {
   CHECK_NE(contract::format_diagnostics(outcome.diagnostics).find("lena"), std::string::npos);
 }
 
+TEST_CASE("a recipe is drafted with the values of the command line and of a file, its fragment from beside it") {
+  TestLedger world;
+  world.add_node("n1");
+  ContractFile file(world.write_contract(
+      "name: \"${who}-web\"\nparameters: {who: {type: name}, copies: {type: number, default: 1, max: 3}, spare: {type: flag, default: true}}\n"
+      "include: parts/care.yaml\nworkloads: {web: {kind: container, image: \"oci:./image\", use: careful, replicas: \"${copies}\"}}\n"));
+  good(io::make_folders(world.folder / "parts"));
+  good(io::write_file(world.folder / "parts/care.yaml", "fields: {careful: {on_node_loss: wait}}\n", io::Durability::None));
+  good(io::write_file(world.folder / "mine.yaml", "who: ida\ncopies: 3\n", io::Durability::None));
+  file.values_path = world.folder / "mine.yaml";
+  file.assignments = {"copies=2"};
+  DraftOutcome outcome = good(make_draft(*world.view, world.wallet, world.clock, {file, "ida"}));
+  REQUIRE_MESSAGE(outcome.draft.has_value(), contract::format_diagnostics(outcome.diagnostics));
+  CHECK_EQ(outcome.draft->compiled.header.name(), "ida-web");
+  REQUIRE_EQ(outcome.draft->parameters.size(), 2);  // `spare` stands nowhere
+  CHECK_EQ(outcome.draft->parameters[0].value, "2");
+  CHECK_EQ(outcome.draft->parameters[0].from, "--set");
+  CHECK_EQ(outcome.draft->parameters[1].from, file.values_path + ":1:1");
+  CHECK_EQ(contract::find_facets(outcome.draft->compiled.header, "web")->on_node_loss(), pb::NODE_LOSS_WAIT);
+  file.assignments = {"copies"};
+  CHECK_EQ(read_contract(file).error().code, Code::Invalid);
+  file.assignments = {"copies=4"};
+  CHECK_EQ(good(read_contract(file)).diagnostics.size(), 1);
+}
+
 TEST_CASE("names are found as people say them, and the nearest is suggested") {
   TestLedger world;
   crypto::SigningKey n1 = world.add_node("n1");

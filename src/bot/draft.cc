@@ -56,17 +56,18 @@ class Drafting {
       : view_(view), wallet_(wallet), clock_(clock), source_(source) {}
 
   Result<DraftOutcome> run() {
-    FileOutcome file = TRY(read_contract(source_.path));
+    FileOutcome file = TRY(read_contract(source_.file));
     if (!file.contract) return DraftOutcome{std::nullopt, std::move(file.diagnostics)};
     wallet::KeyInfo owner = TRY(wallet_.find(source_.owner));
     TRY(check_registered(owner));
     TRY(find_before(owner.public_key, file.contract->name.value));
     contract::CompileContext context = TRY(make_context(owner.public_key, contract::seals_secrets(*file.contract)));
-    FileResolver resolver(view_, folder_of(source_.path));
+    FileResolver resolver(view_, folder_of(source_.file.path));
     contract::CompileOutcome outcome = contract::compile(*file.contract, context, resolver);
     if (context.secret_key) crypto::wipe(*context.secret_key);
     if (!outcome.compiled) return DraftOutcome{std::nullopt, std::move(outcome.diagnostics)};
     draft_.compiled = std::move(*outcome.compiled);
+    draft_.parameters = std::move(file.contract->parameters);
     TRY(compare());
     return DraftOutcome{std::move(draft_), {}};
   }
@@ -144,9 +145,18 @@ class Drafting {
 
 }  // namespace
 
-Result<FileOutcome> read_contract(const std::string& path) {
-  std::string text = TRY(io::read_file(path, kFileBytesMax));
-  contract::ParseOutcome outcome = contract::parse_contract(text, path);
+Result<FileOutcome> read_contract(const ContractFile& file) {
+  std::string text = TRY(io::read_file(file.path, kFileBytesMax));
+  contract::Surroundings around;
+  for (const std::string& assignment : file.assignments) TRY(contract::add_assignment(around.values, assignment));
+  if (!file.values_path.empty()) {
+    std::string values = TRY(io::read_file(file.values_path, kFileBytesMax));
+    TRY(contract::add_values_file(around.values, values, file.values_path));
+  }
+  around.read_fragment = [folder = folder_of(file.path)](const std::string& path) {
+    return io::read_file(folder + "/" + path, kFileBytesMax);
+  };
+  contract::ParseOutcome outcome = contract::parse_contract(text, file.path, around);
   return FileOutcome{std::move(outcome.contract), std::move(outcome.diagnostics)};
 }
 

@@ -9,6 +9,7 @@
 #include "bot/ledger_view.h"
 #include "contract/compile.h"
 #include "contract/diff.h"
+#include "contract/parameters.h"
 #include "wallet/wallet.h"
 
 namespace mcloud::bot {
@@ -23,6 +24,7 @@ struct Draft {
   std::vector<NodeId> readers;         // whom its secrets are sealed for
   std::vector<NodeId> not_readers;     // Change::None: nodes that joined and cannot open them until a reseal
   std::vector<Forecast> forecast;
+  std::vector<contract::UsedParameter> parameters;  // whose values stand in what would be signed
 };
 
 struct DraftOutcome {
@@ -30,8 +32,18 @@ struct DraftOutcome {
   std::vector<contract::Diagnostic> diagnostics;  // all that is wrong with the file
 };
 
+// A contract file and what people give with it.
+struct ContractFile {
+  ContractFile() = default;
+  ContractFile(std::string file_path) : path(std::move(file_path)) {}
+
+  std::string path;
+  std::vector<std::string> assignments;   // NAME=VALUE, of --set
+  std::string values_path;                // of --values; "" = none. An assignment of the same name wins
+};
+
 struct DraftSource {
-  std::string path;   // of the contract file
+  ContractFile file;
   std::string owner;  // name of the local key that owns the contract
 };
 
@@ -45,7 +57,7 @@ struct FileOutcome {
   std::optional<contract::Contract> contract;
   std::vector<contract::Diagnostic> diagnostics;
 };
-Result<FileOutcome> read_contract(const std::string& path);
+Result<FileOutcome> read_contract(const ContractFile& file);
 
 // A fresh keyring for the draft's readers, to be put as a blob.
 Result<Bytes> make_keyring_bytes(std::string_view chain_id, const pb::ContractHeader& header, BytesView secret_key,

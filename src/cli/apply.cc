@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "cli/commands.h"
+#include "cli/contract_language.h"
 #include "cli/draft_view.h"
 #include "cli/progress.h"
 #include "cli/show.h"
@@ -16,7 +17,7 @@ namespace mcloud::cli {
 namespace {
 
 struct Options {
-  std::string file;
+  bot::ContractFile file;
   std::vector<std::string> approve_as;
   bool no_approve = false;
   bool no_wait = false;
@@ -91,8 +92,8 @@ Command apply_command() {
           "as\n"
           "--approve-as, and follows until every replica is ready. When other people must approve first, it says who "
           "and\n"
-          "ends; --wait waits for them. Applying an unchanged file changes nothing.")
-      .argument("FILE", "a contract file", options->file)
+          "ends; --wait waits for them. Applying an unchanged file changes nothing.");
+  takes_contract_file(command, options->file)
       .option("--approve-as", "NAME", "approve with this local key too (repeatable)", options->approve_as)
       .flag("--no-approve", "do not approve as the owner", options->no_approve)
       .flag("--wait", "wait for other people's approvals", options->wait)

@@ -10,19 +10,19 @@ namespace mcloud::cli {
 namespace {
 
 Command contract_check() {
-  auto file = std::make_shared<std::string>();
+  auto file = std::make_shared<bot::ContractFile>();
   Command command("contract check", "is a contract file well-formed?");
   command.example("mcloud contract check recipes/hello/contract.yaml")
-      .describe("Needs no cluster. Says all that is wrong, each with its line and column.")
-      .argument("FILE", "a contract file", *file)
+      .describe("Needs no cluster. Says all that is wrong, each with its line and column.");
+  takes_contract_file(command, *file)
       .run([file](Desk& desk) -> Status {
         bot::FileOutcome outcome = TRY(bot::read_contract(*file));
-        if (!outcome.contract) return report(desk, *file, outcome.diagnostics);
+        if (!outcome.contract) return report(desk, file->path, outcome.diagnostics);
         nlohmann::ordered_json json = {
             {"ok", true}, {"name", outcome.contract->name.value}, {"workloads", nlohmann::json::array()}};
         for (const auto& workload : outcome.contract->workloads) json["workloads"].push_back(workload.name.value);
         desk.out().document(json);
-        desk.out().line(*file + ": contract " + outcome.contract->name.value + ", " +
+        desk.out().line(file->path + ": contract " + outcome.contract->name.value + ", " +
                         std::to_string(outcome.contract->workloads.size()) + " workloads, no errors");
         return {};
       });
@@ -31,6 +31,6 @@ Command contract_check() {
 
 }  // namespace
 
-Commands contract_commands() { return {contract_check(), contract_schema(), contract_explain()}; }
+Commands contract_commands() { return {contract_check(), contract_schema(), contract_explain(), contract_format()}; }
 
 }  // namespace mcloud::cli

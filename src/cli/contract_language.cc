@@ -2,6 +2,7 @@
 #include "cli/contract_language.h"
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "contract/fields/explain.h"
@@ -68,7 +69,28 @@ Status explain(Desk& desk, const std::string& path) {
   return {};
 }
 
+// As a shell takes it for one word.
+std::string shell_word(const std::string& text) {
+  const bool is_plain = !text.empty() && std::ranges::all_of(text, [](unsigned char c) { return std::isalnum(c) || std::string_view("-_./:=,@+%").find(static_cast<char>(c)) != std::string_view::npos; });
+  if (is_plain) return text;
+  std::string out = "'";
+  for (char c : text) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+
 }  // namespace
+
+Command& takes_contract_file(Command& command, bot::ContractFile& file) {
+  return command.argument("FILE", "a contract file", file.path)
+      .option("--set", "NAME=VALUE", "the value of a parameter of the file (repeatable)", file.assignments)
+      .option("--values", "FILE", "a YAML map of parameters and their values", file.values_path);
+}
+
+std::string typed_values(const bot::ContractFile& file) {
+  std::string out;
+  for (const std::string& assignment : file.assignments) out += " --set " + shell_word(assignment);
+  return file.values_path.empty() ? out : out + " --values " + shell_word(file.values_path);
+}
 
 Command contract_schema() {
   Command command("contract schema", "the contract language as JSON Schema, for editors");

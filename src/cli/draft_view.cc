@@ -5,6 +5,7 @@
 
 #include "cli/show.h"
 #include "contract/disclosure.h"
+#include "contract/syntax.h"
 
 namespace mcloud::cli {
 namespace {
@@ -95,6 +96,14 @@ void add_disclosures(const bot::Draft& draft, bot::LedgerView& view, Json& json)
   }
 }
 
+// Which values stand in what would be signed, and who said so.
+void print_parameters(Output& out, const bot::Draft& draft) {
+  if (draft.parameters.empty()) return;
+  Table table{{"PARAMETER", "VALUE", "FROM"}, {}};
+  for (const contract::UsedParameter& one : draft.parameters) table.rows.push_back({one.name, contract::shortened(one.value), one.from});
+  out.table(table);
+}
+
 std::vector<std::string> node_names(const std::vector<NodeId>& nodes, bot::LedgerView& view) {
   std::vector<std::string> names;
   for (const NodeId& node : nodes) names.push_back(view.node_name(node.view()));
@@ -138,6 +147,10 @@ Json json_of(const bot::Draft& draft, bot::LedgerView& view) {
                                             {"weight", signer.weight()},
                                             {"required", signer.required()}});
   }
+  json["parameters"] = Json::array();
+  for (const contract::UsedParameter& one : draft.parameters) {
+    json["parameters"].push_back({{"name", one.name}, {"value", one.value}, {"from", one.from}});
+  }
   json["sealed_for"] = node_names(draft.readers, view);
   json["not_sealed_for"] = node_names(draft.not_readers, view);
   json["forecast"] = Json::array();
@@ -157,6 +170,7 @@ void print_draft(Desk& desk, const bot::Draft& draft, bot::LedgerView& view) {
   const pb::ContractHeader& header = draft.compiled.header;
   out.line(paint(title(draft), Tone::Strong, out.colour()));
   for (const std::string& line : contract::format_diff(draft.diff)) out.line(printable(line));
+  print_parameters(out, draft);
   if (!draft.not_readers.empty()) {
     out.line("Its secrets cannot be opened by " + joined(node_names(draft.not_readers, view)) + " yet: mcloud reseal " +
              header.name());
@@ -183,13 +197,13 @@ void print_draft(Desk& desk, const bot::Draft& draft, bot::LedgerView& view) {
   out.table(table);
 }
 
-Result<bot::Draft> load_draft(Desk& desk, const std::string& path) {
-  bot::FileOutcome file = TRY(bot::read_contract(path));
-  if (!file.contract) return report(desk, path, file.diagnostics);  // before a ledger is needed
+Result<bot::Draft> load_draft(Desk& desk, const bot::ContractFile& file) {
+  bot::FileOutcome read = TRY(bot::read_contract(file));
+  if (!read.contract) return report(desk, file.path, read.diagnostics);  // before a ledger is needed
   bot::LedgerView* view = TRY(desk.ledger());
   std::string owner = TRY(desk.key_name());
-  bot::DraftOutcome outcome = TRY(bot::make_draft(*view, desk.wallet(), desk.clock(), {path, owner}));
-  if (!outcome.draft) return report(desk, path, outcome.diagnostics);
+  bot::DraftOutcome outcome = TRY(bot::make_draft(*view, desk.wallet(), desk.clock(), {file, owner}));
+  if (!outcome.draft) return report(desk, file.path, outcome.diagnostics);
   return std::move(*outcome.draft);
 }
 

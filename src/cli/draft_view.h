@@ -12,6 +12,6 @@ nlohmann::ordered_json json_of(const bot::Draft& draft, bot::LedgerView& view);
 void print_draft(Desk& desk, const bot::Draft& draft, bot::LedgerView& view);
 
 // The file as a draft owned by the key that signs; errors of the file are printed.
-Result<bot::Draft> load_draft(Desk& desk, const std::string& path);
+Result<bot::Draft> load_draft(Desk& desk, const bot::ContractFile& file);
 
 }  // namespace mcloud::cli

@@ -30,7 +30,7 @@ class Report {
  public:
   static constexpr size_t kDiagnosticsMax = 100;
 
-  explicit Report(std::string_view file_name) : file_(file_name) {}
+  explicit Report(std::string_view file_name) : files_{std::string(file_name)} {}
 
   struct Hint {
     std::string allowed;
@@ -38,13 +38,17 @@ class Report {
   };
   // Cuts what is too long for one line of output.
   void add(Place place, std::string_view field, std::string_view message, const Hint& hint = {});
+  // Places of this number are in that file; what was passed to the constructor is number 0.
+  int add_file(std::string_view file_name);
+  // "common.yaml:3:5".
+  std::string where(Place place) const;
   bool empty() const { return diagnostics_.empty(); }
   bool is_full() const { return diagnostics_.size() > kDiagnosticsMax; }
   // In the order of the file, at most kDiagnosticsMax; the last one then says how many more there are.
   std::vector<Diagnostic> take();
 
  private:
-  std::string file_;
+  std::vector<std::string> files_;
   std::vector<Diagnostic> diagnostics_;
 };
 

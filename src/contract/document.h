@@ -239,6 +239,12 @@ struct Workload {
   std::variant<Container, Volume, Network, Publish, Kv, Unreadable> spec;
 };
 
+// A parameter (contract/parameters.h) that stands in the contract's values.
+struct UsedParameter {
+  std::string name, value;
+  std::string from;  // "default", "--set", "values.yaml:3:1"
+};
+
 struct Contract {
   std::string file_name;
   Text name;
@@ -246,6 +252,7 @@ struct Contract {
   std::optional<Approvals> approvals;  // unset: the owner alone
   Placement placement;                 // default of all workloads
   std::vector<Workload> workloads;     // sorted by name, unique
+  std::vector<UsedParameter> parameters;  // sorted by name
 
   const Workload* find(std::string_view workload_name) const;
   // The spec of the workload with this name, when it is a T.

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "contract/conduct.h"
+#include "contract/expand.h"
 #include "contract/field_reader.h"
 #include "contract/header.h"
 #include "contract/judge.h"
@@ -85,6 +86,7 @@ void read_workload(const Text& name, const Cursor& cursor, Contract& contract) {
   }
   Workload workload{name, "", Unreadable{}};
   MapReader fields(cursor, name.place);
+  fields.find("use");  // known, and taken out by expand()
   std::vector<std::string> names;
   for (const Kind& kind : kinds()) names.emplace_back(kind.name);
   std::optional<Cursor> word = fields.get("kind", "kind: container");
@@ -146,6 +148,7 @@ void read_contract(const Cursor& root, Contract& contract) {
   if (auto found = fields.find("approvals")) contract.approvals = read_approvals(*found, fields.owner());
   contract.placement = read_placement(fields, PlacementOf::Contract);
   read_workloads(fields, contract);
+  for (std::string_view key : {"parameters", "include", "fields"}) fields.find(key);  // as `use`
   fields.finish();
 }
 
@@ -158,7 +161,7 @@ void check_workloads(Contract& contract, Report& report) {
 
 }  // namespace
 
-ParseOutcome parse_contract(std::string_view yaml, std::string_view file_name) {
+ParseOutcome parse_contract(std::string_view yaml, std::string_view file_name, const Surroundings& around) {
   Report report(file_name);
   ParseOutcome outcome;
   auto tree = wire::parse_yaml(yaml);
@@ -174,8 +177,12 @@ ParseOutcome parse_contract(std::string_view yaml, std::string_view file_name) {
     outcome.diagnostics = report.take();
     return outcome;
   }
-  read_contract(Cursor(*tree, "", report), contract);
-  check_workloads(contract, report);
+  if (tree->kind == wire::YamlNode::Kind::Map) contract.parameters = expand(*tree, file_name, around, report);
+  // What could not be joined in would be told again as missing.
+  if (report.empty()) {
+    read_contract(Cursor(*tree, "", report), contract);
+    check_workloads(contract, report);
+  }
   outcome.diagnostics = report.take();
   if (outcome.diagnostics.empty()) outcome.contract = std::move(contract);
   return outcome;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contract/document.h"
+#include "contract/parameters.h"
 
 namespace mcloud::contract {
 
@@ -14,7 +15,7 @@ struct ParseOutcome {
   std::vector<Diagnostic> diagnostics;   // in the order of the file
 };
 
-// `file_name` is only for the diagnostics and for Contract.file_name.
-ParseOutcome parse_contract(std::string_view yaml, std::string_view file_name);
+// `file_name` is only for the diagnostics and for Contract.file_name; fragments are named as the file includes them.
+ParseOutcome parse_contract(std::string_view yaml, std::string_view file_name, const Surroundings& around = {});
 
 }  // namespace mcloud::contract

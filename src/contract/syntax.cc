@@ -126,6 +126,13 @@ bool is_claim(std::string_view text) {
   std::string_view rest = text.substr(slash + 1);
   return !rest.empty() && all(rest, [](char c) { return is_lower(c) || is_digit(c) || is_one_of(c, "-."); });
 }
+bool is_parameter_name(std::string_view text) {
+  return !text.empty() && text.size() <= 40 && is_letter(text[0]) &&
+         all(text, [](char c) { return is_letter(c) || is_digit(c) || is_one_of(c, "-_"); });
+}
+bool is_fragment_path(std::string_view text) {
+  return !text.empty() && text.size() <= 256 && is_folder("/" + std::string(text)) && text.find('\\') == std::string_view::npos;
+}
 bool is_chain_id(std::string_view text) {
   return !text.empty() && text.size() <= 64 &&
          all(text, [](char c) { return is_letter(c) || is_digit(c) || is_one_of(c, "-._"); });
@@ -194,6 +201,9 @@ const Rule kImageSourceRule = {is_image_source,
 const Rule kDigestRule = {is_digest, "sha256: and 64 lower-case hex digits"};
 const Rule kProtocolRule = {is_protocol, "tcp or udp"};
 const Rule kClaimRule = {is_claim, "WORD/REST of lower-case letters and digits, such as tcp/8080"};
+const Rule kParameterNameRule = {is_parameter_name, "a letter, then up to 39 letters, digits, \"-\" or \"_\""};
+const Rule kFragmentPathRule = {is_fragment_path,
+                                "a path below this file's folder, such as common/db.yaml, without \".\" and \"..\""};
 const Rule kChainIdRule = {is_chain_id, "up to 64 letters, digits, \"-\", \".\", \"_\""};
 
 bool AddressRange::overlaps(const AddressRange& other) const {

@@ -35,6 +35,8 @@ inline constexpr std::string_view kFlistPrefix = "fl:";  // of the sources whose
 extern const Rule kDigestRule;
 extern const Rule kProtocolRule;
 extern const Rule kClaimRule;
+extern const Rule kParameterNameRule;
+extern const Rule kFragmentPathRule;   // below the folder of the file that names it
 extern const Rule kChainIdRule;
 
 // An IPv4 range, host bits zero.

@@ -15,6 +15,7 @@ namespace mcloud::wire {
 struct YamlPlace {
   int line = 1;  // from 1
   int column = 1;
+  int file = 0;  // for who reads several texts as one: which of them; parse_yaml() leaves it
 };
 
 struct YamlNode {

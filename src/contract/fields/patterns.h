@@ -47,6 +47,12 @@ inline const Pattern kSecret = {"^(env:[A-Za-z_][A-Za-z0-9_]{0,254}|file:.+|valu
 inline const Pattern kMode = {"^(0o)?[0-7]{1,4}$", "an octal file mode, 0000 to 0777", "0400"};
 inline const Pattern kPort = {"^[1-9][0-9]{0,4}(/(tcp|udp))?$", "1 to 65535, with /udp behind it for UDP", "53/udp"};
 inline const Pattern kPortOf = {"^([1-9][0-9]{0,4}|[a-z][a-z0-9-]{0,14})$", "a port's name or number", "http"};
+inline const Pattern kParameterName = {"^[A-Za-z][A-Za-z0-9_-]{0,39}$", kParameterNameRule.allowed, "size",
+                                       &kParameterNameRule};
+inline const Pattern kFragment = {"^(?!/)(/?(?!\\.{1,2}(/|$))[^/\\\\]+)+$", kFragmentPathRule.allowed, "common/db.yaml",
+                                  &kFragmentPathRule};
+inline const Pattern kAmount = {"", "a value of the parameter's type", "1"};
+
 inline const Pattern kRange = {"^[0-9]{1,3}(\\.[0-9]{1,3}){3}/([89]|1[0-9]|2[0-8])$",
                                "a private IPv4 range, /8 to /28, such as 10.7.0.0/16", "10.7.0.0/16"};
 inline const Pattern kCidr = {"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", "an address or a range, IPv4 or IPv6", "192.0.2.0/24"};

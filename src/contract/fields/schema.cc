@@ -153,6 +153,9 @@ Json kind_schema(const KindFields& kind) {
   fields.insert(fields.end(), kind.fields.begin(), kind.fields.end());
   Json out = map_schema(fields);
   out["description"] = std::string(kind.says);
+  // What is required may come from a set of fields.
+  out["anyOf"] = {Json{{"required", out["required"]}}, Json{{"required", {"use"}}}};
+  out["required"] = required_of(workload_fields());
   return out;
 }
 
@@ -161,6 +164,10 @@ Json kind_schema(const KindFields& kind) {
 std::string json_schema() {
   Json root = {{"$schema", "http://json-schema.org/draft-07/schema#"}, {"title", "MagicCloud contract"}};
   root.update(map_schema(contract_fields()));
+  root["required"] = {"name"};
+  root["anyOf"] = {Json{{"required", {"workloads"}}}, Json{{"required", {"include"}}}};
+  root["properties"]["fields"]["type"] = "object";
+  root["properties"]["fields"]["additionalProperties"] = {{"type", "object"}};
   Json& workloads = root["properties"]["workloads"];
   workloads["type"] = "object";
   workloads["minProperties"] = 1;

@@ -1,7 +1,10 @@
 #include "contract/fields/table.h"
 
+#include "contract/expand.h"
+
 #include "contract/fields/patterns.h"
 #include "contract/header.h"
+#include "contract/substitute.h"
 
 namespace mcloud::contract {
 namespace {
@@ -30,6 +33,32 @@ Field approvals_field() {
           .otherwise = "the owner alone"};
 }
 
+Field parameters_field() {
+  const std::vector<Shape> amount = {text(kAmount)};
+  const Shape declaration =
+      map({required({.key = "type", .says = "What its values are.", .forms = {word(kParameterTypeWords)}}),
+           {.key = "default", .says = "The value where nobody gives one; without it one must be given.", .forms = amount},
+           {.key = "min", .says = "The least value of a number, size, duration or cpu.", .forms = amount, .otherwise = "what its field allows"},
+           {.key = "max", .says = "The greatest value of a number, size, duration or cpu.", .forms = amount, .otherwise = "what its field allows"},
+           {.key = "max_length",
+            .says = "The most letters of a text.",
+            .forms = {number(parameter_bounds::kLength)},
+            .fallback = "1024"},
+           {.key = "words", .says = "The values of a word.", .forms = {list({0, parameter_bounds::kWords}, {text(kValue)})}},
+           {.key = "says", .says = "One sentence for who gives the value.", .forms = {text(kValue)}}});
+  return {.key = "parameters",
+          .says = "Values that whoever applies the contract may give; ${NAME} stands for them in values.",
+          .forms = {names(parameter_bounds::kParameters, kParameterName, {declaration})},
+          .fallback = "{}"};
+}
+
+Field include_field() {
+  return {.key = "include",
+          .says = "Files below this one's folder that give workloads and sets of fields.",
+          .forms = {text(kFragment), list({0, expand_bounds::kFragments}, {text(kFragment)})},
+          .fallback = "[]"};
+}
+
 }  // namespace
 
 const std::vector<Field>& contract_fields() {
@@ -39,8 +68,11 @@ const std::vector<Field>& contract_fields() {
        .says = "Approvals must come within this time.",
        .forms = {duration({60'000, 365ull * 86'400'000})},
        .fallback = "7d"},
+      parameters_field(),
+      include_field(),
       approvals_field(),
       placement_field(PlacedBy::Contract),
+      {.key = "fields", .says = "Sets of fields, by a name of their own, that workloads take with `use`.", .fallback = "{}"},
       required({.key = "workloads", .says = "What runs, by name."})};
   return kFields;
 }
@@ -50,7 +82,11 @@ const std::vector<Field>& workload_fields() {
     std::vector<std::string_view> words;
     for (const KindFields& kind : kind_fields()) words.push_back(kind.kind);
     return std::vector<Field>{
-        required({.key = "kind", .says = "What kind of workload it is.", .forms = {word(std::move(words))}})};
+        required({.key = "kind", .says = "What kind of workload it is.", .forms = {word(std::move(words))}}),
+        {.key = "use",
+         .says = "Sets of `fields` whose fields this workload has as if they stood here.",
+         .forms = {text(kName), list({0, expand_bounds::kSets}, {text(kName)})},
+         .fallback = "[]"}};
   }();
   return kFields;
 }

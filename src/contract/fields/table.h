@@ -16,9 +16,9 @@ struct KindFields {
   std::vector<Field> fields;  // without `kind` itself
 };
 
-// In the order of a well-kept file. `workloads` has no forms here: they are those of the kinds.
+// In the order of a well-kept file. `workloads` and `fields` have no forms here: they are those of the kinds.
 const std::vector<Field>& contract_fields();
-// What every workload has, whatever its kind: kind.
+// What every workload has, whatever its kind: kind, use.
 const std::vector<Field>& workload_fields();
 const std::vector<KindFields>& kind_fields();
 // nullptr when there is no such kind.
