@@ -175,6 +175,7 @@ bool seals_secrets(const Contract& contract) {
 
 CompileOutcome compile(const Contract& contract, const CompileContext& context, Resolver& resolver) {
   Report report(contract.file_name);
+  for (const std::string& fragment : contract.fragment_names) report.add_file(fragment);
   CompileOutcome outcome;
   check_context(context, contract.name.place, report);
   if (!report.empty()) {

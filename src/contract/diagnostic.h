@@ -40,6 +40,8 @@ class Report {
   void add(Place place, std::string_view field, std::string_view message, const Hint& hint = {});
   // Places of this number are in that file; what was passed to the constructor is number 0.
   int add_file(std::string_view file_name);
+  // All that were added.
+  std::vector<std::string> added_files() const { return {files_.begin() + 1, files_.end()}; }
   // "common.yaml:3:5".
   std::string where(Place place) const;
   bool empty() const { return diagnostics_.empty(); }

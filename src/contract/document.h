@@ -247,6 +247,7 @@ struct UsedParameter {
 
 struct Contract {
   std::string file_name;
+  std::vector<std::string> fragment_names;  // of the texts that places number from 1 on
   Text name;
   uint64_t expires_after_ms = 0;       // 0 = the default
   std::optional<Approvals> approvals;  // unset: the owner alone

@@ -107,6 +107,15 @@ TEST_CASE("what is wrong in a fragment is told with the fragment's name and plac
   CHECK_NE(format_diagnostics(parse_contract(including("web.yaml"), "x.yaml").diagnostics).find("fragments cannot be read here"), std::string::npos);
 }
 
+TEST_CASE("what only compiling finds out is told with the fragment's name too") {
+  ParseOutcome joined = with_files(including("web.yaml"), {{"web.yaml", "workloads: {web: {kind: container, image: \"oci:./missing\"}}\n"}});
+  REQUIRE(joined.contract);
+  fixture::KnowsAll resolver;
+  CompileOutcome made = compile(*joined.contract, fixture::context(), resolver);
+  CHECK_EQ(format_diagnostics(made.diagnostics),
+           "shop/web.yaml:1:43: workloads.web.image: there is no OCI layout in ./missing\n");
+}
+
 TEST_CASE("parameters of the contract stand in its fragments too") {
   const Files files = {{"web.yaml", "workloads: {web: {kind: container, image: \"oci:./i\", replicas: \"${n}\", environment: {A: \"$${n}\"}}}\n"}};
   ParseOutcome with = with_files(including("web.yaml") + "parameters: {n: {type: number, default: 4}}\n", files);

@@ -178,6 +178,7 @@ ParseOutcome parse_contract(std::string_view yaml, std::string_view file_name, c
     return outcome;
   }
   if (tree->kind == wire::YamlNode::Kind::Map) contract.parameters = expand(*tree, file_name, around, report);
+  contract.fragment_names = report.added_files();
   // What could not be joined in would be told again as missing.
   if (report.empty()) {
     read_contract(Cursor(*tree, "", report), contract);

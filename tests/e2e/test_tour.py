@@ -55,7 +55,7 @@ def run_page(cluster, page, folder):
 # Commands that only look.
 READINGS = [["nodes"], ["status"], ["contracts", "--all"], ["audit", "--everything"], ["identity", "list"],
             ["farm", "list"], ["token", "list"], ["parameters", "show"], ["key", "list"], ["key", "show", "ida"],
-            ["cluster", "status"], ["contract", "check", TREE / "recipes/hello/contract.yaml"],
+            ["cluster", "status"], ["contract", "check", TREE / "recipes/hello/contract.yaml"], ["contract", "explain", "container"],
             ["plan", TREE / "recipes/redis/contract.yaml"], ["network", "show"], ["name", "list"], ["doctor", "--data", "/var/tmp/mcloud"], ["top", "--once"]]
 
 # What people get wrong, and the class of each: docs/reference/cli.md, "Exit statuses".

@@ -19,17 +19,17 @@ Field approvals_field() {
        {.key = "required", .says = "Whether nothing goes without them.", .forms = {flag()}, .fallback = "false"}});
   return {.key = "approvals",
           .says = "Who must approve a version before it runs.",
-          .forms = {map({required({.key = "signers",
-                                   .says = "The people who decide.",
-                                   .forms = {list({1, kSignersMax}, {text(kWho), signer})}}),
-                         {.key = "threshold",
+          .forms = {map({{.key = "threshold",
                           .says = "The weights that must approve.",
                           .forms = {number({1, uint64_t{kSignersMax} * kWeightMax})},
                           .otherwise = "all of them"},
                          {.key = "acceptance",
                           .says = "The weights that sign off after success; 0 asks nobody.",
                           .forms = {number({0, uint64_t{kSignersMax} * kWeightMax})},
-                          .fallback = "0"}})},
+                          .fallback = "0"},
+                         required({.key = "signers",
+                                   .says = "The people who decide.",
+                                   .forms = {list({1, kSignersMax}, {text(kWho), signer})}})})},
           .otherwise = "the owner alone"};
 }
 

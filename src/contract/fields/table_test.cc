@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <map>
+#include <random>
 #include <regex>
 #include <set>
 
@@ -312,6 +314,41 @@ TEST_CASE("a default of the table that is written out changes no signed byte") {
     CHECK_NE(paths.find(path), std::string::npos);
   }
   CHECK_GT(compared, 50);
+}
+
+TEST_CASE("a pattern of the table takes every text that the parser's rule takes") {
+  const std::vector<std::string> bits = {"",     "a",   "web",  "-",    "--",  ".",     "..",  "/",      "//",  "_",    ":",   "@",   "~",  "0",
+                                         "9",    "Z",   " ",    "tcp",  "xn--", "oci:",  "fl:", "https:", "?",   "=",    "%",   "&",   "+",  ",",
+                                         "\xc3\xbc", "BE",  "sha256:", "docker://", "docker-archive:", "example.org", "proc", "dev", "shm", "sys", "0123456789abcdef"};
+  std::mt19937 random(11);
+  std::map<std::string_view, std::pair<int, int>> held;  // texts the rule takes, of how many it was asked
+  TableVisitor visit{[&](const Spot& place, const std::vector<Shape>& forms) {
+                       for (const Shape& shape : forms) {
+                         const Pattern& pattern = shape.pattern;
+                         if (pattern.rule == nullptr || pattern.regex.empty() || held.contains(pattern.regex)) continue;
+                         const std::regex regex{std::string(pattern.regex)};
+                         auto& [good, all] = held[pattern.regex];
+                         for (int i = 0; i < 4000; ++i) {
+                           std::string text = random() % 3 == 0 ? std::string(pattern.example) : "";
+                           for (uint32_t n = random() % 5; n > 0; --n) {
+                             text.insert(text.empty() ? 0 : random() % (text.size() + 1), bits[random() % bits.size()]);
+                           }
+                           ++all;
+                           if (!pattern.rule->holds(text)) continue;
+                           ++good;
+                           CAPTURE(place.path);
+                           CAPTURE(text);
+                           REQUIRE(std::regex_search(text, regex));
+                         }
+                       }
+                     },
+                     [](const Spot&, const Field&, const std::string&, const std::string&) {}};
+  walk_language(visit);
+  CHECK_GT(held.size(), 15u);
+  for (const auto& [regex, counts] : held) {
+    CAPTURE(regex);
+    CHECK_GT(counts.first, 20);
+  }
 }
 
 TEST_CASE("every field has one plain sentence, and says its default once") {

@@ -160,6 +160,28 @@ TEST_CASE("long lists and maps, lists in lists, texts of several lines and stran
   }
 }
 
+TEST_CASE("whatever stands in a file, its form is its own, or it is refused") {
+  std::mt19937 random(3);
+  const std::string marks = "#'\"|>-:{}[], \n\n  !&*%?~ab1";
+  int kept = 0;
+  for (const std::string& yaml : good_files()) {
+    for (int round = 0; round < 150; ++round) {
+      std::string text = yaml.substr(0, 1500);
+      for (int n = 0; n < 3; ++n) text.insert(random() % (text.size() + 1), 1, marks[random() % marks.size()]);
+      if (random() % 2 == 0) text.erase(random() % text.size(), random() % 30);
+      Result<std::string> once = format_contract(text);
+      if (!once) continue;
+      ++kept;
+      CAPTURE(text);
+      CAPTURE(*once);
+      Result<std::string> twice = format_contract(*once);
+      REQUIRE_MESSAGE(twice.has_value(), twice.error().message);
+      REQUIRE_EQ(*twice, *once);
+    }
+  }
+  CHECK_GT(kept, 100);
+}
+
 TEST_CASE("what cannot be kept is refused with its place, never lost") {
   for (const auto& [yaml, said] : std::initializer_list<std::pair<const char*, const char*>>{
            {"a: !!str 5\n", "1:1: a tag cannot be kept"},
