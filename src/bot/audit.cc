@@ -148,12 +148,58 @@ Status check_content(const FetchedBlock& fetched, const pb::BlockHeader& header)
   return {};
 }
 
+struct VerifiedBlock {
+  FetchedBlock fetched;
+  ledger::VerifiedHead head;
+};
+
+struct Blocks {
+  std::unique_ptr<BlockSource> source;
+  const ledger::Trust& trust;
+
+  Result<VerifiedBlock> get(uint64_t height) const {
+    VerifiedBlock block{TRY(source->get(height)), {}};
+    block.head = TRY(ledger::verify_head(trust, wire::encode(block.fetched.block.head())));
+    if (block.head.head.height == height) return block;
+    return make_error(Code::Denied, "asked for block " + std::to_string(height) + ", got another");
+  }
+};
+
+// Block time never goes back, so the first block that is not older is found by halving.
+Result<uint64_t> first_since(const Blocks& blocks, uint64_t bottom, uint64_t top, uint64_t since_ms) {
+  uint64_t end = top + 1;
+  while (bottom < end) {
+    uint64_t middle = bottom + (end - bottom) / 2;
+    if (TRY(blocks.get(middle)).head.head.time_ms < since_ms) {
+      bottom = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return bottom;
+}
+
 bool fits(const AuditEvent& event, const AuditOptions& options) {
   if (!options.contract.is_none() && event.contract != options.contract) return false;
   if (!options.who.is_none() && event.who != options.who) return false;
   bool is_of_node = event.who.view() == options.node || event.subject == to_hex(options.node);
   if (!options.node.empty() && !is_of_node) return false;
   return options.nodes_too || !is_by_a_machine(event);
+}
+
+Result<AuditedBlock> events_in(const VerifiedBlock& verified, const AuditOptions& options, ContractNames& names) {
+  TRY(check_content(verified.fetched, verified.head.header));
+  AuditedBlock block{verified.fetched, verified.head, {}, {}};
+  for (int i = 0; i < verified.fetched.block.transactions_size(); i++) {
+    uint8_t result = static_cast<uint8_t>(verified.fetched.results[static_cast<size_t>(i)]);
+    std::optional<AuditEvent> event = event_of(verified.fetched.block.transactions(i), result, verified.head.header);
+    if (!event.has_value()) continue;
+    names.apply(*event);
+    if (!fits(*event, options)) continue;
+    block.events.push_back(std::move(*event));
+    block.places.push_back(static_cast<uint32_t>(i));
+  }
+  return block;
 }
 
 }  // namespace
@@ -193,40 +239,30 @@ Result<std::vector<AuditEvent>> events_of(const FetchedBlock& fetched, const pb:
   return events;
 }
 
-Status walk_history(LedgerView& view, const AuditOptions& options, const std::function<void(AuditedBlock&&)>& visit) {
+Result<uint64_t> walk_history(LedgerView& view, const AuditOptions& options, const std::function<Status(AuditedBlock&&)>& visit) {
   TRY(view.parameters());  // a verified head, so that nobody can hide the newest blocks below it
   uint64_t top = view.client().head().height;
   uint64_t bottom = top >= options.blocks_max ? top - options.blocks_max + 1 : 0;
-  std::unique_ptr<BlockSource> source = TRY(BlockSource::open(options.endpoints));
+  bottom = std::max(bottom, options.from);
+  Blocks blocks{TRY(BlockSource::open(options.endpoints)), view.client().trust()};
+  if (options.since_ms > 0) bottom = TRY(first_since(blocks, bottom, top, options.since_ms));
   ContractNames names;
   for (const pb::Contract& contract : TRY(view.contracts())) names.learn(contract_of(contract.id()), contract.name());
   for (uint64_t height = bottom; height <= top; height++) {
-    FetchedBlock fetched = TRY(source->get(height));
-    ledger::VerifiedHead head = TRY(ledger::verify_head(view.client().trust(), wire::encode(fetched.block.head())));
-    if (head.head.height != height)
-      return make_error(Code::Denied, "asked for block " + std::to_string(height) + ", got another");
+    VerifiedBlock verified = TRY(blocks.get(height));
     options.progress(height, top);
-    if (head.head.time_ms > options.until_ms) break;
-    TRY(check_content(fetched, head.header));
-    AuditedBlock block{fetched, head, {}, {}};
-    for (int i = 0; i < fetched.block.transactions_size(); i++) {
-      uint8_t result = static_cast<uint8_t>(fetched.results[static_cast<size_t>(i)]);
-      std::optional<AuditEvent> event = event_of(fetched.block.transactions(i), result, head.header);
-      if (!event.has_value()) continue;
-      names.apply(*event);
-      if (!fits(*event, options) || head.head.time_ms < options.since_ms) continue;
-      block.events.push_back(std::move(*event));
-      block.places.push_back(static_cast<uint32_t>(i));
-    }
-    if (!block.events.empty()) visit(std::move(block));
+    if (verified.head.head.time_ms > options.until_ms) break;
+    AuditedBlock block = TRY(events_in(verified, options, names));
+    if (!block.events.empty()) TRY(visit(std::move(block)));
   }
-  return {};
+  return top;
 }
 
 Result<std::vector<AuditEvent>> audit(LedgerView& view, const AuditOptions& options) {
   std::vector<AuditEvent> events;
-  TRY(walk_history(view, options, [&](AuditedBlock&& block) {
+  TRY(walk_history(view, options, [&](AuditedBlock&& block) -> Status {
     std::move(block.events.begin(), block.events.end(), std::back_inserter(events));
+    return Status();
   }));
   return events;
 }

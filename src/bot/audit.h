@@ -32,6 +32,7 @@ struct AuditOptions {
   ContractId contract;                 // none: everything
   PublicKey who;                       // none: anybody
   Bytes node;                          // "": any; else what it sent and what was said of it
+  uint64_t from = 0;                   // not below this height
   uint64_t since_ms = 0;               // block time
   uint64_t until_ms = UINT64_MAX;
   uint64_t blocks_max = 100'000;  // newest first when there are more
@@ -44,14 +45,15 @@ struct AuditOptions {
 Result<std::vector<AuditEvent>> audit(LedgerView& view, const AuditOptions& options);
 
 // The same walk for those who want the blocks, too: `visit` gets every verified block that has events which fit, with
-// them and their transactions' places in it.
+// them and their transactions' places in it; an error of its ends the walk. Returns the newest height that was looked at (that of
+// the verified head): who wants what comes later goes on from the next.
 struct AuditedBlock {
   const FetchedBlock& fetched;
   const ledger::VerifiedHead& head;
   std::vector<AuditEvent> events;
   std::vector<uint32_t> places;  // of each event
 };
-Status walk_history(LedgerView& view, const AuditOptions& options, const std::function<void(AuditedBlock&&)>& visit);
+Result<uint64_t> walk_history(LedgerView& view, const AuditOptions& options, const std::function<Status(AuditedBlock&&)>& visit);
 
 // One transaction as an event; nullopt when it does not decode (refused by every validator; it names nobody). Pure.
 std::optional<AuditEvent> event_of(BytesView signed_transaction, uint8_t result, const pb::BlockHeader& header);

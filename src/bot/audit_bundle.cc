@@ -17,6 +17,10 @@ constexpr std::string_view kIdentities = "identity/", kNodes = "node/", kContrac
 
 Error denied(const std::string& what) { return make_error(Code::Denied, "audit bundle: " + what); }
 
+Error too_large() {
+  return make_error(Code::Exhausted, "the bundle would be larger than 256 MiB; name a contract or a time (--since, --until)");
+}
+
 // ---- making ------------------------------------------------------------------------------------
 
 pb::AuditBlock evidence_of(const AuditedBlock& block) {
@@ -156,18 +160,17 @@ Result<AuditBundle> make_bundle(LedgerView& view, const AuditOptions& options) {
   pb::AuditBundle bundle;
   bundle.set_chain_id(view.chain_id());
   size_t bytes = 0;
-  TRY(walk_history(view, options, [&](AuditedBlock&& block) {
-    if (bytes > kBundleBytesMax) return;
+  TRY(walk_history(view, options, [&](AuditedBlock&& block) -> Status {
     *bundle.add_blocks() = evidence_of(block);
     bytes += bundle.blocks().rbegin()->ByteSizeLong();
     std::move(block.events.begin(), block.events.end(), std::back_inserter(made.events));
+    return bytes <= kBundleBytesMax ? Status() : too_large();
   }));
   TRY(add_states(view.client(), keys_of(made.events), bundle));
   ledger::Snapshot newest = TRY(view.client().get({ledger::keys::parameters()}));
   bundle.set_newest(newest.signed_head);
   made.file = Bytes(kMagic) + wire::encode(bundle);
-  if (bytes > kBundleBytesMax || made.file.size() > kBundleBytesMax)
-    return make_error(Code::Exhausted, "the bundle would be larger than 256 MiB; name a contract or a time (--since, --until)");
+  if (made.file.size() > kBundleBytesMax) return too_large();
   return made;
 }
 

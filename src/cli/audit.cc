@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bot/audit_bundle.h"
+#include "cli/audit_events.h"
 #include "cli/commands.h"
 #include "cli/moment.h"
 #include "cli/show.h"
@@ -18,33 +19,6 @@ struct Options {
   bool everything = false;
   uint64_t blocks = 100'000;
 };
-
-// What names events are shown with: the ledger's, or those a bundle proves.
-using NameOf = std::function<std::string(const PublicKey&)>;
-
-std::string subject_of(const bot::AuditEvent& event, const NameOf& name_of) {
-  if (event.contract.is_none() && event.subject.size() == 2 * Hash::kSize) {
-    Result<NodeId> node = NodeId::from_hex(event.subject);
-    return node ? name_of(*node) : event.subject;
-  }
-  std::string text = event.subject.empty() && !event.contract.is_none() ? event.contract.short_hex() : event.subject;
-  return text + (event.version == 0 ? "" : " v" + std::to_string(event.version));
-}
-
-Json json_of(const bot::AuditEvent& event, const NameOf& name_of) {
-  return {{"height", event.height},
-          {"time_ms", event.time_ms},
-          {"who", name_of(event.who)},
-          {"key", event.who.hex()},
-          {"what", event.what},
-          {"contract", event.contract.is_none() ? "" : event.contract.hex()},
-          {"version", event.version},
-          {"subject", subject_of(event, name_of)},
-          {"detail", event.detail},
-          {"refused", event.refused},
-          {"refusal", event.refusal},
-          {"transaction", event.transaction.hex()}};
-}
 
 Json show_events(Output& out, const std::vector<bot::AuditEvent>& events, const NameOf& name_of) {
   Json list = Json::array();
@@ -88,10 +62,7 @@ Result<bot::AuditOptions> wanted_of(Desk& desk, bot::LedgerView& view, const Opt
 Status audit(Desk& desk, const Options& options) {
   bot::LedgerView* view = TRY(desk.ledger());
   bot::AuditOptions wanted = TRY(wanted_of(desk, *view, options));
-  NameOf name_of = [view](const PublicKey& key) {
-    std::string name = view->name_of(key);
-    return name == key.short_hex() ? view->node_name(key.view()) : name;
-  };
+  NameOf name_of = ledger_names(*view);
   if (options.file.empty()) {
     std::vector<bot::AuditEvent> events = TRY(bot::audit(*view, wanted));
     desk.out().document({{"events", show_events(desk.out(), events, name_of)}});

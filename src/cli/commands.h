@@ -17,6 +17,7 @@ Commands contracts_commands();                         // contracts.cc
 Commands logs_commands();                              // logs.cc
 Commands end_commands();                               // end.cc
 Commands audit_commands();                             // audit.cc
+Commands events_commands();                            // events.cc
 Commands ledger_file_commands();                       // ledger.cc
 Commands nodes_commands();                             // nodes.cc
 Commands top_commands();                               // top.cc

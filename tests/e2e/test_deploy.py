@@ -1,4 +1,6 @@
 """hello: approvals gate, two replicas and a twin, update, drain, cancel."""
+import hmac
+import http.server
 import json
 import pathlib
 import shutil
@@ -87,6 +89,55 @@ def test_status_is_watched(cluster):
         finally:
             watchdog.cancel()
             watching.kill()
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """A webhook's receiver that refuses the first two deliveries; what it took is in `taken`."""
+    secret, refusals, taken = b"hook-secret", [500, 503], []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        wanted = "sha256=" + hmac.new(self.secret, body, "sha256").hexdigest()
+        status = self.refusals.pop() if self.refusals else 204
+        if status == 204:
+            self.taken.append((self.path, self.headers["x-mcloud-signature"] == wanted, json.loads(body)))
+        self.send_response(status)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_events_reach_a_webhook(cluster):
+    """each event is POSTed, signed, in order, until it is taken; a killed process goes on where it was"""
+    folder = pathlib.Path(cluster.folder)
+    (folder / "secret").write_bytes(Receiver.secret + b"\n")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    command = [cluster.mcloud, "events", "--webhook", f"http://127.0.0.1:{server.server_port}/hook?room=1", "--secret", folder / "secret",
+               "--position", folder / "position"]
+
+    def farms():
+        return [event["subject"] for _, _, event in Receiver.taken if event["what"] == "create-farm"]
+    try:
+        for number in (1, 2):
+            with subprocess.Popen(command, env=cluster.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                try:
+                    wait_for("the position", 10, (folder / "position").exists, 0.05)
+                    cluster.run("farm", "new", f"hooked-{number}", "--country", "CH")
+                    wait_for("the event", 30, lambda: f"hooked-{number}" in farms(), 0.05)
+                finally:
+                    process.kill()
+            cluster.run("farm", "new", f"missed-{number}", "--country", "CH")  # nobody listens
+        with subprocess.Popen(command, env=cluster.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                wait_for("the last event", 30, lambda: "missed-2" in farms(), 0.05)
+            finally:
+                process.kill()
+    finally:
+        server.shutdown()
+    expect(list(dict.fromkeys(farms())) == ["hooked-1", "missed-1", "hooked-2", "missed-2"], f"farms: {farms()}")
+    expect(not Receiver.refusals and all(path == "/hook?room=1" and signed for path, signed, _ in Receiver.taken), f"{Receiver.taken}")
 
 
 def test_the_whole_ledger_is_verified_beside_its_server(cluster):
