@@ -131,6 +131,15 @@ def check_alerts_ask_for_figures_that_there_are():
     return [f"no source writes {name}" for name in sorted(names) if f'"{name}"' not in sources] if names else ["there are no rules"]
 
 
+def check_figures_are_documented():
+    """docs/reference/metrics.md has every figure that a node, the ledger or the sink writes, and no other"""
+    writers = ["src/node/figures.cc", "src/node/log_shipper.cc", "src/node/agent_telling.cc", "src/ledger/engine/figures.cc", "src/sink/shelf.cc"]
+    name = r"\b(?:mcloud|node|ledger|sink)_[a-z0-9]+_?[a-z0-9_]*\b"
+    written = {found for path in writers for text in re.findall(r'"([^"]*)"', (TREE / path).read_text()) for found in re.findall(name, text)}
+    told = set(re.findall(rf"`({name})`", (TREE / "docs/reference/metrics.md").read_text()))
+    return [f"{one} is written and not documented" for one in sorted(written - told)] + [f"{one} is documented and not written" for one in sorted(told - written)]
+
+
 def check_threats_are_tested():
     """each line of docs/design/threats.md names tests that exist, by file and sentence, or says what it cannot prevent"""
     wrong = []
