@@ -42,7 +42,7 @@ using Texts = std::vector<std::string>;
 TEST_CASE("commands and groups are completed, with their sentence, and hidden ones are not") {
   CHECK_EQ(texts({"dra"}), Texts{"drain"});
   CHECK_EQ(texts({"farm", ""}), Texts{"list", "new"});
-  CHECK_EQ(texts({"ledger", ""}), Texts{"verify"});
+  CHECK_EQ(texts({"ledger", ""}), Texts{"backup", "verify"});
   CHECK_EQ(texts({"comp"}), Texts{"completion"});
   CHECK(texts({"nonsense", ""}).empty());
   CHECK_FALSE(completed({"dra"}).words[0].help.empty());

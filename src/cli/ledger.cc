@@ -1,12 +1,14 @@
-// mcloud ledger verify. The others of this group are processes (apps/ledger_process.cc).
+// mcloud ledger backup | verify. The others of this group are processes (apps/ledger_process.cc).
 #include <stdlib.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/desk.h"
 #include "cli/program.h"
 #include "io/file.h"
+#include "ledger/engine/backup.h"
 #include "ledger/engine/chain_check.h"
 
 namespace mcloud::cli {
@@ -68,6 +70,16 @@ Status show_report(Desk& desk, const ledger::ChainReport& report) {
   return {};
 }
 
+// Tells of heights a few times a second, on a terminal.
+std::function<void(uint64_t)> progress_of(Desk& desk) {
+  auto shown_ms = std::make_shared<uint64_t>(desk.clock().monotonic_ms());
+  return [&desk, shown_ms](uint64_t height) {
+    if (desk.clock().monotonic_ms() - *shown_ms < 200) return;
+    *shown_ms = desk.clock().monotonic_ms();
+    desk.out().live("block " + std::to_string(height));
+  };
+}
+
 Status verify_ledger(Desk& desk, const VerifyOptions& options) {
   ledger::ChainCheckOptions check;
   check.data_folder = options.data;
@@ -77,12 +89,7 @@ Status verify_ledger(Desk& desk, const VerifyOptions& options) {
   }
   std::unique_ptr<Scratch> scratch = TRY(Scratch::make(options.scratch));
   check.scratch_folder = scratch->path() + "/state";
-  uint64_t shown_ms = desk.clock().monotonic_ms();
-  check.progress = [&](uint64_t height) {
-    if (desk.clock().monotonic_ms() - shown_ms < 200) return;
-    shown_ms = desk.clock().monotonic_ms();
-    desk.out().live("block " + std::to_string(height));
-  };
+  check.progress = progress_of(desk);
   Result<ledger::ChainReport> report = ledger::check_chain(check);
   desk.out().live("");
   if (!report.has_value()) return report.error();
@@ -103,8 +110,35 @@ Command ledger_verify() {
   return command;
 }
 
+Command ledger_backup() {
+  struct Options {
+    std::string data, to;
+    bool without_key = false;
+  };
+  auto options = std::make_shared<Options>();
+  Command command("ledger backup", "copy a ledger's folder, also while it is served; again: what is new");
+  command.example("mcloud ledger backup --data /var/lib/mcloud/ledger --to /mnt/backup/ledger")
+      .describe("A server can go on from the copy. Never let two servers run with one validator.key: they would sign two histories.")
+      .required_option("--data", "DIR", "a ledger's data folder", options->data)
+      .required_option("--to", "DIR", "the copy: a new folder, or an earlier backup of the same ledger", options->to)
+      .flag("--without-key", "leave validator.key out: for reading and verifying only", options->without_key)
+      .run([options](Desk& desk) -> Status {
+        Result<ledger::BackupReport> report = ledger::back_up({.data_folder = options->data,
+                                                               .backup_folder = options->to,
+                                                               .with_key = !options->without_key,
+                                                               .progress = progress_of(desk)});
+        desk.out().live("");
+        if (!report.has_value()) return report.error();
+        desk.out().document({{"to", options->to}, {"height", report->height}, {"new_blocks", report->new_blocks}, {"new_bodies", report->new_blobs}});
+        desk.out().line(options->to + ": up to block " + std::to_string(report->height) + "; new: " + std::to_string(report->new_blocks) +
+                        " blocks, " + std::to_string(report->new_blobs) + " bodies");
+        return {};
+      });
+  return command;
+}
+
 }  // namespace
 
-Commands ledger_file_commands() { return {ledger_verify()}; }
+Commands ledger_file_commands() { return {ledger_backup(), ledger_verify()}; }
 
 }  // namespace mcloud::cli

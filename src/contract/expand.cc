@@ -47,6 +47,14 @@ std::vector<Text> texts_of(const Cursor& cursor, const Rule& rule, size_t count_
   return text ? std::vector<Text>{std::move(*text)} : std::vector<Text>{};
 }
 
+// About what a copy takes: a short text costs no less than its place.
+size_t bytes_of(const YamlNode& node) {
+  size_t bytes = 16 + node.scalar.size();
+  for (const YamlNode& item : node.items) bytes += bytes_of(item);
+  for (const Entry& entry : node.entries) bytes += bytes_of(entry.first) + bytes_of(entry.second);
+  return bytes;
+}
+
 std::string folder_of(const std::string& path) {
   size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash + 1);
@@ -199,7 +207,13 @@ class Expansion {
                     {names.empty() ? "" : joined_names(names), nearest_spelling(name.value, names)});
         continue;
       }
-      for (const Entry& field : found->second.entries) add_field(workload.second, field, path, name);
+      const bool was_full = bytes_used_ > expand_bounds::kBytesUsed;
+      bytes_used_ += bytes_of(found->second);
+      if (bytes_used_ <= expand_bounds::kBytesUsed) {
+        for (const Entry& field : found->second.entries) add_field(workload.second, field, path, name);
+      } else if (!was_full) {
+        report_.add(name.place, child_path(path, "use"), "with this set the file becomes too large", {"4MiB by all sets that are used", ""});
+      }
     }
   }
 
@@ -222,7 +236,8 @@ class Expansion {
   std::vector<std::string> chain_;  // files that are being read, the contract first
   std::set<std::string> seen_;
   std::map<std::string, YamlNode> sets_;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0;       // of fragments
+  size_t bytes_used_ = 0;  // by sets
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ inline constexpr size_t kFragments = 16;      // of a file, those of fragments i
 inline constexpr int kDepth = 4;              // fragments of fragments
 inline constexpr size_t kFragmentBytes = 1 << 20;  // all together
 inline constexpr size_t kSets = 64;
+inline constexpr size_t kBytesUsed = 4 << 20;  // of texts that `use` copies into workloads
 }  // namespace expand_bounds
 
 // `tree` is a map. Takes include, fields, parameters and every `use` out of it. Reports all that is wrong; then the tree is

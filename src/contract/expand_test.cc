@@ -128,3 +128,11 @@ TEST_CASE("a contract that includes nothing and has no workloads is told so") {
   CHECK_NE(said("name: x\n", {}).find("workloads: is missing"), std::string::npos);
   CHECK_NE(said(including("a.yaml"), {{"a.yaml", ""}}).find("workloads: is missing"), std::string::npos);
 }
+
+TEST_CASE("a large set that many workloads use does not grow beyond all bounds") {
+  std::string yaml = "name: shop\nfields: {large: {environment: {A: \"" + std::string(30'000, 'x') + "\"}}}\nworkloads:\n";
+  for (int i = 0; i < 200; ++i) yaml += "  w" + std::to_string(i) + ": {kind: container, image: \"oci:./web\", use: large}\n";
+  std::string why = said(yaml, {});
+  CHECK_NE(why.find("with this set the file becomes too large"), std::string::npos);
+  CHECK_EQ(why.find("becomes too large"), why.rfind("becomes too large"));  // once
+}

@@ -15,7 +15,7 @@ Result<BlockScan> BlockScan::open(const std::string& folder) {
 
 ScannedBlock BlockScan::gap(uint64_t from, uint64_t to, const std::string& why) {
   height_ = to + 1;
-  return {from, to, why, {}};
+  return {from, to, why, false, {}};
 }
 
 // Opens the next file; what keeps its blocks from being read is the answer.
@@ -25,7 +25,7 @@ Result<std::optional<ScannedBlock>> BlockScan::begin_segment() {
     return gap(height_, first - 1, "missing: " + path + " begins with block " + std::to_string(first));
   }
   segments_.erase(segments_.begin());
-  if (first < height_) return ScannedBlock{first, first, path + " begins with a block that stands in the file before", {}};
+  if (first < height_) return ScannedBlock{first, first, path + " begins with a block that stands in the file before", false, {}};
   Result<SegmentFile> file = SegmentFile::open(path, first, SegmentFile::Access::Read);
   if (!file.has_value() && file.error().code != Code::Corrupt) return file.error();
   if (!file.has_value()) {
@@ -48,7 +48,9 @@ Result<ScannedBlock> BlockScan::skip_damage(const std::string& why) {
   bool is_end = segments_.empty();
   uint64_t last = is_end ? height_ : segments_.begin()->first - 1;
   file_.reset();
-  return gap(height_, last, why + (is_end ? ": an append that was never acknowledged, or a damaged last block" : ""));
+  ScannedBlock lost = gap(height_, last, why + (is_end ? ": an append that was never acknowledged, or a damaged last block" : ""));
+  lost.is_torn_end = is_end;
+  return lost;
 }
 
 Result<std::optional<ScannedBlock>> BlockScan::next() {
@@ -63,12 +65,13 @@ Result<std::optional<ScannedBlock>> BlockScan::next() {
   if (!record.has_value()) return std::optional(TRY(skip_damage(record.error().message)));
   Result<Bytes> block = file_->block_of(*record);
   if (!block.has_value() && block.error().code != Code::Corrupt) return block.error();
-  ScannedBlock scanned{height_, height_, "", {}};
+  ScannedBlock scanned{height_, height_, "", false, {}};
   if (block.has_value()) {
     scanned.stored = std::move(*block);
   } else {
     scanned.damage = block.error().message;
     scanned.stored = TRY(file_->unchecked_block_of(*record));
+    scanned.is_torn_end = segments_.empty() && record->end() == size_;
   }
   offset_ = record->end();
   ++height_;

@@ -16,7 +16,8 @@ struct ScannedBlock {
   uint64_t height = 0;
   uint64_t last_height = 0;  // of a gap, whose blocks cannot be found; else = height
   std::string damage;        // "" = its record is whole; else what is wrong, with file and byte
-  Bytes stored;              // as BlockStore keeps it; "" when it could not be read. Damaged ones may be unreadable inside.
+  bool is_torn_end = false;  // nothing whole comes after: an append that is under way or was never acknowledged, or damage
+  Bytes stored;              // as BlockStore keeps it; "" when it could not be read. Damaged ones may be unreadable inside
 };
 
 class BlockScan {
