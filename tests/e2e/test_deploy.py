@@ -57,7 +57,7 @@ def test_it_is_accepted_after_success(cluster):
 def test_what_happened_can_be_shown_to_others(cluster):
     """an exported audit verifies offline by the validators' keys alone; one changed byte, or other keys, and it does not"""
     folder = pathlib.Path(cluster.folder)
-    bundle, trust = folder / "hello.audit", folder / "trust.json"
+    bundle, trust = folder / "hello.audit", folder / "audit-trust.json"
     shown = cluster.json("audit", "hello", "--export", bundle)["events"]
     trust.write_text((folder / "ledger/genesis.json").read_text())
     offline = ["audit", "verify", bundle, "--trust", trust, "--cluster", "/nowhere"]

@@ -197,3 +197,9 @@ TEST_CASE("what cannot be kept is refused with its place, never lost") {
     CHECK_NE(out.error().message.find(said), std::string::npos);
   }
 }
+
+TEST_CASE("a comment that moves out of an empty value does not let the form change twice") {
+  std::string once = formatted("name: x\nlist:\n  - - #\n  - |\n    # text\n");
+  CHECK_EQ(formatted(once), once);
+  CHECK_NE(once.find('#'), std::string::npos);
+}
